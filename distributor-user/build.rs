@@ -1,0 +1,3 @@
+//! Embeds the built eBPF objects when they are there.
+
+fn main() {}

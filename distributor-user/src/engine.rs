@@ -1,0 +1,7 @@
+//! The pure core: profile → configuration → plan, group state, reports.
+//!
+//! Nothing in here performs I/O, reads a clock, draws a random number or
+//! awaits. The same inputs always give the same outputs, which is what lets a
+//! whole group of stacks be tested in one process.
+
+pub mod config;

@@ -1,0 +1,3 @@
+//! The `distributor` program.
+
+fn main() {}

@@ -1,0 +1,5 @@
+//! The thin shell around the engine: netlink, maps, sockets, files, signals.
+//!
+//! Nothing in here decides what the distributor should do. It executes the
+//! engine's effects in order and turns what the kernel and the network report
+//! into the engine's inputs.
