@@ -5,3 +5,5 @@
 //! whole group of stacks be tested in one process.
 
 pub mod config;
+pub mod fact;
+pub mod forwarding;

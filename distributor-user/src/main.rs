@@ -1,3 +1,7 @@
 //! The `distributor` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    distributor_user::cli::main()
+}

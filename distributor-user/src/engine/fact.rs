@@ -1,0 +1,60 @@
+//! Fast facts: what a member tells another directly, acknowledged and repeated.
+//!
+//! Gossip carries the slow state and is only the backstop for these.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::forwarding::FlowKey;
+
+/// One fact. Variants are only ever appended: the encoding numbers them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// The sender's listeners on distributed DVIPAs, all of them; replaces what it said before.
+    Readiness {
+        /// Grows with every change at the sender; an older one is ignored.
+        revision: u64,
+        /// One entry per DVIPA × port with at least one listener.
+        ready: Vec<ReadyRow>,
+    },
+    /// Connections whose end has begun at the sender: their sockets were closed there.
+    FlowsEnding {
+        /// The connections.
+        flows: Vec<FlowKey>,
+    },
+    /// Connections that the sender's socket dump no longer has, `TIME_WAIT` included.
+    FlowsGone {
+        /// The connections.
+        flows: Vec<FlowKey>,
+    },
+    /// Asks for every connection to `dvipa` that the receiver terminates.
+    FlowsRequest {
+        /// Returned in the answer.
+        request: u64,
+        /// The DVIPA.
+        dvipa: IpAddr,
+    },
+    /// Part of an answer to `FlowsRequest`.
+    Flows {
+        /// From the request.
+        request: u64,
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// Parts still to come; 0 in the last.
+        parts_left: u32,
+        /// Connections in any state, `TIME_WAIT` included.
+        flows: Vec<FlowKey>,
+    },
+}
+
+/// Listeners on one DVIPA × port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReadyRow {
+    /// The DVIPA.
+    pub dvipa: IpAddr,
+    /// TCP port, host order.
+    pub port: u16,
+    /// Number of listening sockets, at least 1.
+    pub listeners: u16,
+}

@@ -1,0 +1,92 @@
+//! What the packet path should do, in the engine's words.
+//!
+//! The engine names targets by their DYNAMICXCF addresses and services by
+//! DVIPA and port. Slots, rings and map entries are the data plane's business:
+//! it keeps the numbering stable across restarts, because flows refer to it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// The complete desired state of the packet path of one stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forwarding {
+    /// How each target is reached, by its DYNAMICXCF address. A target that is gone from here
+    /// keeps its slot and its flows until the last of them has ended.
+    pub targets: BTreeMap<IpAddr, Path>,
+    /// What this stack distributes.
+    pub services: BTreeMap<ServiceKey, ServiceTargets>,
+}
+
+/// A service: one DVIPA × port; TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceKey {
+    /// The DVIPA.
+    pub dvipa: IpAddr,
+    /// TCP port, host order.
+    pub port: u16,
+}
+
+/// The targets of one service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceTargets {
+    /// DYNAMICXCF addresses of all targets, at most 32; connections are counted per row.
+    pub rows: Vec<IpAddr>,
+    /// Indices into `rows` in the order in which new connections are handed out.
+    /// Empty: no target is ready.
+    pub ring: Vec<u16>,
+}
+
+/// How a target is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// The target is this stack: packets are passed to its kernel.
+    Local,
+    /// The next hop is on the link of `ifindex`: same packet, new MAC addresses.
+    Link {
+        /// Interface to send from; `XDP_TX` if the packet came in on it, else `XDP_REDIRECT`.
+        ifindex: u32,
+        /// MAC address of that interface.
+        source_mac: [u8; 6],
+        /// MAC address of the next hop.
+        next_hop_mac: [u8; 6],
+    },
+    /// No path answers at present.
+    Unreachable,
+}
+
+/// The client's half of a connection, as the flow table keys it; host byte order.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct FlowKey {
+    /// The client's address.
+    pub client: IpAddr,
+    /// The client's port.
+    pub client_port: u16,
+    /// The DVIPA.
+    pub dvipa: IpAddr,
+    /// The service's port.
+    pub port: u16,
+}
+
+/// One row of the connection routing table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Whose connection this is.
+    pub key: FlowKey,
+    /// DYNAMICXCF address of the target that terminates it.
+    pub target: IpAddr,
+    /// How far the connection has come, as this side can know it.
+    pub state: FlowState,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowState {
+    /// The client's SYN was seen, its first segment after it not yet.
+    HalfOpen,
+    /// The client has completed the handshake.
+    Established,
+    /// A FIN, a RST or the target's report was seen; the target may still know the connection.
+    Ending,
+}
