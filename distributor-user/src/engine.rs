@@ -5,5 +5,10 @@
 //! whole group of stacks be tested in one process.
 
 pub mod config;
+pub mod definitions;
 pub mod fact;
 pub mod forwarding;
+pub mod message;
+pub mod ownership;
+pub mod selection;
+pub mod stack;

@@ -1,0 +1,67 @@
+//! What a stack publishes of its configuration: the slow state of the group.
+//!
+//! Every member learns every member's DVIPAs and distribution statements, so
+//! that the configuration is written once, at the front end.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::{Config, Destinations, Dvipa, Service};
+use super::fact::ReadyRow;
+
+/// Key of [`Definitions`] in the group's slow state, as JSON.
+pub const DEFINITIONS_KEY: &str = "definitions";
+/// Key of [`Readiness`] in the group's slow state, as JSON: the backstop of the fast fact.
+pub const READINESS_KEY: &str = "readiness";
+
+/// One stack's DVIPA and distribution statements.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definitions {
+    /// `VIPADEFINE` and `VIPABACKUP`.
+    pub dvipas: Vec<Dvipa>,
+    /// `VIPADISTRIBUTE`.
+    pub services: Vec<Service>,
+}
+
+impl Definitions {
+    /// Takes from a configuration what the others need to know.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            dvipas: config.dvipas.clone(),
+            services: config.services.clone(),
+        }
+    }
+}
+
+/// A stack's listeners on distributed DVIPAs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Grows with every change at the stack that reports it.
+    pub revision: u64,
+    /// One entry per DVIPA × port with at least one listener.
+    pub ready: Vec<ReadyRow>,
+}
+
+impl Readiness {
+    /// Counts the listeners on `dvipa` × `port`.
+    #[must_use]
+    pub fn listeners(&self, dvipa: IpAddr, port: u16) -> u16 {
+        self.ready
+            .iter()
+            .find(|row| row.dvipa == dvipa && row.port == port)
+            .map_or(0, |row| row.listeners)
+    }
+}
+
+impl Destinations {
+    /// Says whether the stack with this DYNAMICXCF address is among the targets.
+    #[must_use]
+    pub fn include(&self, dynamic_xcf: IpAddr) -> bool {
+        match self {
+            Self::All => true,
+            Self::List(addresses) => addresses.contains(&dynamic_xcf),
+        }
+    }
+}

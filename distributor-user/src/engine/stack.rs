@@ -1,0 +1,462 @@
+//! The engine of one stack: what happened goes in, what to do comes out.
+//!
+//! ```text
+//!   Event ──▶ state ──▶ Desired (a pure function of the state) ──diff──▶ Effects
+//! ```
+//!
+//! Nothing here touches the kernel or the network, and no event is answered by
+//! patching an earlier answer: after each event the desired state is derived
+//! anew and only its difference to the last one is emitted. The clock is an
+//! argument.
+
+mod audit;
+mod desired;
+mod event;
+mod flows;
+mod member;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub use desired::{Desired, NextHopKey, Placement};
+pub use event::{Adopted, Effect, Event};
+pub use member::Member;
+
+use super::config::Config;
+use super::definitions::{DEFINITIONS_KEY, Definitions, READINESS_KEY, Readiness};
+use super::fact::{Fact, ReadyRow};
+use super::forwarding::ServiceKey;
+use super::message::Message;
+use super::ownership;
+use audit::Audits;
+
+/// How long an adopted data plane is left as it was while the targets report again.
+const SETTLE: Duration = Duration::from_secs(3);
+/// How long a departed member's flows are kept, so that its restart finds them.
+const FORGET_MEMBER: Duration = Duration::from_secs(600);
+
+/// What the engine of one stack starts from.
+#[derive(Clone, Debug)]
+pub struct StackOptions {
+    /// The stack's name.
+    pub name: String,
+    /// Its profile.
+    pub config: Config,
+    /// The interface of the DYNAMICXCF network: its paths are preferred.
+    pub xcf_ifindex: u32,
+    /// Where the numbering of readiness reports starts; must grow from start to start.
+    pub first_revision: u64,
+}
+
+/// Where the stack is in its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A predecessor's data plane was adopted and is left alone until its targets have reported.
+    Settling {
+        until: Duration,
+        awaited: BTreeSet<IpAddr>,
+    },
+    /// The desired state is applied as it changes.
+    Running,
+    /// No new connection is taken; what lives goes on.
+    Stopping,
+    /// Everything is put back.
+    Stopped,
+}
+
+/// The engine of one stack.
+#[derive(Debug)]
+pub struct Stack {
+    name: String,
+    config: Config,
+    own: Definitions,
+    xcf_ifindex: u32,
+    phase: Phase,
+    members: BTreeMap<String, Member>,
+    hops: BTreeMap<NextHopKey, ([u8; 6], [u8; 6])>,
+    readiness: Readiness,
+    /// Which member has which revision of our readiness.
+    informed: BTreeMap<String, u64>,
+    /// Rows of each service in the order in which its targets became known.
+    rows: BTreeMap<ServiceKey, Vec<IpAddr>>,
+    audits: Audits,
+    /// DVIPAs whose last connection here has ended and that nobody wants here.
+    released: BTreeSet<IpAddr>,
+    applied: Desired,
+    reported_rivals: BTreeSet<(IpAddr, String)>,
+}
+
+impl Stack {
+    /// Creates the engine; `adopted` is what an earlier daemon of this stack left behind.
+    #[must_use]
+    pub fn new(options: StackOptions, adopted: Adopted, now: Duration) -> Self {
+        let awaited: BTreeSet<IpAddr> = adopted
+            .forwarding
+            .services
+            .values()
+            .flat_map(|service| {
+                service
+                    .ring
+                    .iter()
+                    .map(|&row| service.rows[usize::from(row)])
+            })
+            .filter(|target| Some(*target) != options.config.dynamic_xcf.map(|xcf| xcf.address))
+            .collect();
+        let phase = if adopted.forwarding.services.is_empty() {
+            Phase::Running
+        } else {
+            Phase::Settling {
+                until: now + SETTLE,
+                awaited,
+            }
+        };
+        let rows = adopted
+            .forwarding
+            .services
+            .iter()
+            .map(|(key, service)| (*key, service.rows.clone()))
+            .collect();
+        Self {
+            own: Definitions::of(&options.config),
+            name: options.name,
+            config: options.config,
+            xcf_ifindex: options.xcf_ifindex,
+            phase,
+            members: BTreeMap::new(),
+            hops: BTreeMap::new(),
+            readiness: Readiness {
+                revision: options.first_revision,
+                ready: Vec::new(),
+            },
+            informed: BTreeMap::new(),
+            rows,
+            audits: Audits::default(),
+            released: BTreeSet::new(),
+            applied: Desired {
+                placements: adopted.placements,
+                forwarding: adopted.forwarding,
+                ..Desired::default()
+            },
+            reported_rivals: BTreeSet::new(),
+        }
+    }
+
+    /// Returns what to do first: publish what this stack defines, and act on it.
+    pub fn start(&mut self, now: Duration) -> Vec<Effect> {
+        let mut effects = vec![
+            publish(DEFINITIONS_KEY, &self.own),
+            self.publish_readiness(),
+        ];
+        let held: BTreeSet<IpAddr> = self.applied.placements.keys().copied().collect();
+        if !held.is_empty() {
+            effects.push(Effect::Watch(held));
+        }
+        self.settle(now, &mut effects);
+        effects
+    }
+
+    /// Takes one event and returns what to do about it, in order.
+    pub fn handle(&mut self, event: Event, now: Duration) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.take(event, now, &mut effects);
+        self.settle(now, &mut effects);
+        effects
+    }
+
+    /// Brings what is applied to what is desired.
+    fn settle(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        if let Phase::Settling { until, awaited } = &self.phase {
+            let reported = |target: &IpAddr| {
+                self.members.values().any(|member| {
+                    member.dynamic_xcf == *target && member.is_ready_to_serve(&self.hops)
+                })
+            };
+            if now >= *until || awaited.iter().all(reported) {
+                self.phase = Phase::Running;
+            }
+        }
+        for member in self.members.values_mut() {
+            member.choose_path(self.xcf_ifindex, &self.hops);
+        }
+        let desired = self.desired();
+        let is_settling = matches!(self.phase, Phase::Settling { .. });
+        desired::plan(&mut self.applied, desired, is_settling, effects);
+        self.released.clear();
+        self.report_rivals(effects);
+        self.inform_owners(effects);
+    }
+
+    fn take(&mut self, event: Event, now: Duration, effects: &mut Vec<Effect>) {
+        match event {
+            Event::Joined { name, dynamic_xcf } => {
+                self.informed.remove(&name);
+                effects.push(Effect::Tell(Message::Joined {
+                    name: name.clone(),
+                    dynamic_xcf,
+                }));
+                self.members
+                    .entry(name)
+                    .and_modify(|member| member.rejoin(dynamic_xcf))
+                    .or_insert_with(|| Member::new(dynamic_xcf));
+            }
+            Event::State { name, values } => self.take_state(&name, &values, effects),
+            Event::Left { name } => {
+                if let Some(member) = self.members.get_mut(&name) {
+                    member.left_at = Some(now);
+                    member.readiness = Readiness::default();
+                    effects.push(Effect::Tell(Message::Left { name: name.clone() }));
+                }
+                self.informed.remove(&name);
+            }
+            Event::Path { name, path, is_up } => {
+                if let Some(member) = self.members.get_mut(&name) {
+                    member.paths.insert(path, is_up);
+                }
+            }
+            Event::NextHop { path, hop } => {
+                match hop {
+                    Some(hop) => self.hops.insert(path, hop),
+                    None => self.hops.remove(&path),
+                };
+            }
+            Event::Fact { from, fact } => self.take_fact(&from, fact, effects),
+            Event::Listeners(ready) => self.take_listeners(ready, effects),
+            Event::FlowsEnding(flows) => {
+                let fact = |flows| Fact::FlowsEnding { flows };
+                self.report_flows(flows, flows::mark_ending, fact, effects);
+            }
+            Event::FlowsGone(flows) => {
+                let fact = |flows| Fact::FlowsGone { flows };
+                self.report_flows(flows, flows::remove_ended, fact, effects);
+            }
+            Event::Connections {
+                dvipa,
+                asked,
+                flows,
+            } => {
+                self.take_connections(dvipa, asked, flows, effects);
+            }
+            Event::FlowSnapshot { request, flows } => self.begin_audit(request, flows, effects),
+            Event::Resync => self.audits.hurry(),
+            Event::Tick => self.tick(now, effects),
+            Event::Stop => {
+                self.phase = Phase::Stopping;
+                self.take_listeners(Vec::new(), effects);
+            }
+            Event::Quiet => self.phase = Phase::Stopped,
+        }
+    }
+
+    fn take_state(
+        &mut self,
+        name: &str,
+        values: &BTreeMap<String, String>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(member) = self.members.get_mut(name) else {
+            return;
+        };
+        let mut unreadable = |key, error: serde_json::Error| {
+            effects.push(Effect::Tell(Message::Unreadable {
+                name: name.to_owned(),
+                key,
+                reason: error.to_string(),
+            }));
+        };
+        if let Some(text) = values.get(DEFINITIONS_KEY) {
+            match serde_json::from_str(text) {
+                Ok(definitions) => member.definitions = definitions,
+                Err(error) => unreadable(DEFINITIONS_KEY, error),
+            }
+        }
+        if let Some(text) = values.get(READINESS_KEY) {
+            match serde_json::from_str(text) {
+                Ok(readiness) => self.take_readiness(name, readiness, effects),
+                Err(error) => unreadable(READINESS_KEY, error),
+            }
+        }
+    }
+
+    fn take_readiness(&mut self, name: &str, readiness: Readiness, effects: &mut Vec<Effect>) {
+        let Some(member) = self.members.get_mut(name) else {
+            return;
+        };
+        if member.left_at.is_some() || readiness.revision <= member.readiness.revision {
+            return;
+        }
+        let before = std::mem::replace(&mut member.readiness, readiness);
+        let after = member.readiness.clone();
+        for key in self.applied.forwarding.services.keys() {
+            let had = before.listeners(key.dvipa, key.port) > 0;
+            let has = after.listeners(key.dvipa, key.port) > 0;
+            let (dvipa, port, target) = (key.dvipa, key.port, name.to_owned());
+            match (had, has) {
+                (false, true) => {
+                    effects.push(Effect::Tell(Message::ServerStarted {
+                        dvipa,
+                        port,
+                        target,
+                    }));
+                }
+                (true, false) => {
+                    effects.push(Effect::Tell(Message::ServerEnded {
+                        dvipa,
+                        port,
+                        target,
+                    }));
+                }
+                (true, true) | (false, false) => {}
+            }
+        }
+    }
+
+    fn take_listeners(&mut self, mut ready: Vec<ReadyRow>, effects: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Stopping | Phase::Stopped) {
+            ready.clear();
+        }
+        ready.sort_unstable();
+        if ready == self.readiness.ready {
+            return;
+        }
+        self.readiness = Readiness {
+            revision: self.readiness.revision + 1,
+            ready,
+        };
+        effects.push(self.publish_readiness());
+    }
+
+    fn publish_readiness(&self) -> Effect {
+        publish(READINESS_KEY, &self.readiness)
+    }
+
+    /// Tells each owner that we are a target of what listens here, once per revision.
+    fn inform_owners(&mut self, effects: &mut Vec<Effect>) {
+        let owners: BTreeSet<String> = self
+            .applied
+            .placements
+            .keys()
+            .filter_map(|dvipa| self.owner(*dvipa))
+            .filter(|owner| *owner != self.name)
+            .map(ToOwned::to_owned)
+            .collect();
+        let revision = self.readiness.revision;
+        for owner in owners {
+            if self.informed.get(&owner) != Some(&revision) {
+                let fact = Fact::Readiness {
+                    revision,
+                    ready: self.readiness.ready.clone(),
+                };
+                effects.push(Effect::Send {
+                    to: owner.clone(),
+                    fact,
+                });
+                self.informed.insert(owner, revision);
+            }
+        }
+    }
+
+    fn report_rivals(&mut self, effects: &mut Vec<Effect>) {
+        let members = self.present();
+        let mut conflicts = Vec::new();
+        for dvipa in self.own.dvipas.iter().map(|dvipa| dvipa.address) {
+            let Some(owner) = ownership::owner(dvipa, &members) else {
+                continue;
+            };
+            for rival in ownership::rivals(dvipa, &members) {
+                conflicts.push((dvipa, owner.to_owned(), rival.to_owned()));
+            }
+        }
+        for (dvipa, owner, rival) in conflicts {
+            if self.reported_rivals.insert((dvipa, rival.clone())) {
+                let message = Message::ConflictingDefinition {
+                    dvipa,
+                    owner,
+                    rival,
+                };
+                effects.push(Effect::Tell(message));
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let departed: Vec<String> = self
+            .members
+            .iter()
+            .filter(|(_, member)| {
+                member
+                    .left_at
+                    .is_some_and(|left_at| now.saturating_sub(left_at) >= FORGET_MEMBER)
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in departed {
+            if let Some(member) = self.members.remove(&name) {
+                effects.push(Effect::ForgetTarget(member.dynamic_xcf));
+            }
+        }
+        self.release_idle(effects);
+        self.audit(now, effects);
+    }
+
+    /// Returns what each present member defines, this stack included, by name.
+    fn present(&self) -> BTreeMap<&str, &Definitions> {
+        self.members
+            .iter()
+            .filter(|(_, member)| member.left_at.is_none())
+            .map(|(name, member)| (name.as_str(), &member.definitions))
+            .chain([(self.name.as_str(), &self.own)])
+            .collect()
+    }
+
+    /// Returns the name of the stack that owns `dvipa`.
+    #[must_use]
+    pub fn owner(&self, dvipa: IpAddr) -> Option<&str> {
+        ownership::owner(dvipa, &self.present())
+    }
+
+    /// Returns the stack's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the stack's configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Returns the other members, departed ones included, by name.
+    #[must_use]
+    pub fn members(&self) -> &BTreeMap<String, Member> {
+        &self.members
+    }
+
+    /// Returns what was last asked of the kernel.
+    #[must_use]
+    pub fn applied(&self) -> &Desired {
+        &self.applied
+    }
+
+    /// Returns this stack's own listeners on DVIPAs.
+    #[must_use]
+    pub fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    /// Returns this stack's DYNAMICXCF address.
+    #[must_use]
+    pub fn dynamic_xcf(&self) -> Option<IpAddr> {
+        self.config.dynamic_xcf.map(|xcf| xcf.address)
+    }
+}
+
+/// Builds the effect that publishes `value` under `key`.
+fn publish<T: serde::Serialize>(key: &'static str, value: &T) -> Effect {
+    let value = serde_json::to_string(value).expect("plain data always has a JSON form");
+    Effect::Publish { key, value }
+}
+
+#[cfg(test)]
+mod tests;

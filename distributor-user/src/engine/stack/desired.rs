@@ -1,0 +1,257 @@
+//! What a stack's state asks of the kernel, and the plan that gets there.
+//!
+//! `Desired` is a pure function of the state; `plan` is the difference of two.
+//! The order of a plan is fixed: addresses are taken away before the packet
+//! path stops serving them, and given after it has begun to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::event::Effect;
+use super::{Phase, Stack};
+use crate::engine::config::{Destinations, Service};
+use crate::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
+use crate::engine::message::Message;
+use crate::engine::selection;
+
+/// Most targets that one service can have.
+pub const MAX_ROWS: usize = 32;
+
+/// Where a DVIPA is on this stack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// On the ingress interface: this stack answers for it and distributes.
+    Owned,
+    /// On `lo`: this stack accepts packets for it and answers for it to nobody.
+    Hidden,
+}
+
+/// A way to a member: our interface and the member's address on that network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NextHopKey {
+    /// Our interface.
+    pub ifindex: u32,
+    /// The member's address.
+    pub destination: IpAddr,
+}
+
+/// Everything that a stack wants of its kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// Which DVIPAs are here, and where.
+    pub placements: BTreeMap<IpAddr, Placement>,
+    /// What the packet path does.
+    pub forwarding: Forwarding,
+    /// Which next hops must be known.
+    pub next_hops: BTreeSet<NextHopKey>,
+}
+
+impl Stack {
+    /// Derives what this stack's state asks of the kernel.
+    pub(super) fn desired(&mut self) -> Desired {
+        if self.phase == Phase::Stopped {
+            return Desired::default();
+        }
+        let placements = self.placements();
+        Desired {
+            forwarding: self.forwarding(&placements),
+            placements,
+            next_hops: self.next_hops(),
+        }
+    }
+
+    fn placements(&self) -> BTreeMap<IpAddr, Placement> {
+        let present = self.present();
+        let known: BTreeSet<IpAddr> = present
+            .values()
+            .flat_map(|definitions| definitions.dvipas.iter().map(|dvipa| dvipa.address))
+            .chain(self.applied.placements.keys().copied())
+            .collect();
+        known
+            .into_iter()
+            .filter_map(|dvipa| Some((dvipa, self.placement(dvipa)?)))
+            .collect()
+    }
+
+    fn placement(&self, dvipa: IpAddr) -> Option<Placement> {
+        let owner = self.owner(dvipa);
+        let is_held =
+            self.applied.placements.contains_key(&dvipa) && !self.released.contains(&dvipa);
+        match owner {
+            Some(owner) if owner == self.name => Some(Placement::Owned),
+            Some(owner) if self.is_target_of(owner, dvipa) => Some(Placement::Hidden),
+            // Its connections live on here until `release_idle` finds that none is left.
+            _ if is_held => Some(Placement::Hidden),
+            _ => None,
+        }
+    }
+
+    fn is_target_of(&self, owner: &str, dvipa: IpAddr) -> bool {
+        let (Some(dynamic_xcf), Some(member)) = (self.dynamic_xcf(), self.members.get(owner))
+        else {
+            return false;
+        };
+        let mut services = member.definitions.services.iter();
+        services.any(|service| service.dvipa == dvipa && service.destinations.include(dynamic_xcf))
+    }
+
+    /// Asks for the connections of each DVIPA that is held though nobody wants it here.
+    pub(super) fn release_idle(&mut self, effects: &mut Vec<Effect>) {
+        for dvipa in self.applied.placements.keys() {
+            if self.is_unwanted(*dvipa) {
+                effects.push(Effect::ListConnections {
+                    dvipa: *dvipa,
+                    asked: None,
+                });
+            }
+        }
+    }
+
+    /// Says whether a living owner has this DVIPA and this stack is no target of it any more.
+    pub(super) fn is_unwanted(&self, dvipa: IpAddr) -> bool {
+        self.owner(dvipa)
+            .is_some_and(|owner| owner != self.name && !self.is_target_of(owner, dvipa))
+    }
+
+    fn forwarding(&mut self, placements: &BTreeMap<IpAddr, Placement>) -> Forwarding {
+        let services: Vec<Service> = self
+            .own
+            .services
+            .iter()
+            .filter(|service| placements.get(&service.dvipa) == Some(&Placement::Owned))
+            .cloned()
+            .collect();
+        let mut forwarding = Forwarding::default();
+        for service in services {
+            let key = ServiceKey {
+                dvipa: service.dvipa,
+                port: service.port,
+            };
+            let rows = self.update_rows(key, &service.destinations);
+            let eligible: Vec<bool> = rows
+                .iter()
+                .map(|target| self.is_eligible(*target, key))
+                .collect();
+            let ring = selection::ring(service.method, &eligible);
+            for target in &rows {
+                forwarding.targets.insert(*target, self.path_to(*target));
+            }
+            forwarding
+                .services
+                .insert(key, ServiceTargets { rows, ring });
+        }
+        forwarding
+    }
+
+    /// Appends the targets that have become known to the rows of a service; none ever moves.
+    fn update_rows(&mut self, key: ServiceKey, destinations: &Destinations) -> Vec<IpAddr> {
+        let mut targets: Vec<IpAddr> = match destinations {
+            Destinations::List(targets) => targets.clone(),
+            Destinations::All => self
+                .members
+                .values()
+                .filter(|member| member.left_at.is_none())
+                .map(|member| member.dynamic_xcf)
+                .chain(self.dynamic_xcf())
+                .collect(),
+        };
+        targets
+            .sort_by_key(|target| (matches!(destinations, Destinations::All)).then_some(*target));
+        let rows = self.rows.entry(key).or_default();
+        if let Destinations::List(listed) = destinations {
+            rows.retain(|row| listed.contains(row));
+        }
+        for target in targets {
+            if !rows.contains(&target) && rows.len() < MAX_ROWS {
+                rows.push(target);
+            }
+        }
+        rows.clone()
+    }
+
+    /// Says whether a target may receive a new connection of this service.
+    fn is_eligible(&self, target: IpAddr, key: ServiceKey) -> bool {
+        if self.phase == Phase::Stopping {
+            return false;
+        }
+        if Some(target) == self.dynamic_xcf() {
+            return self.readiness.listeners(key.dvipa, key.port) > 0;
+        }
+        self.members.values().any(|member| {
+            member.dynamic_xcf == target
+                && member.left_at.is_none()
+                && member.readiness.listeners(key.dvipa, key.port) > 0
+                && member.path() != Path::Unreachable
+        })
+    }
+
+    fn path_to(&self, target: IpAddr) -> Path {
+        if Some(target) == self.dynamic_xcf() {
+            return Path::Local;
+        }
+        // A departed member of the same address may still stand beside the one that replaced it.
+        self.members
+            .values()
+            .filter(|member| member.dynamic_xcf == target)
+            .min_by_key(|member| member.left_at.is_some())
+            .map_or(Path::Unreachable, super::Member::path)
+    }
+
+    fn next_hops(&self) -> BTreeSet<NextHopKey> {
+        self.members
+            .values()
+            .flat_map(|member| member.paths.keys().copied())
+            .collect()
+    }
+}
+
+/// Appends to `effects` what leads from `applied` to `desired`, and updates `applied`.
+///
+/// While settling, an adopted packet path is left as it is and no address is taken away.
+pub(super) fn plan(
+    applied: &mut Desired,
+    mut desired: Desired,
+    is_settling: bool,
+    effects: &mut Vec<Effect>,
+) {
+    if is_settling {
+        desired.forwarding = applied.forwarding.clone();
+        for (dvipa, placement) in &applied.placements {
+            desired
+                .placements
+                .entry(*dvipa)
+                .or_insert_with(|| placement.clone());
+        }
+    }
+    if desired.next_hops != applied.next_hops {
+        effects.push(Effect::Resolve(desired.next_hops.clone()));
+    }
+    for dvipa in applied.placements.keys() {
+        if !desired.placements.contains_key(dvipa) {
+            effects.push(Effect::Place {
+                dvipa: *dvipa,
+                placement: None,
+            });
+            effects.push(Effect::Tell(Message::Released { dvipa: *dvipa }));
+        }
+    }
+    if desired.forwarding != applied.forwarding {
+        effects.push(Effect::Forward(desired.forwarding.clone()));
+    }
+    for (dvipa, placement) in &desired.placements {
+        if applied.placements.get(dvipa) != Some(placement) {
+            effects.push(Effect::Place {
+                dvipa: *dvipa,
+                placement: Some(placement.clone()),
+            });
+            effects.push(Effect::Tell(match placement {
+                Placement::Owned => Message::Activated { dvipa: *dvipa },
+                Placement::Hidden => Message::HeldAsTarget { dvipa: *dvipa },
+            }));
+        }
+    }
+    if !applied.placements.keys().eq(desired.placements.keys()) {
+        effects.push(Effect::Watch(desired.placements.keys().copied().collect()));
+    }
+    *applied = desired;
+}

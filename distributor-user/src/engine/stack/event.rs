@@ -1,0 +1,156 @@
+//! What happens to a stack, and what it does about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::desired::{NextHopKey, Placement};
+use crate::engine::fact::{Fact, ReadyRow};
+use crate::engine::forwarding::{Flow, FlowKey, Forwarding};
+use crate::engine::message::Message;
+
+/// What an earlier daemon of this stack left in the kernel.
+#[derive(Clone, Debug, Default)]
+pub struct Adopted {
+    /// What the pinned maps say.
+    pub forwarding: Forwarding,
+    /// The addresses that were found in their places.
+    pub placements: BTreeMap<IpAddr, Placement>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A stack joined the group, or joined it again after a restart.
+    Joined {
+        /// Its name.
+        name: String,
+        /// Its DYNAMICXCF address.
+        dynamic_xcf: IpAddr,
+    },
+    /// A member's slow state changed.
+    State {
+        /// Its name.
+        name: String,
+        /// All of its values by key.
+        values: BTreeMap<String, String>,
+    },
+    /// A member said goodbye or is not heard on any path.
+    Left {
+        /// Its name.
+        name: String,
+    },
+    /// A path to a member was heard, or went silent.
+    Path {
+        /// The member's name.
+        name: String,
+        /// Our interface, and the member's address on that network.
+        path: NextHopKey,
+        /// Whether beats arrive on it.
+        is_up: bool,
+    },
+    /// The kernel's neighbour for a path changed.
+    NextHop {
+        /// The path.
+        path: NextHopKey,
+        /// Source and next-hop MAC address; absent while unresolved.
+        hop: Option<([u8; 6], [u8; 6])>,
+    },
+    /// A member told a fact.
+    Fact {
+        /// Its name.
+        from: String,
+        /// What it told.
+        fact: Fact,
+    },
+    /// The complete list of our own listeners on held DVIPAs.
+    Listeners(Vec<ReadyRow>),
+    /// Sockets of ours were closed.
+    FlowsEnding(Vec<FlowKey>),
+    /// Connections of ours are no longer in the socket dump.
+    FlowsGone(Vec<FlowKey>),
+    /// Reports of ends were lost: what the targets have must be compared with the table.
+    Resync,
+    /// Answer to [`Effect::ListConnections`].
+    Connections {
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// From the effect.
+        asked: Option<(String, u64)>,
+        /// What this stack terminates.
+        flows: Vec<FlowKey>,
+    },
+    /// Answer to [`Effect::SnapshotFlows`].
+    FlowSnapshot {
+        /// From the effect.
+        request: u64,
+        /// The rows of the flow table.
+        flows: Vec<Flow>,
+    },
+    /// A second has passed.
+    Tick,
+    /// The operator asked for a clean stop.
+    Stop,
+    /// Nothing lives any more, or the stop's deadline has passed.
+    Quiet,
+}
+
+/// Something to do. Effects are executed in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Put the DVIPA there, or take it away.
+    Place {
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// Where; absent means nowhere.
+        placement: Option<Placement>,
+    },
+    /// Make the packet path do exactly this.
+    Forward(Forwarding),
+    /// Report listeners and ends of connections on exactly these DVIPAs.
+    Watch(BTreeSet<IpAddr>),
+    /// Resolve and keep current the next hops of exactly these paths.
+    Resolve(BTreeSet<NextHopKey>),
+    /// Send a fact to a member.
+    Send {
+        /// Its name.
+        to: String,
+        /// The fact.
+        fact: Fact,
+    },
+    /// Publish slow state.
+    Publish {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// Mark flows as ending.
+    MarkEnding(Vec<FlowKey>),
+    /// Remove flows of this target that are marked as ending.
+    RemoveEnded {
+        /// DYNAMICXCF address of the target.
+        target: IpAddr,
+        /// The flows.
+        flows: Vec<FlowKey>,
+    },
+    /// Remove every flow of a target that is not coming back.
+    ForgetTarget(IpAddr),
+    /// List what this stack terminates on the DVIPA, and report it.
+    ListConnections {
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// Who asked and its request number; absent when the engine itself wants to know.
+        asked: Option<(String, u64)>,
+    },
+    /// Read the flow table's rows of this target and DVIPA, and report them.
+    SnapshotFlows {
+        /// To be returned.
+        request: u64,
+        /// DYNAMICXCF address of the target.
+        target: IpAddr,
+        /// The DVIPA.
+        dvipa: IpAddr,
+    },
+    /// Tell the operator.
+    Tell(Message),
+}

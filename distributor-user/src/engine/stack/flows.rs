@@ -1,0 +1,138 @@
+//! Ends of flows: who hears of them, and what the owner does about them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Effect, Phase, Stack};
+use crate::engine::definitions::Readiness;
+use crate::engine::fact::Fact;
+use crate::engine::forwarding::FlowKey;
+
+/// Most flows that one fact carries.
+const FLOWS_PER_FACT: usize = 500;
+
+pub(super) fn mark_ending(_target: IpAddr, flows: Vec<FlowKey>) -> Effect {
+    Effect::MarkEnding(flows)
+}
+
+pub(super) fn remove_ended(target: IpAddr, flows: Vec<FlowKey>) -> Effect {
+    Effect::RemoveEnded { target, flows }
+}
+
+impl Stack {
+    /// Reports flows that this stack terminates to the owners of their DVIPAs, itself included.
+    pub(super) fn report_flows(
+        &self,
+        flows: Vec<FlowKey>,
+        here: fn(IpAddr, Vec<FlowKey>) -> Effect,
+        there: fn(Vec<FlowKey>) -> Fact,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(dynamic_xcf) = self.dynamic_xcf() else {
+            return;
+        };
+        let mut by_owner: BTreeMap<&str, Vec<FlowKey>> = BTreeMap::new();
+        for flow in flows {
+            if let Some(owner) = self.owner(flow.dvipa) {
+                by_owner.entry(owner).or_default().push(flow);
+            }
+        }
+        for (owner, flows) in by_owner {
+            for part in flows.chunks(FLOWS_PER_FACT) {
+                effects.push(if owner == self.name {
+                    here(dynamic_xcf, part.to_vec())
+                } else {
+                    Effect::Send {
+                        to: owner.to_owned(),
+                        fact: there(part.to_vec()),
+                    }
+                });
+            }
+        }
+    }
+
+    /// Takes what a member told.
+    pub(super) fn take_fact(&mut self, from: &str, fact: Fact, effects: &mut Vec<Effect>) {
+        let Some(target) = self.members.get(from).map(|member| member.dynamic_xcf) else {
+            return;
+        };
+        match fact {
+            Fact::Readiness { revision, ready } => {
+                let readiness = Readiness { revision, ready };
+                self.take_readiness(from, readiness, effects);
+            }
+            Fact::FlowsEnding { flows } => effects.push(Effect::MarkEnding(flows)),
+            Fact::FlowsGone { flows } => effects.push(Effect::RemoveEnded { target, flows }),
+            Fact::FlowsRequest { request, dvipa } => effects.push(Effect::ListConnections {
+                dvipa,
+                asked: Some((from.to_owned(), request)),
+            }),
+            Fact::Flows {
+                request,
+                dvipa: _,
+                parts_left,
+                flows,
+            } => {
+                self.audits
+                    .answer(request, target, parts_left, flows, effects);
+            }
+        }
+    }
+
+    /// Answers who asked for the connections of a DVIPA; releases it if nobody needs it here.
+    pub(super) fn take_connections(
+        &mut self,
+        dvipa: IpAddr,
+        asked: Option<(String, u64)>,
+        flows: Vec<FlowKey>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match asked {
+            Some((to, request)) if self.dynamic_xcf().is_some() && to == self.name => {
+                let target = self.dynamic_xcf().unwrap_or(dvipa);
+                self.audits.answer(request, target, 0, flows, effects);
+            }
+            Some((to, request)) => {
+                let mut parts_left = u32::try_from(flows.len().div_ceil(FLOWS_PER_FACT))
+                    .unwrap_or(u32::MAX)
+                    .max(1);
+                let mut parts = flows.chunks(FLOWS_PER_FACT);
+                while parts_left > 0 {
+                    parts_left -= 1;
+                    let flows = parts.next().unwrap_or_default().to_vec();
+                    let fact = Fact::Flows {
+                        request,
+                        dvipa,
+                        parts_left,
+                        flows,
+                    };
+                    effects.push(Effect::Send {
+                        to: to.clone(),
+                        fact,
+                    });
+                }
+            }
+            None if flows.is_empty() && self.is_unwanted(dvipa) => {
+                self.released.insert(dvipa);
+            }
+            None => {}
+        }
+    }
+
+    /// Compares the flow table with what each target really has, one target after the other.
+    pub(super) fn audit(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let mut subjects = Vec::new();
+        for (key, service) in &self.applied.forwarding.services {
+            for target in &service.rows {
+                subjects.push((*target, key.dvipa));
+            }
+        }
+        subjects.sort_unstable();
+        subjects.dedup();
+        self.audits.schedule(now, &subjects, effects);
+    }
+}
