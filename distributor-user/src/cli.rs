@@ -1,11 +1,16 @@
 //! The command line.
 //!
-//! One module per verb. Exit codes: 0 done, 1 warnings where they were asked
-//! to count, 2 refused (bad input or a machine that cannot do it).
+//! One module per verb. Exit codes: 0 done, 2 refused: bad input, or a machine
+//! that cannot do it. What is refused changes nothing.
+
+mod netstat;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+/// Where daemons keep their admin sockets and state.
+const DEFAULT_RUN_DIR: &str = "/run/distributor";
 
 /// Distributes the connections of a virtual IP address over Linux stacks, as z/OS does.
 #[derive(Debug, Parser)]
@@ -16,9 +21,19 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {}
+enum Verb {
+    /// Shows a report of a running stack.
+    Netstat(netstat::Netstat),
+}
 
 /// Runs the verb that the command line names.
+#[must_use]
 pub fn main() -> ExitCode {
-    match Arguments::parse().verb {}
+    let done = match Arguments::parse().verb {
+        Verb::Netstat(arguments) => netstat::run(&arguments),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("distributor: {error:#}");
+        ExitCode::from(2)
+    })
 }

@@ -10,5 +10,6 @@ pub mod fact;
 pub mod forwarding;
 pub mod message;
 pub mod ownership;
+pub mod report;
 pub mod selection;
 pub mod stack;

@@ -3,3 +3,5 @@
 //! Nothing in here decides what the distributor should do. It executes the
 //! engine's effects in order and turns what the kernel and the network report
 //! into the engine's inputs.
+
+pub mod admin;

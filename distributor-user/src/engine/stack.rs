@@ -19,22 +19,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub use desired::{Desired, NextHopKey, Placement};
+pub use desired::{Desired, Hop, NextHopKey, Placement};
 pub use event::{Adopted, Effect, Event};
 pub use member::Member;
 
-use super::config::Config;
+use super::config::{Config, DistMethod};
 use super::definitions::{DEFINITIONS_KEY, Definitions, READINESS_KEY, Readiness};
 use super::fact::{Fact, ReadyRow};
 use super::forwarding::ServiceKey;
 use super::message::Message;
 use super::ownership;
 use audit::Audits;
+use desired::Hops;
 
 /// How long an adopted data plane is left as it was while the targets report again.
 const SETTLE: Duration = Duration::from_secs(3);
 /// How long a departed member's flows are kept, so that its restart finds them.
-const FORGET_MEMBER: Duration = Duration::from_secs(600);
+const FORGET_MEMBER: Duration = Duration::from_mins(10);
 
 /// What the engine of one stack starts from.
 #[derive(Clone, Debug)]
@@ -74,7 +75,7 @@ pub struct Stack {
     xcf_ifindex: u32,
     phase: Phase,
     members: BTreeMap<String, Member>,
-    hops: BTreeMap<NextHopKey, ([u8; 6], [u8; 6])>,
+    hops: Hops,
     readiness: Readiness,
     /// Which member has which revision of our readiness.
     informed: BTreeMap<String, u64>,
@@ -124,7 +125,7 @@ impl Stack {
             xcf_ifindex: options.xcf_ifindex,
             phase,
             members: BTreeMap::new(),
-            hops: BTreeMap::new(),
+            hops: Hops::new(),
             readiness: Readiness {
                 revision: options.first_revision,
                 ready: Vec::new(),
@@ -443,6 +444,53 @@ impl Stack {
     #[must_use]
     pub fn readiness(&self) -> &Readiness {
         &self.readiness
+    }
+
+    /// Returns the name of the present stack with this DYNAMICXCF address.
+    #[must_use]
+    pub fn name_of(&self, dynamic_xcf: IpAddr) -> Option<&str> {
+        if Some(dynamic_xcf) == self.dynamic_xcf() {
+            return Some(&self.name);
+        }
+        self.members
+            .iter()
+            .find(|(_, member)| member.dynamic_xcf == dynamic_xcf && member.left_at.is_none())
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// Returns the name and the listeners of a present target of a service.
+    #[must_use]
+    pub fn target(&self, dynamic_xcf: IpAddr, key: ServiceKey) -> Option<(&str, u16)> {
+        let name = self.name_of(dynamic_xcf)?;
+        let readiness = self
+            .members
+            .get(name)
+            .map_or(&self.readiness, |member| &member.readiness);
+        Some((name, readiness.listeners(key.dvipa, key.port)))
+    }
+
+    /// Says whether the owner of `dvipa` distributes to this stack.
+    #[must_use]
+    pub fn is_target(&self, dvipa: IpAddr) -> bool {
+        let Some(dynamic_xcf) = self.dynamic_xcf() else {
+            return false;
+        };
+        let present = self.present();
+        let Some(definitions) = self.owner(dvipa).and_then(|owner| present.get(owner)) else {
+            return false;
+        };
+        let mut services = definitions.services.iter();
+        services.any(|service| service.dvipa == dvipa && service.destinations.include(dynamic_xcf))
+    }
+
+    /// Returns the distribution method of one of this stack's services.
+    #[must_use]
+    pub fn method(&self, key: ServiceKey) -> DistMethod {
+        self.own
+            .services
+            .iter()
+            .find(|service| service.dvipa == key.dvipa && service.port == key.port)
+            .map_or(DistMethod::RoundRobin, |service| service.method)
     }
 
     /// Returns this stack's DYNAMICXCF address.

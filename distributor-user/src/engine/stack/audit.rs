@@ -17,7 +17,7 @@ use crate::engine::forwarding::{Flow, FlowKey, FlowState};
 /// How often each target is audited.
 const INTERVAL: Duration = Duration::from_secs(15);
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The audits under way.
 #[derive(Debug, Default)]

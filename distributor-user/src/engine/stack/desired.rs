@@ -15,7 +15,7 @@ use crate::engine::message::Message;
 use crate::engine::selection;
 
 /// Most targets that one service can have.
-pub const MAX_ROWS: usize = 32;
+pub(super) const MAX_ROWS: usize = 32;
 
 /// Where a DVIPA is on this stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,18 @@ pub struct NextHopKey {
     /// The member's address.
     pub destination: IpAddr,
 }
+
+/// The MAC addresses of a resolved path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// MAC address of our interface.
+    pub source_mac: [u8; 6],
+    /// MAC address of the next hop.
+    pub next_hop_mac: [u8; 6],
+}
+
+/// The resolved paths.
+pub(super) type Hops = BTreeMap<NextHopKey, Hop>;
 
 /// Everything that a stack wants of its kernel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,20 +91,11 @@ impl Stack {
             self.applied.placements.contains_key(&dvipa) && !self.released.contains(&dvipa);
         match owner {
             Some(owner) if owner == self.name => Some(Placement::Owned),
-            Some(owner) if self.is_target_of(owner, dvipa) => Some(Placement::Hidden),
+            Some(_) if self.is_target(dvipa) => Some(Placement::Hidden),
             // Its connections live on here until `release_idle` finds that none is left.
             _ if is_held => Some(Placement::Hidden),
             _ => None,
         }
-    }
-
-    fn is_target_of(&self, owner: &str, dvipa: IpAddr) -> bool {
-        let (Some(dynamic_xcf), Some(member)) = (self.dynamic_xcf(), self.members.get(owner))
-        else {
-            return false;
-        };
-        let mut services = member.definitions.services.iter();
-        services.any(|service| service.dvipa == dvipa && service.destinations.include(dynamic_xcf))
     }
 
     /// Asks for the connections of each DVIPA that is held though nobody wants it here.
@@ -108,9 +111,10 @@ impl Stack {
     }
 
     /// Says whether a living owner has this DVIPA and this stack is no target of it any more.
-    pub(super) fn is_unwanted(&self, dvipa: IpAddr) -> bool {
+    #[must_use]
+    pub fn is_unwanted(&self, dvipa: IpAddr) -> bool {
         self.owner(dvipa)
-            .is_some_and(|owner| owner != self.name && !self.is_target_of(owner, dvipa))
+            .is_some_and(|owner| owner != self.name && !self.is_target(dvipa))
     }
 
     fn forwarding(&mut self, placements: &BTreeMap<IpAddr, Placement>) -> Forwarding {

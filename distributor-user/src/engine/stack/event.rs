@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::desired::{NextHopKey, Placement};
+use super::desired::{Hop, NextHopKey, Placement};
 use crate::engine::fact::{Fact, ReadyRow};
 use crate::engine::forwarding::{Flow, FlowKey, Forwarding};
 use crate::engine::message::Message;
@@ -52,8 +52,8 @@ pub enum Event {
     NextHop {
         /// The path.
         path: NextHopKey,
-        /// Source and next-hop MAC address; absent while unresolved.
-        hop: Option<([u8; 6], [u8; 6])>,
+        /// Its MAC addresses; absent while unresolved.
+        hop: Option<Hop>,
     },
     /// A member told a fact.
     Fact {

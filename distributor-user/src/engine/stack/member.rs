@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::desired::NextHopKey;
+use super::desired::{Hop, Hops, NextHopKey};
 use crate::engine::definitions::{Definitions, Readiness};
 use crate::engine::forwarding::Path;
 
@@ -23,7 +23,7 @@ pub struct Member {
     pub left_at: Option<Duration>,
     /// The path in use, with its MAC addresses. It is kept while nothing better answers: a member
     /// whose daemon died may still serve the connections that it has.
-    pub chosen: Option<(NextHopKey, ([u8; 6], [u8; 6]))>,
+    pub chosen: Option<(NextHopKey, Hop)>,
 }
 
 impl Member {
@@ -55,16 +55,12 @@ impl Member {
 
     /// Says whether its report and a path to it are there, so that it could be handed connections.
     #[must_use]
-    pub fn is_ready_to_serve(&self, hops: &BTreeMap<NextHopKey, ([u8; 6], [u8; 6])>) -> bool {
+    pub fn is_ready_to_serve(&self, hops: &Hops) -> bool {
         self.readiness.revision > 0 && self.best_path(0, hops).is_some()
     }
 
     /// Chooses the path to use: the best that answers, else the one that was used last.
-    pub fn choose_path(
-        &mut self,
-        xcf_ifindex: u32,
-        hops: &BTreeMap<NextHopKey, ([u8; 6], [u8; 6])>,
-    ) {
+    pub fn choose_path(&mut self, xcf_ifindex: u32, hops: &Hops) {
         if let Some(best) = self.best_path(xcf_ifindex, hops) {
             self.chosen = Some(best);
         }
@@ -72,11 +68,7 @@ impl Member {
 
     /// Returns the best path on which beats arrive and whose next hop is known: the DYNAMICXCF
     /// network first, then by interface number.
-    fn best_path(
-        &self,
-        xcf_ifindex: u32,
-        hops: &BTreeMap<NextHopKey, ([u8; 6], [u8; 6])>,
-    ) -> Option<(NextHopKey, ([u8; 6], [u8; 6]))> {
+    fn best_path(&self, xcf_ifindex: u32, hops: &Hops) -> Option<(NextHopKey, Hop)> {
         self.paths
             .iter()
             .filter(|(_, is_up)| **is_up)
@@ -88,7 +80,13 @@ impl Member {
     #[must_use]
     pub fn path(&self) -> Path {
         match self.chosen {
-            Some((path, (source_mac, next_hop_mac))) => Path::Link {
+            Some((
+                path,
+                Hop {
+                    source_mac,
+                    next_hop_mac,
+                },
+            )) => Path::Link {
                 ifindex: path.ifindex,
                 source_mac,
                 next_hop_mac,

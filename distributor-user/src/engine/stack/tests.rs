@@ -1,1 +1,541 @@
+use super::*;
+use crate::engine::config::{Destinations, Dvipa, DvipaRole, DynamicXcf, Moveable, Service};
+use crate::engine::forwarding::{Flow, FlowKey, FlowState, Forwarding, Path, ServiceTargets};
 
+const ZERO: Duration = Duration::ZERO;
+const XCF: u32 = 3;
+const LAN: u32 = 2;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn vipa() -> IpAddr {
+    ip("10.1.3.10")
+}
+
+fn key() -> ServiceKey {
+    ServiceKey {
+        dvipa: vipa(),
+        port: 8443,
+    }
+}
+
+fn xcf(host: u8) -> IpAddr {
+    IpAddr::from([172, 1, 1, host])
+}
+
+fn target(host: u8) -> Config {
+    let dynamic_xcf = DynamicXcf {
+        address: xcf(host),
+        prefix_len: 24,
+        cost_metric: 3,
+    };
+    Config {
+        dynamic_xcf: Some(dynamic_xcf),
+        ..Config::default()
+    }
+}
+
+fn front_end(destinations: Destinations) -> Config {
+    let role = DvipaRole::Define {
+        moveable: Moveable::Immediate,
+    };
+    let service = Service {
+        dvipa: vipa(),
+        port: 8443,
+        method: DistMethod::RoundRobin,
+        destinations,
+    };
+    Config {
+        dvipas: vec![Dvipa {
+            address: vipa(),
+            prefix_len: Some(24),
+            role,
+        }],
+        services: vec![service],
+        ..target(1)
+    }
+}
+
+fn stack(name: &str, config: Config, adopted: Adopted) -> Stack {
+    let name = name.to_owned();
+    let options = StackOptions {
+        name,
+        config,
+        xcf_ifindex: XCF,
+        first_revision: 1,
+    };
+    Stack::new(options, adopted, ZERO)
+}
+
+fn owner() -> Stack {
+    stack(
+        "TCPIP",
+        front_end(Destinations::List(vec![xcf(2), xcf(3)])),
+        Adopted::default(),
+    )
+}
+
+fn path(ifindex: u32, destination: IpAddr) -> NextHopKey {
+    NextHopKey {
+        ifindex,
+        destination,
+    }
+}
+
+fn hop(last: u8) -> Hop {
+    Hop {
+        source_mac: [2, 0, 0, 0, 0, 1],
+        next_hop_mac: [2, 0, 0, 0, 0, last],
+    }
+}
+
+/// Lets a member join with a resolved path over the DYNAMICXCF network; returns the last effects.
+fn join(stack: &mut Stack, name: &str, host: u8, definitions: &Definitions) -> Vec<Effect> {
+    let dynamic_xcf = xcf(host);
+    let values = BTreeMap::from([(
+        DEFINITIONS_KEY.to_owned(),
+        serde_json::to_string(definitions).expect("JSON"),
+    )]);
+    let name = name.to_owned();
+    let mut effects = stack.handle(
+        Event::Joined {
+            name: name.clone(),
+            dynamic_xcf,
+        },
+        ZERO,
+    );
+    let over_xcf = path(XCF, dynamic_xcf);
+    let up = Event::Path {
+        name: name.clone(),
+        path: over_xcf,
+        is_up: true,
+    };
+    effects.extend(stack.handle(up, ZERO));
+    effects.extend(stack.handle(
+        Event::NextHop {
+            path: over_xcf,
+            hop: Some(hop(host)),
+        },
+        ZERO,
+    ));
+    effects.extend(stack.handle(Event::State { name, values }, ZERO));
+    effects
+}
+
+fn ready(stack: &mut Stack, name: &str, revision: u64, listeners: u16) -> Vec<Effect> {
+    let row = ReadyRow {
+        dvipa: vipa(),
+        port: 8443,
+        listeners,
+    };
+    let ready = if listeners > 0 { vec![row] } else { Vec::new() };
+    let fact = Fact::Readiness { revision, ready };
+    stack.handle(
+        Event::Fact {
+            from: name.to_owned(),
+            fact,
+        },
+        ZERO,
+    )
+}
+
+fn ring(stack: &Stack) -> Vec<IpAddr> {
+    let service = &stack.applied().forwarding.services[&key()];
+    service
+        .ring
+        .iter()
+        .map(|&row| service.rows[usize::from(row)])
+        .collect()
+}
+
+fn flow(port: u16, state: FlowState) -> Flow {
+    let key = FlowKey {
+        client: ip("10.1.1.99"),
+        client_port: port,
+        dvipa: vipa(),
+        port: 8443,
+    };
+    Flow {
+        key,
+        target: xcf(2),
+        state,
+    }
+}
+
+#[test]
+fn the_packet_path_serves_before_the_address_is_there_and_after_it_is_gone() {
+    let mut stack = owner();
+    let position = |effects: &[Effect], wanted: fn(&Effect) -> bool| {
+        effects
+            .iter()
+            .position(wanted)
+            .expect("the effect is there")
+    };
+    let effects = stack.start(ZERO);
+    let forward = position(&effects, |effect| matches!(effect, Effect::Forward(_)));
+    let place = position(&effects, |effect| matches!(effect, Effect::Place { .. }));
+    assert!(forward < place, "{effects:?}");
+
+    stack.handle(Event::Stop, ZERO);
+    let effects = stack.handle(Event::Quiet, ZERO);
+    let forward = position(&effects, |effect| {
+        *effect == Effect::Forward(Forwarding::default())
+    });
+    let place = position(&effects, |effect| {
+        matches!(
+            effect,
+            Effect::Place {
+                placement: None,
+                ..
+            }
+        )
+    });
+    assert!(place < forward, "{effects:?}");
+}
+
+#[test]
+fn a_target_is_in_the_ring_only_while_it_is_ready_and_present() {
+    let mut stack = owner();
+    stack.start(ZERO);
+    join(&mut stack, "TCPIP2", 2, &Definitions::default());
+    join(&mut stack, "TCPIP3", 3, &Definitions::default());
+    assert!(ring(&stack).is_empty());
+    ready(&mut stack, "TCPIP2", 1, 2);
+    assert_eq!(
+        ring(&stack),
+        [xcf(2)],
+        "two listeners on a stack count once"
+    );
+    ready(&mut stack, "TCPIP3", 1, 1);
+    assert_eq!(ring(&stack), [xcf(2), xcf(3)]);
+    ready(&mut stack, "TCPIP2", 2, 0);
+    assert_eq!(ring(&stack), [xcf(3)]);
+    ready(&mut stack, "TCPIP2", 1, 2);
+    assert_eq!(ring(&stack), [xcf(3)], "an older report changes nothing");
+    stack.handle(
+        Event::Left {
+            name: "TCPIP3".to_owned(),
+        },
+        ZERO,
+    );
+    assert!(ring(&stack).is_empty());
+    let kept = stack.applied().forwarding.targets[&xcf(3)];
+    assert!(
+        matches!(kept, Path::Link { ifindex: XCF, .. }),
+        "its connections may live: {kept:?}"
+    );
+}
+
+#[test]
+fn the_dynamicxcf_path_is_preferred_and_a_silent_one_is_left() {
+    let mut stack = owner();
+    stack.start(ZERO);
+    join(&mut stack, "TCPIP2", 2, &Definitions::default());
+    let lan = path(LAN, ip("10.1.1.2"));
+    let name = || "TCPIP2".to_owned();
+    let chosen = |stack: &Stack| match stack.applied().forwarding.targets[&xcf(2)] {
+        Path::Link { ifindex, .. } => ifindex,
+        Path::Local | Path::Unreachable => 0,
+    };
+    stack.handle(
+        Event::Path {
+            name: name(),
+            path: lan,
+            is_up: true,
+        },
+        ZERO,
+    );
+    stack.handle(
+        Event::NextHop {
+            path: lan,
+            hop: Some(hop(22)),
+        },
+        ZERO,
+    );
+    assert_eq!(chosen(&stack), XCF);
+    stack.handle(
+        Event::Path {
+            name: name(),
+            path: path(XCF, xcf(2)),
+            is_up: false,
+        },
+        ZERO,
+    );
+    assert_eq!(chosen(&stack), LAN);
+    stack.handle(
+        Event::Path {
+            name: name(),
+            path: lan,
+            is_up: false,
+        },
+        ZERO,
+    );
+    assert_eq!(
+        chosen(&stack),
+        LAN,
+        "the last path is kept while nothing better answers"
+    );
+}
+
+#[test]
+fn a_target_learns_the_dvipa_from_its_owner_and_tells_it_what_listens() {
+    let mut stack = stack("TCPIP2", target(2), Adopted::default());
+    stack.start(ZERO);
+    let definitions = Definitions::of(&front_end(Destinations::All));
+    let effects = join(&mut stack, "TCPIP", 1, &definitions);
+    let hidden = Effect::Place {
+        dvipa: vipa(),
+        placement: Some(Placement::Hidden),
+    };
+    assert!(effects.contains(&hidden), "{effects:?}");
+    assert!(
+        effects.contains(&Effect::Watch(BTreeSet::from([vipa()]))),
+        "{effects:?}"
+    );
+    let row = ReadyRow {
+        dvipa: vipa(),
+        port: 8443,
+        listeners: 2,
+    };
+    let effects = stack.handle(Event::Listeners(vec![row]), ZERO);
+    let fact = Fact::Readiness {
+        revision: 2,
+        ready: vec![row],
+    };
+    assert!(
+        effects.contains(&Effect::Send {
+            to: "TCPIP".to_owned(),
+            fact
+        }),
+        "{effects:?}"
+    );
+
+    stack.handle(
+        Event::Left {
+            name: "TCPIP".to_owned(),
+        },
+        ZERO,
+    );
+    assert_eq!(
+        stack.applied().placements.get(&vipa()),
+        Some(&Placement::Hidden)
+    );
+}
+
+#[test]
+fn a_dvipa_that_nobody_wants_here_goes_when_its_last_connection_has_ended() {
+    let mut stack = stack("TCPIP2", target(2), Adopted::default());
+    stack.start(ZERO);
+    join(
+        &mut stack,
+        "TCPIP",
+        1,
+        &Definitions::of(&front_end(Destinations::All)),
+    );
+    let elsewhere = Definitions::of(&front_end(Destinations::List(vec![xcf(3)])));
+    join(&mut stack, "TCPIP", 1, &elsewhere);
+    let ask = Effect::ListConnections {
+        dvipa: vipa(),
+        asked: None,
+    };
+    assert!(stack.handle(Event::Tick, ZERO).contains(&ask));
+    let answer = |flows| Event::Connections {
+        dvipa: vipa(),
+        asked: None,
+        flows,
+    };
+    stack.handle(answer(vec![flow(1, FlowState::Established).key]), ZERO);
+    assert!(stack.applied().placements.contains_key(&vipa()));
+    stack.handle(answer(Vec::new()), ZERO);
+    assert!(!stack.applied().placements.contains_key(&vipa()));
+}
+
+#[test]
+fn an_adopted_packet_path_is_left_alone_until_its_targets_have_reported() {
+    let rows = vec![xcf(2), xcf(3)];
+    let service = ServiceTargets {
+        rows: rows.clone(),
+        ring: vec![0, 1],
+    };
+    let forwarding = Forwarding {
+        services: BTreeMap::from([(key(), service)]),
+        ..Forwarding::default()
+    };
+    let adopted = || Adopted {
+        forwarding: forwarding.clone(),
+        placements: BTreeMap::from([(vipa(), Placement::Owned)]),
+    };
+    let config = || front_end(Destinations::List(rows.clone()));
+    let is_untouched = |effects: &[Effect]| {
+        !effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Forward(_) | Effect::Place { .. }))
+    };
+
+    let mut stack_ = stack("TCPIP", config(), adopted());
+    assert!(is_untouched(&stack_.start(ZERO)));
+    assert!(is_untouched(&join(
+        &mut stack_,
+        "TCPIP2",
+        2,
+        &Definitions::default()
+    )));
+    assert!(is_untouched(&ready(&mut stack_, "TCPIP2", 1, 1)));
+    join(&mut stack_, "TCPIP3", 3, &Definitions::default());
+    ready(&mut stack_, "TCPIP3", 1, 1);
+    assert_eq!(ring(&stack_), rows);
+
+    let mut alone = stack("TCPIP", config(), adopted());
+    alone.start(ZERO);
+    assert!(is_untouched(
+        &alone.handle(Event::Tick, SETTLE - Duration::from_millis(1))
+    ));
+    alone.handle(Event::Tick, SETTLE);
+    assert!(
+        ring(&alone).is_empty(),
+        "after the settling time only what reported is served"
+    );
+}
+
+#[test]
+fn an_audit_removes_what_the_target_misses_twice() {
+    let mut stack = owner();
+    stack.start(ZERO);
+    join(&mut stack, "TCPIP2", 2, &Definitions::default());
+    let now = Duration::from_secs(20);
+    let effects = stack.handle(Event::Tick, now);
+    let request = effects
+        .iter()
+        .find_map(|effect| match effect {
+            Effect::SnapshotFlows {
+                request, target, ..
+            } if *target == xcf(2) => Some(*request),
+            _ => None,
+        })
+        .expect("an audit of TCPIP2");
+    let table = vec![
+        flow(1, FlowState::Established),
+        flow(2, FlowState::Established),
+        flow(3, FlowState::Ending),
+        flow(4, FlowState::HalfOpen),
+    ];
+    let effects = stack.handle(
+        Event::FlowSnapshot {
+            request,
+            flows: table.clone(),
+        },
+        now,
+    );
+    let ask = Fact::FlowsRequest {
+        request,
+        dvipa: vipa(),
+    };
+    assert!(effects.contains(&Effect::Send {
+        to: "TCPIP2".to_owned(),
+        fact: ask
+    }));
+    let part = |parts_left, flows| Event::Fact {
+        from: "TCPIP2".to_owned(),
+        fact: Fact::Flows {
+            request,
+            dvipa: vipa(),
+            parts_left,
+            flows,
+        },
+    };
+    assert_eq!(stack.handle(part(1, vec![table[0].key]), now), []);
+    let effects = stack.handle(part(0, Vec::new()), now);
+    assert_eq!(
+        effects,
+        [
+            Effect::MarkEnding(vec![table[1].key]),
+            Effect::RemoveEnded {
+                target: xcf(2),
+                flows: vec![table[2].key]
+            },
+        ]
+    );
+}
+
+#[test]
+fn ends_of_connections_are_reported_to_the_owner_of_their_dvipa() {
+    let mut target = stack("TCPIP2", target(2), Adopted::default());
+    target.start(ZERO);
+    join(
+        &mut target,
+        "TCPIP",
+        1,
+        &Definitions::of(&front_end(Destinations::All)),
+    );
+    let flows = vec![flow(1, FlowState::Established).key];
+    let effects = target.handle(Event::FlowsGone(flows.clone()), ZERO);
+    let fact = Fact::FlowsGone {
+        flows: flows.clone(),
+    };
+    assert_eq!(
+        effects,
+        [Effect::Send {
+            to: "TCPIP".to_owned(),
+            fact: fact.clone()
+        }]
+    );
+
+    let mut owner = owner();
+    owner.start(ZERO);
+    join(&mut owner, "TCPIP2", 2, &Definitions::default());
+    let effects = owner.handle(
+        Event::Fact {
+            from: "TCPIP2".to_owned(),
+            fact,
+        },
+        ZERO,
+    );
+    assert_eq!(
+        effects,
+        [Effect::RemoveEnded {
+            target: xcf(2),
+            flows: flows.clone()
+        }]
+    );
+    let effects = owner.handle(Event::FlowsEnding(flows.clone()), ZERO);
+    assert_eq!(effects, [Effect::MarkEnding(flows)]);
+}
+
+#[test]
+fn a_departed_member_is_forgotten_in_time_with_its_flows() {
+    let mut stack = owner();
+    stack.start(ZERO);
+    join(&mut stack, "TCPIP2", 2, &Definitions::default());
+    stack.handle(
+        Event::Left {
+            name: "TCPIP2".to_owned(),
+        },
+        ZERO,
+    );
+    let early = stack.handle(Event::Tick, FORGET_MEMBER - Duration::from_secs(1));
+    assert!(!early.contains(&Effect::ForgetTarget(xcf(2))), "{early:?}");
+    let late = stack.handle(Event::Tick, FORGET_MEMBER);
+    assert!(late.contains(&Effect::ForgetTarget(xcf(2))), "{late:?}");
+}
+
+#[test]
+fn a_second_definer_is_reported_once() {
+    let mut stack = owner();
+    stack.start(ZERO);
+    let effects = join(
+        &mut stack,
+        "TCPIP9",
+        9,
+        &Definitions::of(&front_end(Destinations::All)),
+    );
+    let told = effects.iter().filter(|effect| {
+        matches!(effect, Effect::Tell(Message::ConflictingDefinition { rival, .. }) if rival == "TCPIP9")
+    });
+    assert_eq!(told.count(), 1);
+    assert_eq!(
+        stack.applied().placements.get(&vipa()),
+        Some(&Placement::Owned)
+    );
+}
