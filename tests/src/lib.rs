@@ -1,1 +1,15 @@
-//! Placeholder.
+//! The namespace lab, and what the end-to-end tests have in common.
+//!
+//! Nothing here knows how the distributor works: a lab offers networks,
+//! machines, servers and clients, and uses the `distributor` program as an
+//! administrator does.
+
+pub mod claim;
+pub mod host;
+pub mod lab;
+pub mod namespace;
+pub mod process;
+pub mod program;
+pub mod stack;
+pub mod switch;
+pub mod wait;

@@ -1,0 +1,135 @@
+//! One machine of a lab: a network namespace with its links.
+//!
+//! A host knows nothing of the distributor; a client is no more than this.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::namespace::Namespace;
+use crate::process::Process;
+use crate::switch::compute_checksums;
+
+/// The interface on the client LAN, in every stack and client.
+pub const LAN_INTERFACE: &str = "eth0";
+
+/// The interface on the DYNAMICXCF network, in every stack.
+pub const XCF_INTERFACE: &str = "xcf0";
+
+/// A stack or a client of a lab.
+#[derive(Clone, Debug)]
+pub struct Host {
+    name: String,
+    port: String,
+    namespace: Namespace,
+    directory: PathBuf,
+    lan_address: Ipv4Addr,
+}
+
+impl Host {
+    pub(crate) fn new(
+        name: String,
+        namespace: Namespace,
+        directory: PathBuf,
+        lan_address: Ipv4Addr,
+    ) -> Self {
+        Self {
+            port: name.to_lowercase(),
+            name,
+            namespace,
+            directory,
+            lan_address,
+        }
+    }
+
+    /// Its name, such as `TCPIP2` or `CLIENT`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the switches call its ports.
+    #[must_use]
+    pub fn port(&self) -> &str {
+        &self.port
+    }
+
+    /// Its network namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The directory for its files.
+    #[must_use]
+    pub fn directory(&self) -> &PathBuf {
+        &self.directory
+    }
+
+    /// Its address on the client LAN.
+    #[must_use]
+    pub fn lan_address(&self) -> Ipv4Addr {
+        self.lan_address
+    }
+
+    /// Starts a program in its namespace; what it writes goes to `NAME.log` in its directory.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started.
+    pub fn start(&self, name: &str, command: &mut Command) -> Result<Process> {
+        let log = self.directory.join(format!("{name}.log"));
+        Process::start(format!("{name} on {}", self.name), log, command)
+    }
+
+    /// One of the kernel's TCP counters of this host, such as `OutRsts`.
+    ///
+    /// # Errors
+    ///
+    /// There is no such counter.
+    pub fn tcp_counter(&self, name: &str) -> Result<u64> {
+        // `/proc/net` would be the namespace of this process's main thread.
+        let table = self
+            .namespace
+            .run(|| Ok(fs::read_to_string("/proc/thread-self/net/snmp")?))?;
+        let mut rows = table.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+        let names = rows.next().unwrap_or_default().split(' ');
+        let values = rows.next().unwrap_or_default().split(' ');
+        names
+            .zip(values)
+            .find_map(|(this, value)| (this == name).then(|| value.parse().ok())?)
+            .with_context(|| format!("the kernel has no TCP counter `{name}`"))
+    }
+
+    /// Gives the host its addresses and routes. Its links are there already.
+    ///
+    /// `links` are its interfaces with the address and prefix length of each.
+    pub(crate) fn configure(
+        &self,
+        links: &[(&str, Ipv4Addr, u8)],
+        routes: &[String],
+    ) -> Result<()> {
+        fs::create_dir(&self.directory)
+            .with_context(|| format!("cannot make `{}`", self.directory.display()))?;
+        // What a careful administrator sets, so that it is known to work with what the daemon does.
+        self.namespace.run(|| {
+            fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1")
+                .context("cannot set strict reverse path filtering")
+        })?;
+        let mut batch = vec!["link set lo up".to_owned()];
+        for (interface, address, prefix_len) in links {
+            batch.push(format!(
+                "address add {address}/{prefix_len} dev {interface}"
+            ));
+            batch.push(format!("link set {interface} up"));
+        }
+        batch.extend(routes.iter().map(|route| format!("route add {route}")));
+        self.namespace.ip(batch)?;
+        links
+            .iter()
+            .try_for_each(|(interface, ..)| compute_checksums(&self.namespace, interface))
+    }
+}

@@ -1,0 +1,244 @@
+//! A lab: a client LAN and a separate DYNAMICXCF network, with stacks and clients on them.
+//!
+//! ```text
+//!   CLIENT ─ eth0 ─┐
+//!   CLIENT2 ─ eth0 ┤            ┌───────────────┐
+//!                  ├─ lan ─ eth0│ TCPIP         │xcf0 ─┐
+//!                  ├─ lan ─ eth0│ TCPIP2        │xcf0 ─┤ xcf
+//!                  └─ lan ─ eth0│ TCPIP3        │xcf0 ─┘
+//!                               └───────────────┘
+//!   10.1.1.0/24                                     172.1.1.0/24
+//! ```
+//!
+//! Every box, and either network's bridge, is a network namespace; no packet of
+//! a lab ever leaves them. Dropping the lab removes all of it, and so does a
+//! signal that ends the process; what a killed process leaves is removed when
+//! the next lab starts.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::claim::Claim;
+use crate::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
+use crate::namespace::Namespace;
+use crate::program;
+use crate::stack::Stack;
+use crate::switch::{Switch, compute_checksums};
+
+/// The distributed VIPA of the scenario.
+pub const VIPA: Ipv4Addr = Ipv4Addr::new(10, 1, 3, 10);
+
+/// The distributed port of the scenario.
+pub const PORT: u16 = 8443;
+
+/// How many hosts of a kind the networks have addresses for.
+const MOST: u8 = 99;
+
+/// What a lab consists of.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'a> {
+    /// The lab's name; without one it is random.
+    pub name: Option<&'a str>,
+    /// Number of stacks: TCPIP, TCPIP2, TCPIP3 …
+    pub stacks: u8,
+    /// Number of clients: CLIENT, CLIENT2 …
+    pub clients: u8,
+}
+
+impl Default for Layout<'_> {
+    fn default() -> Self {
+        Self {
+            name: None,
+            stacks: 3,
+            clients: 1,
+        }
+    }
+}
+
+/// A running lab.
+#[derive(Debug)]
+pub struct Lab {
+    // In this order: the programs end before the networks go.
+    stacks: Vec<Stack>,
+    clients: Vec<Host>,
+    lan: Switch,
+    xcf: Switch,
+    claim: Claim,
+}
+
+impl Lab {
+    /// Builds a lab; its daemons are not started yet.
+    ///
+    /// # Errors
+    ///
+    /// The machine lacks something, which is named, or refuses. Nothing is left behind then.
+    pub fn build(layout: &Layout<'_>) -> Result<Self> {
+        ensure!(
+            layout.stacks.max(layout.clients) <= MOST,
+            "a lab has at most {MOST} stacks and {MOST} clients"
+        );
+        program::require(&[program::LAB_TOOLS])?;
+        let object = program::lab_object()?;
+        let claim = Claim::new(layout.name)?;
+        let host = |name: String, lan_address| {
+            let directory = claim.directory().join(name.to_lowercase());
+            Host::new(
+                name.clone(),
+                claim.namespace(&name.to_lowercase()),
+                directory,
+                lan_address,
+            )
+        };
+        let stacks: Vec<_> = (1..=layout.stacks)
+            .map(|number| host(numbered("TCPIP", number), lan_address(number)))
+            .collect();
+        let clients: Vec<_> = (1..=layout.clients)
+            .map(|number| host(numbered("CLIENT", number), lan_address(100 + number)))
+            .collect();
+        let lan = claim.namespace("lan");
+        let xcf = claim.namespace("xcf");
+
+        let hosts = || stacks.iter().chain(&clients);
+        Namespace::create_all(hosts().map(Host::namespace).chain([&lan, &xcf]))?;
+        let links = hosts()
+            .map(|host| link(host, LAN_INTERFACE, &lan))
+            .chain(stacks.iter().map(|host| link(host, XCF_INTERFACE, &xcf)));
+        program::ip(&mut Command::new("ip"), links)?;
+
+        std::fs::create_dir(claim.pins())
+            .with_context(|| format!("cannot make `{}`", claim.pins().display()))?;
+        let connect = |namespace: Namespace, hosts: Vec<&Host>, name: &str| {
+            let ports: Vec<_> = hosts.iter().map(|host| host.port().to_owned()).collect();
+            ports
+                .iter()
+                .try_for_each(|port| compute_checksums(&namespace, port))?;
+            Switch::connect(namespace, &ports, &object, &claim.pins().join(name))
+        };
+        let configure = |host: &Host| {
+            let mut links = vec![(LAN_INTERFACE, host.lan_address(), 24)];
+            let mut routes = vec![];
+            match stacks.iter().position(|stack| stack.name() == host.name()) {
+                Some(index) => links.push((XCF_INTERFACE, xcf_address(index), 24)),
+                // As the users of the scenario do: the VIPA is on this link.
+                None => routes.push(format!("{VIPA} dev {LAN_INTERFACE}")),
+            }
+            host.configure(&links, &routes)
+        };
+        let (lan, xcf) = thread::scope(|scope| -> Result<_> {
+            let lan = scope.spawn(|| connect(lan, hosts().collect(), "lan"));
+            let xcf = scope.spawn(|| connect(xcf, stacks.iter().collect(), "xcf"));
+            hosts().try_for_each(configure)?;
+            Ok((joined(lan.join())?, joined(xcf.join())?))
+        })?;
+        let stacks = stacks
+            .into_iter()
+            .enumerate()
+            .map(|(index, host)| {
+                Stack::new(host, xcf_address(index), &claim.directory(), &claim.pins())
+            })
+            .collect();
+        Ok(Self {
+            stacks,
+            clients,
+            lan,
+            xcf,
+            claim,
+        })
+    }
+
+    /// Its name, `sd-…`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.claim.name()
+    }
+
+    /// The directory for files that belong to no host.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        self.claim.directory()
+    }
+
+    /// Its stacks, TCPIP first.
+    #[must_use]
+    pub fn stacks(&self) -> &[Stack] {
+        &self.stacks
+    }
+
+    /// The stack `name`.
+    #[must_use]
+    pub fn stack(&self, name: &str) -> &Stack {
+        let stack = self.stacks.iter().find(|stack| stack.name() == name);
+        stack.expect("a lab's stacks are named TCPIP, TCPIP2, …")
+    }
+
+    /// Its clients, CLIENT first.
+    #[must_use]
+    pub fn clients(&self) -> &[Host] {
+        &self.clients
+    }
+
+    /// The first client.
+    #[must_use]
+    pub fn client(&self) -> &Host {
+        &self.clients[0]
+    }
+
+    /// The client LAN.
+    #[must_use]
+    pub fn lan(&self) -> &Switch {
+        &self.lan
+    }
+
+    /// The DYNAMICXCF network.
+    #[must_use]
+    pub fn xcf(&self) -> &Switch {
+        &self.xcf
+    }
+
+    /// Leaves the lab and its daemons there until somebody removes it by name.
+    ///
+    /// # Errors
+    ///
+    /// The lab's directory is gone.
+    pub fn keep(self) -> Result<()> {
+        self.stacks.iter().for_each(Stack::keep);
+        self.claim.keep()
+    }
+}
+
+/// `TCPIP`, `TCPIP2`, `TCPIP3` …
+fn numbered(name: &str, number: u8) -> String {
+    if number == 1 {
+        name.to_owned()
+    } else {
+        format!("{name}{number}")
+    }
+}
+
+fn lan_address(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 1, 1, number)
+}
+
+/// The DYNAMICXCF address of the stack at `index`.
+fn xcf_address(index: usize) -> Ipv4Addr {
+    let number = u8::try_from(index + 1).expect("a lab has at most 99 stacks");
+    Ipv4Addr::new(172, 1, 1, number)
+}
+
+/// The line for `ip` that links an interface of `host` to its port on a switch.
+fn link(host: &Host, interface: &str, switch: &Namespace) -> String {
+    format!(
+        "link add {interface} netns {} type veth peer name {} netns {}",
+        host.namespace().name(),
+        host.port(),
+        switch.name()
+    )
+}
+
+fn joined<T>(result: thread::Result<Result<T>>) -> Result<T> {
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
