@@ -4,10 +4,12 @@
 //! awaits. The same inputs always give the same outputs, which is what lets a
 //! whole group of stacks be tested in one process.
 
+pub mod addresses;
 pub mod config;
 pub mod definitions;
 pub mod fact;
 pub mod forwarding;
+pub mod links;
 pub mod message;
 pub mod ownership;
 pub mod report;
