@@ -4,4 +4,10 @@
 //! engine's effects in order and turns what the kernel and the network report
 //! into the engine's inputs.
 
+pub mod addresses;
 pub mod admin;
+pub mod links;
+pub mod netlink;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,132 @@
+//! Lists the interfaces of the stack. Which of them is used for what, `engine::links` decides.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use futures_util::TryStreamExt;
+use netlink_packet_route::address::{
+    AddressAttribute, AddressMessage, AddressProtocol, AddressScope,
+};
+use netlink_packet_route::link::{
+    LinkAttribute, LinkFlags, LinkHeader, LinkInfo, LinkLayerType, LinkMessage,
+};
+
+use crate::engine::addresses::{ADDRESS_PROTOCOL, Configured};
+use crate::engine::links::{Link, LinkAddress};
+
+use super::netlink::{Netlink, RequestError};
+
+#[cfg(test)]
+mod tests;
+
+/// Lists every interface with its addresses, by index.
+///
+/// # Errors
+///
+/// The kernel refuses the dump.
+pub async fn list(netlink: &Netlink) -> Result<Vec<Link>, RequestError> {
+    let messages: Vec<LinkMessage> = netlink
+        .handle()
+        .link()
+        .get()
+        .execute()
+        .try_collect()
+        .await
+        .map_err(|error| RequestError::new("list the interfaces", error))?;
+    let mut links: BTreeMap<u32, Link> = messages
+        .iter()
+        .filter_map(link)
+        .map(|link| (link.index, link))
+        .collect();
+    for configured in addresses(netlink).await? {
+        // An interface that came after the first dump is not in the list: neither is its address.
+        if let Some(link) = links.get_mut(&configured.ifindex) {
+            link.addresses.push(LinkAddress {
+                address: configured.address,
+                prefix_len: configured.prefix_len,
+                is_ours: configured.is_ours,
+            });
+        }
+    }
+    Ok(links.into_values().collect())
+}
+
+/// Lists every address of every interface.
+pub(super) async fn addresses(netlink: &Netlink) -> Result<Vec<Configured>, RequestError> {
+    let messages: Vec<AddressMessage> = netlink
+        .handle()
+        .address()
+        .get()
+        .execute()
+        .try_collect()
+        .await
+        .map_err(|error| RequestError::new("list the addresses", error))?;
+    Ok(messages.iter().filter_map(configured).collect())
+}
+
+/// Reads an interface from the kernel's description of it.
+pub(super) fn link(message: &LinkMessage) -> Option<Link> {
+    let LinkHeader {
+        index,
+        link_layer_type,
+        flags,
+        ..
+    } = message.header;
+    let mut name = None;
+    let mut mac = None;
+    let mut mtu = 0;
+    let mut kind = None;
+    for attribute in &message.attributes {
+        if let LinkAttribute::IfName(text) = attribute {
+            name = Some(text.clone());
+        } else if let LinkAttribute::Address(bytes) = attribute
+            && link_layer_type == LinkLayerType::Ether
+        {
+            mac = bytes.as_slice().try_into().ok();
+        } else if let LinkAttribute::Mtu(bytes) = attribute {
+            mtu = *bytes;
+        } else if let LinkAttribute::LinkInfo(entries) = attribute {
+            kind = entries.iter().find_map(|entry| {
+                if let LinkInfo::Kind(kind) = entry {
+                    Some(kind.to_string())
+                } else {
+                    None
+                }
+            });
+        }
+    }
+    Some(Link {
+        index,
+        name: name?,
+        mac,
+        mtu,
+        is_up: flags.contains(LinkFlags::Up),
+        is_loopback: flags.contains(LinkFlags::Loopback),
+        kind,
+        addresses: Vec::new(),
+    })
+}
+
+/// Reads an address from the kernel's description of it.
+pub(super) fn configured(message: &AddressMessage) -> Option<Configured> {
+    let mut local: Option<IpAddr> = None;
+    let mut prefix: Option<IpAddr> = None;
+    let mut is_ours = false;
+    for attribute in &message.attributes {
+        if let AddressAttribute::Local(address) = attribute {
+            local = Some(*address);
+        } else if let AddressAttribute::Address(address) = attribute {
+            prefix = Some(*address);
+        } else if let AddressAttribute::Protocol(protocol) = attribute {
+            is_ours = *protocol == AddressProtocol::Other(ADDRESS_PROTOCOL);
+        }
+    }
+    Some(Configured {
+        // On a point-to-point interface the other one is the peer's; IPv6 has only that one.
+        address: local.or(prefix)?,
+        prefix_len: message.header.prefix_len,
+        ifindex: message.header.index,
+        is_host_scope: message.header.scope == AddressScope::Host,
+        is_ours,
+    })
+}

@@ -1,0 +1,248 @@
+//! Netlink sockets: requests to the kernel's routing side, and events from any side.
+//!
+//! A socket belongs to the network namespace of the thread that opens it and
+//! stays there. Events are never queued without bound: when the reader is too
+//! slow the kernel drops them and says so, and the reader must look again.
+
+use std::io;
+use std::ops::Range;
+
+use netlink_packet_core::{NetlinkBuffer, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::SockRef;
+use tokio::io::unix::AsyncFd;
+
+/// What the kernel keeps for a reader of events that is late. A storm of ending connections
+/// fills the default, some 200 kB, within milliseconds.
+const EVENT_BUFFER_BYTES: usize = 8 << 20;
+
+/// Larger than any datagram that the kernel sends: dumps come in at most 32 KiB.
+const DATAGRAM_BYTES: usize = 64 << 10;
+
+/// A handle for requests about links, addresses, neighbours and routes; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Netlink {
+    handle: rtnetlink::Handle,
+}
+
+impl Netlink {
+    /// Opens a socket in the network namespace of the calling thread.
+    ///
+    /// Spawns the task that serves it; the task ends with the last clone.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses the socket.
+    pub fn open() -> io::Result<Self> {
+        let (connection, handle, _unsolicited) = rtnetlink::new_connection()?;
+        tokio::spawn(connection);
+        Ok(Self { handle })
+    }
+
+    pub(super) fn handle(&self) -> &rtnetlink::Handle {
+        &self.handle
+    }
+}
+
+/// A request that the kernel refused.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action}")]
+pub struct RequestError {
+    /// What was asked for.
+    pub action: String,
+    /// Why the kernel refused it.
+    pub source: io::Error,
+}
+
+impl RequestError {
+    pub(super) fn new(action: impl Into<String>, error: rtnetlink::Error) -> Self {
+        let source = if let rtnetlink::Error::NetlinkError(message) = &error {
+            message.to_io()
+        } else {
+            io::Error::other(error)
+        };
+        Self {
+            action: action.into(),
+            source,
+        }
+    }
+
+    /// Whether the request failed because what it was about is not there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(
+            self.source.raw_os_error(),
+            Some(libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::EADDRNOTAVAIL | libc::ESRCH)
+        )
+    }
+
+    /// Whether the request failed because what it should create is there already.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.source.raw_os_error() == Some(libc::EEXIST)
+    }
+}
+
+/// A netlink socket in non-blocking mode with its receive buffer.
+pub(super) struct NetlinkSocket {
+    socket: AsyncFd<Socket>,
+    buffer: Vec<u8>,
+}
+
+/// What a socket has received.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// One datagram of this many bytes, now in the buffer.
+    Datagram(usize),
+    /// The reader was too slow: the kernel has dropped messages.
+    Overrun,
+}
+
+impl NetlinkSocket {
+    /// Opens a socket for requests, and for the events of the multicast `groups`.
+    pub(super) fn open(protocol: isize, groups: &[u32]) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
+        socket.set_non_blocking(true)?;
+        socket.bind(&SocketAddr::new(0, 0))?;
+        for group in groups {
+            socket.add_membership(*group)?;
+        }
+        if !groups.is_empty() {
+            enlarge_receive_buffer(&socket, EVENT_BUFFER_BYTES);
+        }
+        // SAFETY: the socket owns its descriptor, and nothing here replaces or closes it while
+        // the reactor knows it.
+        let socket = unsafe { AsyncFd::register(socket) }?;
+        Ok(Self {
+            socket,
+            buffer: vec![0; DATAGRAM_BYTES],
+        })
+    }
+
+    /// Sends one request to the kernel, which has processed it when this returns.
+    pub(super) fn send(&self, request: &[u8]) -> io::Result<()> {
+        let kernel = SocketAddr::new(0, 0);
+        let sent = self.socket.get_ref().send_to(request, &kernel, 0)?;
+        if sent == request.len() {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::WriteZero.into())
+        }
+    }
+
+    /// Receives one datagram. Safe to cancel: nothing is taken from the socket by a wait.
+    pub(super) async fn receive(&mut self) -> io::Result<Received> {
+        let buffer = &mut self.buffer;
+        loop {
+            let mut guard = self.socket.readable().await?;
+            let received = guard.try_io(|socket| socket.get_ref().recv(&mut &mut buffer[..], 0));
+            match received {
+                Ok(Ok(length)) => return Ok(Received::Datagram(length)),
+                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    return Ok(Received::Overrun);
+                }
+                Ok(Err(error)) => return Err(error),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    /// The messages of the datagram of `length` bytes that was received last.
+    pub(super) fn messages(&self, length: usize) -> Messages<'_> {
+        Messages {
+            rest: self.buffer.get(..length).unwrap_or(&self.buffer),
+        }
+    }
+}
+
+/// Iterates over the messages of one datagram; ends at the first that is cut short.
+pub(super) struct Messages<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = NetlinkBuffer<&'a [u8]>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let message = NetlinkBuffer::new_checked(self.rest).ok()?;
+        let length = usize::try_from(message.length()).ok()?;
+        self.rest = self.rest.get(aligned(length)..).unwrap_or_default();
+        Some(message)
+    }
+}
+
+/// Netlink messages and attributes begin at multiples of four bytes.
+pub(super) const fn aligned(length: usize) -> usize {
+    length.next_multiple_of(4)
+}
+
+/// Events of the kernel's routing side.
+pub(super) struct RouteEvents {
+    socket: NetlinkSocket,
+    pending: Range<usize>,
+}
+
+/// One event of the kernel's routing side.
+#[derive(Debug)]
+pub(super) enum RouteEvent {
+    /// Something has changed.
+    Message(RouteNetlinkMessage),
+    /// Events were lost: everything may have changed.
+    Overrun,
+}
+
+impl RouteEvents {
+    /// Subscribes to `groups` in the network namespace of the calling thread.
+    pub(super) fn open(groups: &[rtnetlink::MulticastGroup]) -> io::Result<Self> {
+        let groups: Vec<u32> = groups.iter().map(|group| *group as u32).collect();
+        Ok(Self {
+            socket: NetlinkSocket::open(NETLINK_ROUTE, &groups)?,
+            pending: 0..0,
+        })
+    }
+
+    /// Waits for the next event. Safe to cancel: an event is taken only when it is returned.
+    pub(super) async fn next(&mut self) -> io::Result<RouteEvent> {
+        loop {
+            while !self.pending.is_empty() {
+                if let Some(message) = self.take() {
+                    return Ok(RouteEvent::Message(message));
+                }
+            }
+            match self.socket.receive().await? {
+                Received::Datagram(length) => self.pending = 0..length,
+                Received::Overrun => return Ok(RouteEvent::Overrun),
+            }
+        }
+    }
+
+    /// Takes the next message of the last datagram; `None` when it is of no use or there is none.
+    fn take(&mut self) -> Option<RouteNetlinkMessage> {
+        let rest = self
+            .socket
+            .buffer
+            .get(self.pending.clone())
+            .unwrap_or_default();
+        let Ok(message) = NetlinkBuffer::new_checked(rest) else {
+            self.pending = 0..0;
+            return None;
+        };
+        let length = usize::try_from(message.length()).unwrap_or(usize::MAX);
+        let parsed = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest);
+        self.pending.start = self.pending.start.saturating_add(aligned(length));
+        let NetlinkPayload::InnerMessage(message) = parsed.ok()?.payload else {
+            return None;
+        };
+        Some(message)
+    }
+}
+
+/// Sets the receive buffer beyond `net.core.rmem_max` where the process may, else up to it.
+fn enlarge_receive_buffer(socket: &Socket, bytes: usize) {
+    if setsockopt(socket, sockopt::RcvBufForce, &bytes).is_err() {
+        // A smaller buffer only means that a storm leads to an `Overrun` earlier.
+        let _ = SockRef::from(socket).set_recv_buffer_size(bytes);
+    }
+}
