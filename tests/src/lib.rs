@@ -4,12 +4,15 @@
 //! machines, servers and clients, and uses the `distributor` program as an
 //! administrator does.
 
+pub mod certificate;
 pub mod claim;
 pub mod host;
+pub mod https;
 pub mod lab;
 pub mod namespace;
 pub mod process;
 pub mod program;
 pub mod stack;
 pub mod switch;
+pub mod tcp;
 pub mod wait;
