@@ -6,6 +6,8 @@
 
 mod build;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 
