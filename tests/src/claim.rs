@@ -211,6 +211,12 @@ fn full_name(name: &str) -> Result<String> {
     Ok(format!("{PREFIX}{own}"))
 }
 
+/// Where the stacks of the lab `name` keep their admin sockets.
+#[must_use]
+pub fn run_directory(name: &str) -> PathBuf {
+    directory(name).join("run")
+}
+
 fn directory(name: &str) -> PathBuf {
     Path::new(LABS).join(name)
 }

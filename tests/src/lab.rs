@@ -137,9 +137,7 @@ impl Lab {
         let stacks = stacks
             .into_iter()
             .enumerate()
-            .map(|(index, host)| {
-                Stack::new(host, xcf_address(index), &claim.directory(), &claim.pins())
-            })
+            .map(|(index, host)| Stack::new(host, xcf_address(index), &claim))
             .collect();
         Ok(Self {
             stacks,

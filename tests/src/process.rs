@@ -3,7 +3,7 @@
 //! A process is only ever signalled by the id under which it was started, and
 //! only while it has not been waited for, so that the id cannot be another's.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`; what it writes is appended to the file `log`.
+    /// Starts `command`; what it writes is appended to the file `log`, and its id is put into a
+    /// file beside, `.pid` instead of `.log`.
     ///
     /// It gets a process group of its own, so that a Ctrl-C at the terminal reaches the maker of
     /// the lab only, which then ends everything in order.
@@ -48,12 +49,16 @@ impl Process {
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        Ok(Self {
+        let process = Self {
             name,
             child,
             log,
             is_kept: false,
-        })
+        };
+        let id = process.log.with_extension("pid");
+        fs::write(&id, format!("{}\n", process.id()))
+            .with_context(|| format!("cannot write `{}`", id.display()))?;
+        Ok(process)
     }
 
     /// What the lab calls it.

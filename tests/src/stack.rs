@@ -1,18 +1,22 @@
 //! One stack of a lab: a host that runs the daemon.
 //!
-//! Only the command line of `distributor` is used here, as an administrator
-//! would, never a function of it.
+//! The daemon is only ever talked to as its own command line does: by its
+//! arguments, its signals and its admin socket.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use distributor_user::engine::report::{Body, ReportName, VcrtRow, VdptRow, VipadynRow};
+use distributor_user::shell::admin::{self, Answer, Request};
 use serde_json::Value;
 
+use crate::claim::{self, Claim};
 use crate::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
 use crate::process::Process;
 use crate::program;
@@ -20,6 +24,9 @@ use crate::wait;
 
 /// How long a daemon may take to answer its first command.
 const START: Duration = Duration::from_secs(10);
+
+/// How long the group may take to agree on what a daemon has just told it.
+const READY: Duration = Duration::from_secs(15);
 
 /// How long a clean stop may take: the daemon's own deadline and a margin.
 const STOP: Duration = Duration::from_secs(40);
@@ -31,6 +38,7 @@ pub struct Stack {
     xcf_address: Ipv4Addr,
     /// The group's key, the same file for every stack of the lab.
     key: PathBuf,
+    run_directory: PathBuf,
     pins: PathBuf,
     daemon: Mutex<Option<Process>>,
 }
@@ -44,10 +52,12 @@ impl std::ops::Deref for Stack {
 }
 
 impl Stack {
-    pub(crate) fn new(host: Host, xcf_address: Ipv4Addr, lab: &Path, pins: &Path) -> Self {
+    pub(crate) fn new(host: Host, xcf_address: Ipv4Addr, claim: &Claim) -> Self {
         Self {
-            pins: pins.join(host.port()),
-            key: lab.join("key"),
+            key: claim.directory().join("key"),
+            // The same for all: on one machine, only their names keep stacks apart.
+            run_directory: claim::run_directory(claim.name()),
+            pins: claim.pins().join("stacks"),
             host,
             xcf_address,
             daemon: Mutex::new(None),
@@ -62,19 +72,19 @@ impl Stack {
 
     /// The group's key file.
     #[must_use]
-    pub fn key(&self) -> &PathBuf {
+    pub fn key(&self) -> &Path {
         &self.key
     }
 
-    /// The directory of the daemon's admin socket.
+    /// The directory of the admin sockets, shared by the stacks of the lab.
     #[must_use]
-    pub fn run_directory(&self) -> PathBuf {
-        self.host.directory().join("run")
+    pub fn run_directory(&self) -> &Path {
+        &self.run_directory
     }
 
-    /// The directory of the daemon's pins.
+    /// The directory of the pins, shared by the stacks of the lab.
     #[must_use]
-    pub fn pins(&self) -> &PathBuf {
+    pub fn pins(&self) -> &Path {
         &self.pins
     }
 
@@ -139,7 +149,7 @@ impl Stack {
                         process.output()
                     );
                 }
-                Ok(self.netstat("vipadyn").is_ok())
+                Ok(self.vipadyn().is_ok())
             },
         )?;
         *daemon = Some(process);
@@ -171,12 +181,104 @@ impl Stack {
         fs::read_to_string(self.host.directory().join("daemon.log")).unwrap_or_default()
     }
 
-    /// A report as JSON: `vdpt`, `vcrt`, `vipadyn` or `vipadcfg`.
+    /// The destination port table.
+    ///
+    /// # Errors
+    ///
+    /// The daemon does not answer.
+    pub fn vdpt(&self) -> Result<Vec<VdptRow>> {
+        let Body::Vdpt { rows } = self.report(ReportName::Vdpt)? else {
+            bail!("the report is not VDPT")
+        };
+        Ok(rows)
+    }
+
+    /// The connection routing table.
+    ///
+    /// # Errors
+    ///
+    /// The daemon does not answer.
+    pub fn vcrt(&self) -> Result<Vec<VcrtRow>> {
+        let Body::Vcrt { rows } = self.report(ReportName::Vcrt)? else {
+            bail!("the report is not VCRT")
+        };
+        Ok(rows)
+    }
+
+    /// The DVIPAs of this stack.
+    ///
+    /// # Errors
+    ///
+    /// The daemon does not answer.
+    pub fn vipadyn(&self) -> Result<Vec<VipadynRow>> {
+        let Body::Vipadyn { rows } = self.report(ReportName::Vipadyn)? else {
+            bail!("the report is not VIPADYN")
+        };
+        Ok(rows)
+    }
+
+    /// The packet path's counters by name.
+    ///
+    /// # Errors
+    ///
+    /// The daemon does not answer.
+    pub fn counters(&self) -> Result<BTreeMap<String, u64>> {
+        let Body::Stats { counters, .. } = self.report(ReportName::Stats)? else {
+            bail!("the report is not STATS")
+        };
+        Ok(counters
+            .into_iter()
+            .map(|row| (row.name, row.packets))
+            .collect())
+    }
+
+    /// Waits until VDPT shows these numbers of listeners, by target name; others show none.
+    ///
+    /// # Errors
+    ///
+    /// It does not in time.
+    pub fn wait_for_ready(&self, ready: &[(&str, u16)]) -> Result<()> {
+        let expected: BTreeMap<_, _> = ready
+            .iter()
+            .map(|(target, ready)| ((*target).to_owned(), *ready))
+            .collect();
+        let mut seen = BTreeMap::new();
+        wait::until(&format!("VDPT to show {expected:?}"), READY, || {
+            seen = self
+                .vdpt()?
+                .into_iter()
+                .map(|row| (row.target, row.ready))
+                .collect();
+            seen.retain(|_, ready| *ready > 0);
+            Ok(seen == expected)
+        })
+        .with_context(|| format!("VDPT shows {seen:?}"))
+    }
+
+    /// Waits until `address` is on this stack, active or hidden.
+    ///
+    /// # Errors
+    ///
+    /// It is not in time.
+    pub fn wait_for_dvipa(&self, address: IpAddr) -> Result<()> {
+        wait::until(&format!("`{address}` on {}", self.name()), READY, || {
+            Ok(self.vipadyn()?.iter().any(|row| row.dvipa == address))
+        })
+    }
+
+    fn report(&self, report: ReportName) -> Result<Body> {
+        match admin::ask(&self.run_directory, self.name(), &Request::Netstat(report))? {
+            Answer::Report(report) => Ok(report.body),
+            Answer::Refused(reason) => bail!("{} refused: {reason}", self.name()),
+        }
+    }
+
+    /// A report as a program reads it.
     ///
     /// # Errors
     ///
     /// The daemon does not answer, or not with JSON.
-    pub fn netstat(&self, report: &str) -> Result<Value> {
+    pub fn netstat_json(&self, report: &str) -> Result<Value> {
         let text = program::output(self.netstat_command(report)?.args(["--format", "json"]))?;
         serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))
     }

@@ -1,7 +1,9 @@
 //! `lab`: networks of stacks and clients to try things in.
 
+use std::env;
 use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -9,6 +11,7 @@ use clap::{Parser, Subcommand};
 use tests::claim::{self, Found, State};
 use tests::lab::{Lab, Layout};
 use tests::namespace::Namespace;
+use tests::program;
 
 /// Builds networks of stacks and clients on this machine, to try things in.
 #[derive(Debug, Parser)]
@@ -146,8 +149,16 @@ fn exec(lab: &Found, member: &str, command: &[String]) -> Result<()> {
     }
     let namespace = Namespace::named(format!("{}-{member}", lab.name));
     let (program, arguments) = command.split_first().context("no command")?;
+    let distributor = program::distributor()?;
+    let programs = distributor.parent().into_iter().map(Path::to_path_buf);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(programs.chain(env::split_paths(&path)))?;
+    let mut exec = namespace.command(program);
+    exec.args(arguments)
+        .env("PATH", path)
+        .env("DISTRIBUTOR_RUN_DIR", claim::run_directory(&lab.name));
     // Replaces this process, so that terminal and exit code are the command's own.
-    Err(namespace.command(program).args(arguments).exec()).context("cannot start `nsenter`")
+    Err(exec.exec()).context("cannot start `nsenter`")
 }
 
 /// The lab of this name, or the only one.
