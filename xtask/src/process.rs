@@ -139,9 +139,10 @@ pub(crate) fn test_runner() -> anyhow::Result<Option<OsString>> {
     }))
 }
 
-/// Only what a test or a demo reads, and nothing that could change what root loads.
+/// Of the environment, what tests and demo read.
 const SUDO_ARGUMENTS: [&str; 2] = [
-    "--preserve-env=RUST_BACKTRACE,RUST_LOG,NO_COLOR,CARGO_MANIFEST_DIR,PROPTEST_CASES",
+    "--preserve-env=CARGO_MANIFEST_DIR,DISTRIBUTOR_LAB_OBJECT,DISTRIBUTOR_PROGRAM,NO_COLOR,\
+     PROPTEST_CASES,RUST_BACKTRACE,RUST_LOG",
     "--",
 ];
 

@@ -126,10 +126,14 @@ impl Found {
 
 /// Installs what is missing, once it has said how.
 fn obtain(options: &Options, missing: &[Need]) -> anyhow::Result<()> {
-    let mut archive = if options.no_install {
-        apt::Archive::known()
-    } else {
-        apt::Archive::fresh()?
+    let mut archive = match apt::Archive::fresh() {
+        Err(error) if options.no_install => {
+            say(format_args!(
+                "note: {error:#}; what follows is from older lists"
+            ));
+            apt::Archive::known()
+        }
+        archive => archive?,
     };
     let rustup = process::find_program("rustup").is_some();
     let plan = need::plan(

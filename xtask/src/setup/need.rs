@@ -36,7 +36,7 @@ pub(crate) struct Program {
 }
 
 /// The programs that the demo and the tests run.
-pub(crate) const PROGRAMS: [Program; 4] = [
+pub(crate) const PROGRAMS: [Program; 5] = [
     Program {
         name: "nginx",
         purpose: "the unmodified HTTPS servers behind the distributed address",
@@ -51,6 +51,11 @@ pub(crate) const PROGRAMS: [Program; 4] = [
         name: "ip",
         purpose: "looks into the network namespaces of the lab",
         package: newest("iproute2", "6.1.0-3"),
+    },
+    Program {
+        name: "nsenter",
+        purpose: "starts each program in its stack's network namespace",
+        package: newest("util-linux", "2.38.1-5+deb12u3"),
     },
     Program {
         name: "ethtool",
