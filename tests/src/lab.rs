@@ -25,9 +25,9 @@ use anyhow::{Context, Result, ensure};
 use crate::claim::Claim;
 use crate::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
 use crate::namespace::Namespace;
-use crate::program;
 use crate::stack::Stack;
 use crate::switch::{Switch, compute_checksums};
+use crate::{profile, program};
 
 /// The distributed VIPA of the scenario.
 pub const VIPA: Ipv4Addr = Ipv4Addr::new(10, 1, 3, 10);
@@ -195,6 +195,35 @@ impl Lab {
     #[must_use]
     pub fn xcf(&self) -> &Switch {
         &self.xcf
+    }
+
+    /// Starts every daemon: TCPIP owns the VIPA and distributes it over `destinations`. Waits until
+    /// the VIPA is wherever it should be.
+    ///
+    /// # Errors
+    ///
+    /// A daemon does not start, or the VIPA is not there in time.
+    pub fn start(&self, destinations: &[&str]) -> Result<()> {
+        let address = |name: &&str| self.stack(name).xcf_address();
+        let addresses: Vec<_> = destinations.iter().map(address).collect();
+        thread::scope(|scope| {
+            let starts = self.stacks.iter().enumerate().map(|(index, stack)| {
+                let profile = match index {
+                    0 => profile::front_end(stack.xcf_address(), &addresses),
+                    _ => profile::target(stack.xcf_address()),
+                };
+                scope.spawn(move || stack.start(&profile))
+            });
+            let starts: Vec<_> = starts.collect();
+            starts
+                .into_iter()
+                .try_for_each(|start| joined(start.join()))
+        })?;
+        let front_end = std::iter::once(&self.stacks[0]);
+        let targets = destinations.iter().map(|name| self.stack(name));
+        front_end
+            .chain(targets)
+            .try_for_each(|stack| stack.wait_for_dvipa(VIPA.into()))
     }
 
     /// Leaves the lab and its daemons there until somebody removes it by name.

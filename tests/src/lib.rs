@@ -4,6 +4,7 @@
 //! machines, servers and clients, and uses the `distributor` program as an
 //! administrator does.
 
+pub mod bench;
 pub mod certificate;
 pub mod claim;
 pub mod host;
@@ -14,6 +15,7 @@ pub mod process;
 pub mod profile;
 pub mod program;
 pub mod scenario;
+pub mod snapshot;
 pub mod stack;
 pub mod switch;
 pub mod tcp;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -14,7 +13,7 @@ use serde::Serialize;
 use crate::certificate::Certificate;
 use crate::https::{self, Answers, Server};
 use crate::lab::{Lab, Layout, PORT, VIPA};
-use crate::{profile, program};
+use crate::program;
 
 /// The stack that owns the VIPA.
 pub const FRONT_END: &str = "TCPIP";
@@ -45,24 +44,8 @@ impl Scenario {
             clients: 1,
         })?;
         let certificate = Certificate::create(VIPA.into(), &lab.directory())?;
-        thread::scope(|scope| {
-            let targets = [lab.stacks()[1].xcf_address(), lab.stacks()[2].xcf_address()];
-            let starts = lab.stacks().iter().map(|stack| {
-                let profile = match stack.name() {
-                    FRONT_END => profile::front_end(stack.xcf_address(), &targets),
-                    _ => profile::target(stack.xcf_address()),
-                };
-                scope.spawn(move || stack.start(&profile))
-            });
-            let starts: Vec<_> = starts.collect();
-            starts.into_iter().try_for_each(|start| match start.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-        })?;
+        lab.start(&["TCPIP2", "TCPIP3"])?;
         let (two, three) = (lab.stack("TCPIP2"), lab.stack("TCPIP3"));
-        two.wait_for_dvipa(VIPA.into())?;
-        three.wait_for_dvipa(VIPA.into())?;
         // One binds the VIPA, the other every address: both are listeners of the service.
         let vipa = format!("{VIPA}:{PORT}");
         let servers = vec![

@@ -20,7 +20,7 @@ const SHOWN: Duration = Duration::from_secs(5);
 
 /// Plays the scenario: one address, two target stacks with three HTTPS servers, 400 connections.
 #[derive(Debug, Parser)]
-#[command(name = "demo", version, about)]
+#[command(name = "demo", version)]
 struct Arguments {
     /// Number of connections.
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]

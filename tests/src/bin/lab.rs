@@ -15,7 +15,7 @@ use tests::program;
 
 /// Builds networks of stacks and clients on this machine, to try things in.
 #[derive(Debug, Parser)]
-#[command(name = "lab", version, about)]
+#[command(name = "lab", version)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,

@@ -153,7 +153,7 @@ async fn converse(mut stream: TcpStream, greeting: String) -> std::io::Result<()
         }
         RESET => SockRef::from(&stream).set_linger(Some(Duration::ZERO))?,
         CLOSE => {}
-        other => eprintln!("a client asked for {other:#04x}, which no server knows"),
+        _ => return Err(std::io::ErrorKind::InvalidData.into()),
     }
     Ok(())
 }
