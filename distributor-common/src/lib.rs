@@ -1,1 +1,4 @@
 //! Placeholder.
+#![no_std]
+
+pub mod watch;
