@@ -7,7 +7,10 @@
 pub mod addresses;
 pub mod admin;
 pub mod links;
+pub mod listeners;
+pub mod namespace;
 pub mod netlink;
+mod sock_diag;
 
 #[cfg(test)]
 mod testing;
