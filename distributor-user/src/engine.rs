@@ -12,6 +12,7 @@ pub mod forwarding;
 pub mod links;
 pub mod message;
 pub mod ownership;
+pub mod profile;
 pub mod report;
 pub mod selection;
 pub mod stack;

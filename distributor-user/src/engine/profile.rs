@@ -1,0 +1,109 @@
+//! The profile language: text → words → statements → configuration.
+//!
+//! Nothing here opens a file, and nothing is applied in part: a profile with an
+//! error has no configuration at all, and every error in it is found in one
+//! go. What is understood but not acted on is said, never silently ignored.
+//!
+//! ```text
+//! include ─▶ lexer ─▶ parser ─▶ resolve ─▶ Config
+//!    │                  ▲ table (every statement, once)
+//!  Reader (the shell's)
+//! ```
+//!
+//! The rules are those of z/OS Communications Server's PROFILE.TCPIP; where
+//! this differs from z/OS, `docs/profile.md` says so.
+
+mod argument;
+mod diagnostic;
+mod grammar;
+mod include;
+mod lexer;
+mod parser;
+mod render;
+mod resolve;
+mod source;
+mod suggest;
+pub mod table;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use grammar::{Argument, Choice, Kind, Need, Order, Part, Row, Standing};
+pub use include::{MAX_BYTES, Operand, ReadError, Reader, Text};
+pub use render::{Finding, Style};
+pub use source::{Position, Source, Sources, Span};
+
+use super::config::Config;
+use diagnostic::Diagnostics;
+
+/// A profile that was read, right or wrong.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it asks for; present exactly if no diagnostic is an error.
+    pub config: Option<Config>,
+    /// Everything there is to say about it, by place.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts that the diagnostics point into, the profile first.
+    pub sources: Sources,
+    /// The address of `DYNAMICXCF`, where it is written.
+    pub dynamic_xcf: Option<Span>,
+}
+
+/// Reads `profile`, asking `reader` for what it includes.
+pub fn load(profile: Text, reader: &mut dyn Reader) -> Loaded {
+    let mut found = Diagnostics::default();
+    let expansion = include::expand(profile, reader, &mut found);
+    let parsed = parser::parse(&expansion.sources, &expansion.words, &mut found);
+    if expansion.words.is_empty() && !found.has_error() {
+        found.push(
+            Diagnostic::error(START, "expected at least one statement, found none").help(
+                "a target needs `IPCONFIG SYSPLEXROUTING DYNAMICXCF address subnet_mask cost_metric`",
+            ),
+        );
+    }
+    let is_incomplete = expansion.is_incomplete || parsed.is_incomplete;
+    let resolved = resolve::resolve(&parsed.nodes, is_incomplete, &mut found);
+    Loaded {
+        config: (!found.has_error()).then_some(resolved.config),
+        diagnostics: found.finish(),
+        sources: expansion.sources,
+        dynamic_xcf: resolved.dynamic_xcf,
+    }
+}
+
+/// What to say about a profile that cannot be read at all.
+#[must_use]
+pub fn unreadable(name: &str, error: ReadError) -> Loaded {
+    let mut sources = Sources::default();
+    sources.push(Source::new(name.to_owned(), String::new(), None));
+    let report = Diagnostic::error(START, format!("cannot read the profile: {}", error.message));
+    Loaded {
+        config: None,
+        diagnostics: vec![report.help(error.help)],
+        sources,
+        dynamic_xcf: None,
+    }
+}
+
+/// The beginning of the profile.
+const START: Span = Span {
+    source: 0,
+    start: 0,
+    end: 0,
+};
+
+/// `text` in backquotes, not too long for a message.
+fn quote(text: &str) -> String {
+    format!("`{}`", shorten(text))
+}
+
+/// `text`, not too long for a message.
+fn shorten(text: &str) -> std::borrow::Cow<'_, str> {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}

@@ -1,0 +1,387 @@
+//! Reads a profile and everything that it includes into one run of words.
+//!
+//! Nothing here opens a file: the caller's [`Reader`] does. INCLUDE is replaced
+//! by the words of what it names, wherever it stands, so that the parser never
+//! sees one; every word keeps the position it has in its own text.
+
+use std::collections::HashMap;
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::lexer::{self, INCLUDE, Word};
+use super::source::{Source, Sources, Span};
+use super::{quote, shorten};
+
+/// One text as a [`Reader`] found it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// What messages call it.
+    pub name: String,
+    /// Equal for two texts exactly if they are the same file.
+    pub identity: String,
+    /// The content, at most [`MAX_BYTES`] long.
+    pub bytes: Vec<u8>,
+}
+
+/// Finds the text that an INCLUDE names.
+pub trait Reader {
+    /// Reads what `operand` names in the text called `including`.
+    ///
+    /// # Errors
+    ///
+    /// Says why there is no such text, and what would be right.
+    fn read(&mut self, operand: &Operand, including: &str) -> Result<Text, ReadError>;
+}
+
+/// Why a text cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ReadError {
+    /// What is wrong; lower case, no period.
+    pub message: String,
+    /// What would be right.
+    pub help: String,
+}
+
+/// What an INCLUDE names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// A file: the operand contains a `/`.
+    Path(String),
+    /// `dataset(member)`.
+    Member {
+        /// Name of the data set.
+        dataset: String,
+        /// Name of the member.
+        member: String,
+    },
+    /// A word that can be a file beside the including one, or a sequential data set.
+    Name(String),
+}
+
+impl Operand {
+    /// Reads the operand of an INCLUDE, quoted or not.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let text = unquoted(word);
+        if text.is_empty() {
+            return None;
+        }
+        if text.contains('/') {
+            return Some(Self::Path(text.to_owned()));
+        }
+        let Some((dataset, rest)) = text.split_once('(') else {
+            return Some(Self::Name(text.to_owned()));
+        };
+        let member = rest.strip_suffix(')')?;
+        let is_plain = |name: &str| !name.is_empty() && !name.contains(['(', ')']);
+        (is_plain(dataset) && is_plain(member)).then(|| Self::Member {
+            dataset: dataset.to_owned(),
+            member: member.to_owned(),
+        })
+    }
+}
+
+fn unquoted(word: &str) -> &str {
+    for quote in ['\'', '"'] {
+        let inner = word
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote));
+        if let Some(inner) = inner {
+            return inner;
+        }
+    }
+    word
+}
+
+/// A text beyond this size is refused; the largest sensible profile is a fifth of it.
+pub const MAX_BYTES: usize = 4 << 20;
+/// More words than this, includes expanded, are refused.
+const MAX_WORDS: usize = 1_000_000;
+/// More INCLUDE statements than this, includes expanded, are refused.
+const MAX_INCLUDES: usize = 1000;
+/// Includes may be nested this deep.
+const MAX_DEPTH: usize = 32;
+
+/// A profile as one run of words.
+#[derive(Debug, Default)]
+pub(super) struct Expansion {
+    /// Every text that was opened.
+    pub(super) sources: Sources,
+    /// The words of the profile with every INCLUDE replaced.
+    pub(super) words: Vec<Word>,
+    /// Whether something could not be read, so that what is missing may stand there.
+    pub(super) is_incomplete: bool,
+}
+
+/// Reads `profile` and what it includes.
+pub(super) fn expand(profile: Text, reader: &mut dyn Reader, found: &mut Diagnostics) -> Expansion {
+    let mut expander = Expander {
+        reader,
+        found,
+        out: Expansion::default(),
+        known: HashMap::new(),
+        open: Vec::new(),
+        includes: 0,
+    };
+    let opened = expander.open(profile, None);
+    expander.expand(opened);
+    expander.out
+}
+
+struct Expander<'a> {
+    reader: &'a mut dyn Reader,
+    found: &'a mut Diagnostics,
+    out: Expansion,
+    /// What was read already, by identity: a member that two blocks include is read once.
+    known: HashMap<String, Opened>,
+    /// Identities of the texts that are being read, outermost first.
+    open: Vec<String>,
+    includes: usize,
+}
+
+#[derive(Clone)]
+struct Opened {
+    identity: String,
+    source: usize,
+    words: std::rc::Rc<[Word]>,
+}
+
+impl Expander<'_> {
+    fn open(&mut self, text: Text, included_at: Option<Span>) -> Opened {
+        if let Some(opened) = self.known.get(&text.identity) {
+            return opened.clone();
+        }
+        let index = self.out.sources.len();
+        let (source, is_text) = decode(index, text.name, text.bytes, included_at, self.found);
+        let words = if is_text {
+            lexer::words(index, &source, self.found)
+        } else {
+            Vec::new()
+        };
+        self.out.is_incomplete |= !is_text;
+        let opened = Opened {
+            identity: text.identity.clone(),
+            source: self.out.sources.push(source),
+            words: words.into(),
+        };
+        self.known.insert(text.identity, opened.clone());
+        opened
+    }
+
+    fn expand(&mut self, opened: Opened) {
+        self.open.push(opened.identity);
+        let mut words = opened.words.iter().copied();
+        while let Some(word) = words.next() {
+            if self.out.words.len() >= MAX_WORDS {
+                self.refuse(
+                    Diagnostic::error(
+                        word.span,
+                        format!("expected at most {MAX_WORDS} words, found more"),
+                    )
+                    .help("this is hardly a profile; is a member included over and over?"),
+                );
+                break;
+            }
+            if !self
+                .out
+                .sources
+                .text(word.span)
+                .eq_ignore_ascii_case(INCLUDE)
+            {
+                self.out.words.push(word);
+                continue;
+            }
+            let operand = words.next();
+            self.include(word, operand, opened.source);
+        }
+        self.open.pop();
+    }
+
+    fn include(&mut self, word: Word, operand: Option<Word>, including: usize) {
+        let Some(operand_word) = operand else {
+            return self.refuse(
+                Diagnostic::error(word.span, "expected a file after `INCLUDE`, found nothing")
+                    .id("EZZ0312I")
+                    .help("write `INCLUDE /path/to/file` or `INCLUDE dataset(member)`"),
+            );
+        };
+        let span = operand_word.span;
+        let text = self.out.sources.text(span).to_owned();
+        let Some(operand) = Operand::parse(&text) else {
+            return self.refuse(
+                Diagnostic::error(
+                    span,
+                    format!(
+                        "expected a path or `dataset(member)`, found {}",
+                        quote(&text)
+                    ),
+                )
+                .help("write `INCLUDE /path/to/file` or `INCLUDE dataset(member)`"),
+            );
+        };
+        self.includes += 1;
+        if self.includes > MAX_INCLUDES || self.open.len() > MAX_DEPTH {
+            return self.refuse(
+                Diagnostic::error(
+                    span,
+                    format!(
+                        "expected at most {MAX_INCLUDES} includes, nested at most {MAX_DEPTH} deep, \
+                         found more"
+                    ),
+                )
+                .help("include a member once, where all of it belongs"),
+            );
+        }
+        let name = self.including_name(including);
+        match self.reader.read(&operand, &name) {
+            Ok(found) if self.open.contains(&found.identity) => self.refuse(
+                Diagnostic::error(
+                    span,
+                    format!(
+                        "expected a file that does not include itself, found {}",
+                        quote(&text)
+                    ),
+                )
+                .help(format!(
+                    "{} is being read already; remove this INCLUDE",
+                    quote(&found.name)
+                )),
+            ),
+            Ok(found) => {
+                let opened = self.open(found, Some(span));
+                self.expand(opened);
+            }
+            Err(error) => self.refuse(
+                Diagnostic::error(
+                    span,
+                    format!("cannot include `{}`: {}", shorten(&text), error.message),
+                )
+                .help(error.help),
+            ),
+        }
+    }
+
+    fn including_name(&self, including: usize) -> String {
+        let start = Span {
+            source: including,
+            start: 0,
+            end: 0,
+        };
+        self.out.sources.of(start).name.clone()
+    }
+
+    fn refuse(&mut self, diagnostic: Diagnostic) {
+        self.out.is_incomplete = true;
+        self.found.push(diagnostic);
+    }
+}
+
+/// Makes text of bytes; the second value tells whether it is worth reading.
+fn decode(
+    index: usize,
+    name: String,
+    bytes: Vec<u8>,
+    included_at: Option<Span>,
+    found: &mut Diagnostics,
+) -> (Source, bool) {
+    let shape = Shape::of(&bytes);
+    let (mut text, first_bad) = match String::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            (
+                String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                Some(at),
+            )
+        }
+    };
+    let has_mark = text.starts_with('\u{feff}');
+    if has_mark {
+        text.replace_range(..'\u{feff}'.len_utf8(), "");
+    }
+    let at = |offset: usize, text: &str| {
+        let start = offset.min(text.len());
+        let length = text[start..].chars().next().map_or(0, char::len_utf8);
+        Span {
+            source: index,
+            start,
+            end: start + length,
+        }
+    };
+    let problem = match (shape, first_bad) {
+        (Shape::Plain, None) => None,
+        (Shape::Plain, Some(offset)) => {
+            let offset = if has_mark {
+                offset - '\u{feff}'.len_utf8()
+            } else {
+                offset
+            };
+            Some(
+                Diagnostic::warning(at(offset, &text), "expected UTF-8, found another encoding")
+                    .help("convert the file: `iconv -f ISO-8859-1 -t UTF-8`"),
+            )
+        }
+        (Shape::TooLarge, _) => Some(
+            Diagnostic::error(
+                at(0, &text),
+                format!("expected at most {MAX_BYTES} bytes, found a larger file"),
+            )
+            .help("this is hardly a profile; check the name"),
+        ),
+        (Shape::Ebcdic, _) => Some(
+            Diagnostic::error(at(0, &text), "expected UTF-8 text, found EBCDIC")
+                .help("transfer the file in text mode, or convert it: `iconv -f IBM1047 -t UTF-8`"),
+        ),
+        (Shape::Binary, _) => Some(
+            Diagnostic::error(at(0, &text), "expected UTF-8 text, found binary data")
+                .help("check the name; text in UTF-16 is converted by `iconv -f UTF-16 -t UTF-8`"),
+        ),
+    };
+    found_extend(found, problem);
+    if shape == Shape::TooLarge {
+        text.truncate(text.floor_char_boundary(KEPT_OF_REFUSED));
+    }
+    (Source::new(name, text, included_at), shape == Shape::Plain)
+}
+
+fn found_extend(found: &mut Diagnostics, problem: Option<Diagnostic>) {
+    if let Some(problem) = problem {
+        found.push(problem);
+    }
+}
+
+/// So much of a file that is too large is kept to show where the message belongs.
+const KEPT_OF_REFUSED: usize = 200;
+
+/// What bytes look like before anybody reads them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Plain,
+    TooLarge,
+    Ebcdic,
+    Binary,
+}
+
+impl Shape {
+    fn of(bytes: &[u8]) -> Self {
+        const EBCDIC_BLANK: u8 = 0x40;
+        let count = |is: fn(u8) -> bool| bytes.iter().filter(|&&byte| is(byte)).count();
+        if bytes.len() > MAX_BYTES {
+            return Self::TooLarge;
+        }
+        // Capital letters and digits of EBCDIC are never ASCII, its blank is `@`.
+        let high =
+            count(|byte| matches!(byte, 0xc1..=0xc9 | 0xd1..=0xd9 | 0xe2..=0xe9 | 0xf0..=0xf9));
+        let blanks = count(|byte| byte == EBCDIC_BLANK);
+        let is_utf8 = std::str::from_utf8(bytes).is_ok();
+        if !is_utf8 && (high + blanks) * 2 > bytes.len() {
+            return Self::Ebcdic;
+        }
+        let is_control =
+            |byte| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0x1a);
+        if bytes.contains(&0) || count(is_control) * 10 > bytes.len() {
+            return Self::Binary;
+        }
+        Self::Plain
+    }
+}
