@@ -7,10 +7,8 @@
 pub mod addresses;
 pub mod admin;
 pub mod links;
-pub mod listeners;
-pub mod namespace;
 pub mod netlink;
-mod sock_diag;
+pub mod profile_files;
 
 #[cfg(test)]
 mod testing;
