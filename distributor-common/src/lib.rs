@@ -1,4 +1,1 @@
 //! Placeholder.
-#![no_std]
-
-pub mod watch;

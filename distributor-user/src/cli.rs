@@ -3,6 +3,7 @@
 //! One module per verb. Exit codes: 0 done, 2 refused: bad input, or a machine
 //! that cannot do it. What is refused changes nothing.
 
+mod check;
 mod netstat;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Explains every error of profiles, and changes nothing.
+    Check(check::Check),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),
 }
@@ -30,6 +33,7 @@ enum Verb {
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
+        Verb::Check(arguments) => check::run(&arguments),
         Verb::Netstat(arguments) => netstat::run(&arguments),
     };
     done.unwrap_or_else(|error| {

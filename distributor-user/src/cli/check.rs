@@ -1,0 +1,165 @@
+//! `distributor check`: what is right and wrong with profiles.
+//!
+//! Nothing is changed, and no daemon is asked. Each file is checked on its own,
+//! as the profile of one stack.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::engine::config::DynamicXcf;
+use crate::engine::links::{self, Link};
+use crate::engine::profile::{self, Diagnostic, Finding, Loaded, Severity, Style};
+use crate::shell::links::list;
+use crate::shell::netlink::Netlink;
+use crate::shell::profile_files::ProfileFiles;
+
+/// Arguments of `distributor check`.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Profiles, each of one stack.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where `INCLUDE dataset(member)` is looked up, as `DIR/dataset/member`; may be repeated.
+    #[arg(long = "include-dir", value_name = "DIR")]
+    include_dirs: Vec<PathBuf>,
+    /// How the findings are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// An interface that `run` will be given; may be repeated.
+    #[arg(long = "interface", value_name = "IF")]
+    interfaces: Vec<String>,
+    /// The interface of the DYNAMICXCF network that `run` will be given.
+    #[arg(long, value_name = "IF")]
+    xcf_interface: Option<String>,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, each with the text it is about.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// The JSON document.
+#[derive(Serialize)]
+struct Findings {
+    diagnostics: Vec<Finding>,
+}
+
+pub(super) fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
+    let mut files = ProfileFiles::new(arguments.include_dirs.clone());
+    let links = present_links().context("cannot list the interfaces")?;
+    let mut checked: Vec<Loaded> = Vec::new();
+    for path in &arguments.files {
+        let mut loaded = match files.open(path) {
+            Ok(text) => profile::load(text, &mut files),
+            Err(error) => profile::unreadable(&path.display().to_string(), error),
+        };
+        loaded
+            .diagnostics
+            .extend(place_of_xcf(&loaded, &links, arguments));
+        checked.push(loaded);
+    }
+    let mut out = io::stdout().lock();
+    let written = match arguments.format {
+        Format::Json => {
+            let diagnostics = checked.iter().flat_map(Loaded::findings).collect();
+            let document = serde_json::to_string(&Findings { diagnostics })
+                .context("the findings have no JSON form")?;
+            writeln!(out, "{document}")
+        }
+        Format::Text => {
+            let style = if is_colourful() {
+                Style::Coloured
+            } else {
+                Style::Plain
+            };
+            checked.iter().try_for_each(|loaded| {
+                write!(out, "{}", loaded.text(style))?;
+                writeln!(out, "{}", summary(loaded))
+            })
+        }
+    };
+    written.context("cannot print the findings")?;
+    let is_refused = checked.iter().any(|loaded| loaded.config.is_none());
+    Ok(ExitCode::from(if is_refused { 2 } else { 0 }))
+}
+
+fn is_colourful() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// `FILE: no errors, 1 warning`.
+fn summary(loaded: &Loaded) -> String {
+    let name = loaded
+        .sources
+        .iter()
+        .next()
+        .map_or("", |source| source.name.as_str());
+    let count = |severity| match (loaded.count(severity), Severity::name(severity)) {
+        (0, name) => format!("no {name}s"),
+        (1, name) => format!("1 {name}"),
+        (many, name) => format!("{many} {name}s"),
+    };
+    format!(
+        "{name}: {}, {}, {}",
+        count(Severity::Error),
+        count(Severity::Warning),
+        count(Severity::Note)
+    )
+}
+
+fn present_links() -> anyhow::Result<Vec<Link>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async { Ok(list(&Netlink::open()?).await?) })
+}
+
+/// Says where `run` would take the DYNAMICXCF address from, on this machine.
+fn place_of_xcf(loaded: &Loaded, links: &[Link], arguments: &Check) -> Option<Diagnostic> {
+    let xcf = loaded.config.as_ref()?.dynamic_xcf?;
+    let span = loaded.dynamic_xcf?;
+    let interface = arguments.xcf_interface.as_deref();
+    let named = links::ingress(links, &arguments.interfaces);
+    if let (Err(error), false) = (&named, arguments.interfaces.is_empty()) {
+        return Some(Diagnostic::warning(span, error.to_string()));
+    }
+    Some(match where_it_goes(links, interface, &xcf) {
+        Ok(place) => Diagnostic::note(span, place),
+        Err(error) if interface.is_some() => Diagnostic::warning(span, error.to_string()),
+        Err(error) => Diagnostic::note(span, error.to_string())
+            .help("this matters only on the machine where the profile runs"),
+    })
+}
+
+/// `run` makes the same choice, by the same functions.
+fn where_it_goes(
+    links: &[Link],
+    interface: Option<&str>,
+    xcf: &DynamicXcf,
+) -> Result<String, links::LinkError> {
+    let DynamicXcf {
+        address,
+        prefix_len,
+        ..
+    } = xcf;
+    if let Some(holder) = links::holder(links, *address) {
+        return Ok(format!(
+            "`{address}` is configured on `{}` here",
+            holder.name
+        ));
+    }
+    let chosen = links::xcf(links, interface, xcf)?;
+    Ok(format!(
+        "`{address}/{prefix_len}` would be added to `{}` here, and removed at the end",
+        chosen.name
+    ))
+}
