@@ -1,3 +1,37 @@
+//! The programs of a stack.
+//!
+//! Nothing is decided here: `distribute` lends the stages of
+//! `distributor_common` a packet and the maps, and turns their verdict into
+//! the kernel's action code.
 #![no_std]
 #![no_main]
-//! Placeholder.
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+mod clock;
+mod maps;
+mod packet;
+mod panic;
+mod tables;
+
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX};
+use aya_ebpf::macros::xdp;
+use aya_ebpf::programs::XdpContext;
+use distributor_common::Action;
+
+use crate::packet::XdpBuf;
+use crate::tables::KernelTables;
+
+/// The packet path of every interface on which packets for DVIPAs arrive.
+#[xdp(frags)]
+fn distribute(context: XdpContext) -> u32 {
+    // The two look-ups of an array's only value never fail; the verifier wants the question asked.
+    let Some(tables) = KernelTables::open(&context) else {
+        return XDP_PASS;
+    };
+    match distributor_common::distribute(&mut XdpBuf::new(&context), &tables).action() {
+        Action::Pass => XDP_PASS,
+        Action::Drop => XDP_DROP,
+        Action::Transmit => XDP_TX,
+        Action::Redirect => XDP_REDIRECT,
+    }
+}

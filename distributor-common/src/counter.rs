@@ -1,0 +1,165 @@
+//! Every counter of the packet path, in one table.
+//!
+//! A packet ends in exactly one [`Verdict`], and the verdict is what is
+//! counted: a packet cannot be dropped or passed without its reason. Displays
+//! and the reference page are made from [`COUNTERS`].
+
+/// Number of counters that one CPU has room for.
+pub const COUNTER_SLOTS: usize = 64;
+
+/// What the kernel does with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Goes on into this host's own stack.
+    Pass,
+    /// Ends here.
+    Drop,
+    /// Leaves by the interface that it came in on.
+    Transmit,
+    /// Leaves by another interface.
+    Redirect,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Index into one CPU's counters; never reused for something else.
+    pub index: usize,
+    /// Name in displays.
+    pub name: &'static str,
+    /// What happened to the packet; absent where something is counted beside its verdict.
+    pub action: Option<Action>,
+    /// One sentence for the operator.
+    pub help: &'static str,
+}
+
+macro_rules! counters {
+    (
+        $(#[doc = $verdict_doc:literal] $verdict:ident = $verdict_index:literal
+            $verdict_name:literal $action:ident;)*
+        ---
+        $(#[doc = $event_doc:literal] $event:ident = $event_index:literal $event_name:literal;)*
+    ) => {
+        /// How the packet path ended for a packet, and why.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Verdict {
+            $(#[doc = $verdict_doc] $verdict = $verdict_index,)*
+        }
+
+        /// What is counted beside the verdict.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Event {
+            $(#[doc = $event_doc] $event = $event_index,)*
+        }
+
+        impl Verdict {
+            /// What the kernel does with the packet.
+            #[inline(always)]
+            #[must_use]
+            pub const fn action(self) -> Action {
+                match self {
+                    $(Self::$verdict => Action::$action,)*
+                }
+            }
+
+            /// The verdict whose index this is.
+            #[inline(always)]
+            #[must_use]
+            pub const fn from_index(index: u8) -> Option<Self> {
+                match index {
+                    $($verdict_index => Some(Self::$verdict),)*
+                    _ => None,
+                }
+            }
+        }
+
+        /// All counters, in the order of displays.
+        pub const COUNTERS: &[Counter] = &[
+            $(Counter {
+                index: $event_index,
+                name: $event_name,
+                action: None,
+                help: $event_doc.trim_ascii(),
+            },)*
+            $(Counter {
+                index: $verdict_index,
+                name: $verdict_name,
+                action: Some(Action::$action),
+                help: $verdict_doc.trim_ascii(),
+            },)*
+        ];
+    };
+}
+
+counters! {
+    /// Sent to a target by the interface that the packet came in on.
+    Transmitted = 1 "transmitted" Transmit;
+    /// Sent to a target by another interface.
+    Redirected = 2 "redirected" Redirect;
+
+    /// Passed: the packet is not IPv4 (ARP, IPv6, a VLAN tag …).
+    NotIpv4 = 8 "not-ipv4" Pass;
+    /// Passed: nothing is distributed on the destination address.
+    NotDistributed = 9 "not-distributed" Pass;
+    /// Passed: the packet is not TCP.
+    NotTcp = 10 "not-tcp" Pass;
+    /// Passed: the destination address is distributed, but not this port.
+    NoService = 11 "no-service" Pass;
+    /// Passed: a header is cut short, contradicts itself or has a port of 0.
+    Malformed = 12 "malformed" Pass;
+    /// Passed: the target is this stack.
+    LocalTarget = 13 "local-target" Pass;
+    /// Passed: a SYN for a service without a ready target; the kernel answers with RST.
+    NoReadyTarget = 14 "no-ready-target" Pass;
+    /// Passed: a segment of an unknown flow whose socket is here.
+    LocalSocket = 15 "local-socket" Pass;
+    /// Passed: a segment of an unknown flow, and no target is ready to be offered it.
+    UnknownFlow = 16 "unknown-flow" Pass;
+
+    /// Dropped: a fragment of TCP for a distributed address.
+    Fragment = 32 "fragment" Drop;
+    /// Dropped: the time to live has run out.
+    TtlExpired = 33 "ttl-expired" Drop;
+    /// Dropped: no path to the flow's target answers; the client sends again.
+    Unreachable = 34 "unreachable" Drop;
+    /// Dropped: the interface to the target cannot be sent to.
+    NoInterface = 35 "no-interface" Drop;
+    ---
+    /// Packets that came in.
+    Received = 0 "received";
+    /// New connections that were given a place in the flow table.
+    FlowStored = 48 "flow-stored";
+    /// Of these: connections that took the place of an ended one with the same addresses and ports.
+    FlowReopened = 49 "flow-reopened";
+    /// Of these: connections that displaced another half-open one because their bucket was full.
+    FlowDisplaced = 50 "flow-displaced";
+    /// New connections without a place: their bucket is full of established ones.
+    TableFull = 51 "table-full";
+    /// New connections without a place: another CPU was at work in their bucket.
+    TableBusy = 52 "table-busy";
+    /// Segments of unknown flows, sent where the hash of their addresses leads.
+    FlowGuessed = 53 "flow-guessed";
+}
+
+impl Verdict {
+    /// Index into one CPU's counters.
+    #[inline(always)]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl Event {
+    /// Index into one CPU's counters.
+    #[inline(always)]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests;

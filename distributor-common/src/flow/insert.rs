@@ -1,0 +1,176 @@
+//! Giving a new flow a slot.
+//!
+//! Only a holder of the bucket's [`Lock`] gets here. Nothing in here decides
+//! where a flow goes; it says what kind of place there is, and stores what it
+//! is told.
+
+use super::{BUCKET_SLOTS, Bucket, FlowKey, Found, Slot, Stamp, State, Tag};
+
+/// Attempts to take a bucket's lock; a holder needs well below a microsecond.
+const LOCK_ATTEMPTS: u32 = 32;
+
+/// The right to insert into a bucket.
+#[derive(Debug)]
+pub struct Lock<'a> {
+    bucket: &'a Bucket,
+}
+
+/// What a new flow takes the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// Of nothing, of a half-open flow that is stale, or of an ending one that is idle.
+    Vacant,
+    /// Of an ending flow with the same addresses and ports.
+    Reopened,
+    /// Of a half-open flow that is still young.
+    Displaced,
+}
+
+/// A claimed slot, empty for everybody else.
+#[derive(Debug)]
+#[must_use = "a claimed slot stays claimed until it is filled or freed"]
+pub struct Place<'a> {
+    slot: &'a Slot,
+    /// What the slot is taken from.
+    pub kind: PlaceKind,
+    lock: u64,
+}
+
+impl Bucket {
+    /// Takes the lock; `None` when another CPU keeps it too long.
+    #[inline(always)]
+    #[must_use]
+    pub fn lock(&self) -> Option<Lock<'_>> {
+        let word = &self.slots[0].tag;
+        let mut attempt = 0;
+        while attempt < LOCK_ATTEMPTS {
+            let tag = word.load();
+            if tag & Tag::LOCK == 0 && word.replace(tag, tag | Tag::LOCK) {
+                return Some(Lock { bucket: self });
+            }
+            attempt = next_attempt(attempt);
+        }
+        None
+    }
+}
+
+impl<'a> Lock<'a> {
+    /// Finds the flow again: it may have been inserted while the lock was waited for.
+    #[inline(always)]
+    #[must_use]
+    pub fn find(&self, key: &FlowKey) -> Option<Found<'a>> {
+        self.bucket.find(key)
+    }
+
+    /// Claims the slot of an ending flow for a new connection with the same key.
+    #[inline(always)]
+    #[must_use]
+    pub fn reopen(&self, found: &Found<'a>) -> Option<Place<'a>> {
+        claim(found.slot, found.tag, PlaceKind::Reopened)
+    }
+
+    /// Claims a slot: free, stale half-open, idle ending, oldest half-open; never another.
+    ///
+    /// `Err(Full)` when there is none, `Err(Contended)` when the chosen flow was seen again just now.
+    ///
+    /// # Errors
+    ///
+    /// See [`Unplaced`].
+    #[inline(always)]
+    pub fn claim(&self, now: Stamp) -> Result<Place<'a>, Unplaced> {
+        let mut best = 0;
+        for (index, slot) in self.bucket.slots.iter().enumerate() {
+            let score = score(Tag(slot.tag.load()), now) << 3 | index as u32;
+            if score > best {
+                best = score;
+            }
+        }
+        let rank = best >> (3 + AGE_BITS);
+        if rank == RANK_NEVER {
+            return Err(Unplaced::Full);
+        }
+        let slot = &self.bucket.slots[best as usize % BUCKET_SLOTS];
+        let tag = Tag(slot.tag.load());
+        if score(tag, now) != best >> 3 {
+            return Err(Unplaced::Contended);
+        }
+        let kind = if rank == RANK_YOUNG { PlaceKind::Displaced } else { PlaceKind::Vacant };
+        claim(slot, tag, kind).ok_or(Unplaced::Contended)
+    }
+
+    /// Gives the lock back.
+    #[inline(always)]
+    pub fn release(self) {
+        self.bucket.slots[0].tag.keep(!Tag::LOCK);
+    }
+}
+
+/// Why there is no place for a new flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unplaced {
+    /// All slots belong to established flows, or to ending ones that are still in use.
+    Full,
+    /// The slot that was chosen came back to life.
+    Contended,
+}
+
+impl Place<'_> {
+    /// Stores the flow: addresses first, so that no reader sees the tag without them.
+    #[inline(always)]
+    pub fn fill(self, key: &FlowKey, target: u16, now: Stamp) {
+        self.slot.addresses.store(key.addresses);
+        let tag = Tag::new(key, target, State::HalfOpen, now);
+        self.slot.tag.store(tag.0 | self.lock);
+    }
+
+    /// Leaves the slot free.
+    #[inline(always)]
+    pub fn vacate(self) {
+        self.slot.tag.store(self.lock);
+    }
+}
+
+const AGE_BITS: u32 = 12;
+const RANK_NEVER: u32 = 0;
+const RANK_YOUNG: u32 = 1;
+const RANK_ENDING: u32 = 2;
+const RANK_STALE: u32 = 3;
+const RANK_FREE: u32 = 4;
+
+/// How willingly a slot is given away: its rank above its age.
+#[inline(always)]
+fn score(tag: Tag, now: Stamp) -> u32 {
+    let age = tag.stamp().age(now);
+    let rank = match tag.state() {
+        State::Free => return RANK_FREE << AGE_BITS,
+        State::HalfOpen if age > Stamp::STALE => RANK_STALE,
+        State::HalfOpen => RANK_YOUNG,
+        // A placeholder is an ending flow without ports; its owner is about to fill it.
+        State::Ending if age >= Stamp::LINGER && tag.ports() != 0 => RANK_ENDING,
+        State::Ending | State::Established => RANK_NEVER,
+    };
+    if rank == RANK_NEVER { 0 } else { rank << AGE_BITS | u32::from(age) }
+}
+
+/// Makes the slot match nothing, unless its flow was seen again.
+#[inline(always)]
+fn claim(slot: &Slot, read: Tag, kind: PlaceKind) -> Option<Place<'_>> {
+    let lock = read.0 & Tag::LOCK;
+    slot.replace(read, Tag(Tag::PLACEHOLDER.0 | lock)).then_some(Place { slot, kind, lock })
+}
+
+/// Counts an attempt in a way that the compiler cannot see through, or it unrolls the loop.
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+fn next_attempt(mut attempt: u32) -> u32 {
+    // SAFETY: the instruction changes only its operand.
+    unsafe { core::arch::asm!("{0} += 1", inout(reg) attempt, options(nomem, nostack)) };
+    attempt
+}
+
+/// Counts an attempt, and lets the holder go on.
+#[cfg(not(target_arch = "bpf"))]
+fn next_attempt(attempt: u32) -> u32 {
+    core::hint::spin_loop();
+    attempt + 1
+}

@@ -1,0 +1,188 @@
+//! The bytes of a packet, behind a trait.
+//!
+//! A stage never holds a pointer into a packet and never computes an address.
+//! It asks for a [`Window`] of constant size; whether the packet is long enough
+//! is checked then and there, and every access inside the window is checked
+//! when the program is compiled.
+
+use crate::wire::Be16;
+
+/// A packet, from its Ethernet header on.
+pub trait PacketBuf {
+    /// Length of the whole packet, pieces beyond the first page included.
+    fn total_len(&self) -> usize;
+
+    /// Index of the interface that the packet came in on.
+    fn ingress(&self) -> u32;
+
+    /// Opens `N` bytes from `offset` on; `None` if the packet's first piece ends before.
+    fn window<const N: usize>(&mut self, offset: usize) -> Option<Window<'_, N>>;
+
+    /// Whether there are `len` bytes from `offset` on, in whatever piece.
+    #[inline(always)]
+    fn holds(&self, offset: usize, len: usize) -> bool {
+        offset + len <= self.total_len()
+    }
+}
+
+/// `N` consecutive bytes of a packet; reads and writes name their offset as a constant.
+#[derive(Debug)]
+pub struct Window<'a, const N: usize> {
+    bytes: &'a mut [u8; N],
+}
+
+impl<'a, const N: usize> Window<'a, N> {
+    /// Wraps bytes that are known to exist.
+    #[inline(always)]
+    pub fn new(bytes: &'a mut [u8; N]) -> Self {
+        Self { bytes }
+    }
+
+    /// The byte at `AT`.
+    #[inline(always)]
+    #[must_use]
+    pub fn u8<const AT: usize>(&self) -> u8 {
+        const { assert!(AT < N) };
+        self.bytes[AT]
+    }
+
+    /// The two bytes at `AT`.
+    #[inline(always)]
+    #[must_use]
+    pub fn be16<const AT: usize>(&self) -> Be16 {
+        const { assert!(AT + 2 <= N) };
+        Be16(access::load_u16(self.bytes, AT))
+    }
+
+    /// The four bytes at `AT`, in the order of memory.
+    #[inline(always)]
+    #[must_use]
+    pub fn word32<const AT: usize>(&self) -> u32 {
+        const { assert!(AT + 4 <= N) };
+        access::load_u32(self.bytes, AT)
+    }
+
+    /// The eight bytes at `AT`, in the order of memory.
+    #[inline(always)]
+    #[must_use]
+    pub fn word64<const AT: usize>(&self) -> u64 {
+        const { assert!(AT + 8 <= N) };
+        access::load_u64(self.bytes, AT)
+    }
+
+    /// Replaces the four bytes at `AT`.
+    #[inline(always)]
+    pub fn set_word32<const AT: usize>(&mut self, value: u32) {
+        const { assert!(AT + 4 <= N) };
+        access::store_u32(self.bytes, AT, value);
+    }
+
+    /// Replaces the eight bytes at `AT`.
+    #[inline(always)]
+    pub fn set_word64<const AT: usize>(&mut self, value: u64) {
+        const { assert!(AT + 8 <= N) };
+        access::store_u64(self.bytes, AT, value);
+    }
+}
+
+/// A packet in a slice; what the host tests with.
+#[derive(Debug)]
+pub struct SlicePacket<'a> {
+    bytes: &'a mut [u8],
+    ingress: u32,
+}
+
+impl<'a> SlicePacket<'a> {
+    /// A packet that came in on the interface `ingress`.
+    pub fn new(bytes: &'a mut [u8], ingress: u32) -> Self {
+        Self { bytes, ingress }
+    }
+}
+
+impl PacketBuf for SlicePacket<'_> {
+    fn total_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn ingress(&self) -> u32 {
+        self.ingress
+    }
+
+    fn window<const N: usize>(&mut self, offset: usize) -> Option<Window<'_, N>> {
+        let end = offset.checked_add(N)?;
+        let bytes = self.bytes.get_mut(offset..end)?;
+        bytes.try_into().ok().map(Window::new)
+    }
+}
+
+/// Loads and stores whose address need not be aligned.
+#[cfg(not(target_arch = "bpf"))]
+mod access {
+    macro_rules! access {
+        ($load:ident, $store:ident, $type:ty) => {
+            pub(super) fn $load<const N: usize>(bytes: &[u8; N], at: usize) -> $type {
+                let mut value = [0; size_of::<$type>()];
+                value.copy_from_slice(&bytes[at..at + size_of::<$type>()]);
+                <$type>::from_ne_bytes(value)
+            }
+
+            #[allow(dead_code, reason = "not every width is stored")]
+            pub(super) fn $store<const N: usize>(bytes: &mut [u8; N], at: usize, value: $type) {
+                bytes[at..at + size_of::<$type>()].copy_from_slice(&value.to_ne_bytes());
+            }
+        };
+    }
+
+    access!(load_u16, store_u16, u16);
+    access!(load_u32, store_u32, u32);
+    access!(load_u64, store_u64, u64);
+}
+
+/// Loads and stores whose address need not be aligned.
+///
+/// The compiler would make byte loads of an unaligned read; the kernel lets a
+/// packet be read at any address, so each is one instruction of assembly.
+#[cfg(target_arch = "bpf")]
+mod access {
+    use core::arch::asm;
+
+    macro_rules! access {
+        ($load:ident, $store:ident, $type:ty, $name:literal) => {
+            #[inline(always)]
+            pub(super) fn $load<const N: usize>(bytes: &[u8; N], at: usize) -> $type {
+                let value: u64;
+                // SAFETY: the window's constant assertion keeps the access inside `bytes`.
+                unsafe {
+                    asm!(
+                        concat!("{value} = *(", $name, " *)({base} + 0)"),
+                        base = in(reg) bytes.as_ptr().add(at),
+                        value = out(reg) value,
+                        options(nostack, readonly),
+                    );
+                }
+                value as $type
+            }
+
+            #[allow(dead_code, reason = "not every width is stored")]
+            #[inline(always)]
+            pub(super) fn $store<const N: usize>(bytes: &mut [u8; N], at: usize, value: $type) {
+                // SAFETY: the window's constant assertion keeps the access inside `bytes`.
+                unsafe {
+                    asm!(
+                        concat!("*(", $name, " *)({base} + 0) = {value}"),
+                        base = in(reg) bytes.as_mut_ptr().add(at),
+                        value = in(reg) u64::from(value),
+                        options(nostack),
+                    );
+                }
+            }
+        };
+    }
+
+    access!(load_u16, store_u16, u16, "u16");
+    access!(load_u32, store_u32, u32, "u32");
+    access!(load_u64, store_u64, u64, "u64");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! From a target to the wire.
+//!
+//! The packet that leaves is the packet that came, but for its time to live,
+//! the header checksum and the Ethernet addresses: the target sees the
+//! client's own packet and answers it directly.
+
+use crate::abi::Path;
+use crate::checksum;
+use crate::counter::Verdict;
+use crate::packet::PacketBuf;
+use crate::tables::Tables;
+use crate::wire::{Be16, ethernet, ipv4};
+
+/// Sends the packet to the target in a slot.
+#[inline(always)]
+pub fn to_target<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T, slot: u16) -> Verdict {
+    let Some(target) = tables.target(slot) else {
+        return Verdict::Unreachable;
+    };
+    match target.path() {
+        Path::Local => Verdict::LocalTarget,
+        Path::Unreachable => Verdict::Unreachable,
+        Path::Link { ifindex, addresses } => {
+            if let Err(verdict) = rewrite(packet, addresses) {
+                return verdict;
+            }
+            if ifindex == packet.ingress() {
+                Verdict::Transmitted
+            } else if tables.redirect(ifindex) {
+                Verdict::Redirected
+            } else {
+                Verdict::NoInterface
+            }
+        }
+    }
+}
+
+/// Lowers the time to live and replaces the Ethernet addresses.
+#[inline(always)]
+fn rewrite<P: PacketBuf>(packet: &mut P, addresses: [u64; 2]) -> Result<(), Verdict> {
+    const TTL: usize = ethernet::LEN + ipv4::TTL;
+    let Some(mut head) = packet.window::<{ ethernet::LEN + ipv4::MIN_LEN }>(0) else {
+        return Err(Verdict::Malformed);
+    };
+    // Time to live, protocol and checksum in one word; RFC 1812 §5.3.1.
+    let [ttl, protocol, sum_0, sum_1] = head.word32::<TTL>().to_ne_bytes();
+    if ttl <= 1 {
+        return Err(Verdict::TtlExpired);
+    }
+    let lowered = Be16(u16::from_ne_bytes([ttl - 1, protocol]));
+    let sum = checksum::replace(
+        u16::from_ne_bytes([sum_0, sum_1]),
+        u16::from_ne_bytes([ttl, protocol]),
+        lowered.0,
+    );
+    let [ttl, protocol] = lowered.0.to_ne_bytes();
+    let [sum_0, sum_1] = sum.to_ne_bytes();
+    head.set_word32::<TTL>(u32::from_ne_bytes([ttl, protocol, sum_0, sum_1]));
+    head.set_word64::<{ ethernet::ADDRESSES }>(addresses[0]);
+    head.set_word32::<{ ethernet::ADDRESSES + 8 }>(addresses[1] as u32);
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! From a frame to a TCP segment of a flow that may be ours.
+//!
+//! The first question is whether anything at all is distributed on the
+//! destination address; until then nothing is checked and nothing is counted
+//! but the answer. Lengths are believed only after they agree with the frame.
+
+use crate::abi::{ADDRESS_MARK, ServiceKey};
+use crate::counter::Verdict;
+use crate::flow::FlowKey;
+use crate::hash;
+use crate::packet::{PacketBuf, Window};
+use crate::tables::Tables;
+use crate::wire::{Be16, ethernet, ipv4, tcp};
+
+/// What the later stages need to know of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Whose segment it is.
+    pub key: FlowKey,
+    /// TCP's control bits.
+    pub flags: u8,
+}
+
+impl Segment {
+    /// Whether the segment opens a connection.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_syn(&self) -> bool {
+        self.flags & (tcp::SYN | tcp::ACK | tcp::RST | tcp::FIN) == tcp::SYN
+    }
+
+    /// Whether the segment ends the client's half of the connection.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_end(&self) -> bool {
+        self.flags & (tcp::RST | tcp::FIN) != 0
+    }
+}
+
+const L3: usize = ethernet::LEN;
+/// Ethernet and IPv4 header without options.
+const HEADERS: usize = L3 + ipv4::MIN_LEN;
+
+/// Reads the headers of a frame.
+///
+/// # Errors
+///
+/// The verdict, when the packet is not a TCP segment for a distributed address.
+#[inline(always)]
+pub fn segment<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<Segment, Verdict> {
+    let Some(head) = packet.window::<HEADERS>(0) else {
+        return Err(runt(packet));
+    };
+    if head.be16::<{ ethernet::TYPE }>() != ethernet::IPV4 {
+        return Err(Verdict::NotIpv4);
+    }
+    let addresses = head.word64::<{ L3 + ipv4::ADDRESSES }>();
+    let destination = (addresses >> 32) as u32;
+    let bit = hash::prefilter(destination);
+    if tables.prefilter(bit.word) & bit.mask == 0 {
+        return Err(Verdict::NotDistributed);
+    }
+    if head.u8::<{ L3 + ipv4::PROTOCOL }>() != tcp::PROTOCOL {
+        return Err(Verdict::NotTcp);
+    }
+    if head.be16::<{ L3 + ipv4::FRAGMENT }>().0 & Be16::from_host(ipv4::FRAGMENT_MASK).0 != 0 {
+        return Err(fragment(destination, tables));
+    }
+    let total_len = usize::from(head.be16::<{ L3 + ipv4::TOTAL_LEN }>().host());
+    let version_ihl = head.u8::<{ L3 + ipv4::VERSION_IHL }>();
+    // Without options, the offset of the TCP header is a constant, and so are all checks on it.
+    if version_ihl == ipv4::VERSION_NO_OPTIONS {
+        return transport(packet, addresses, ipv4::MIN_LEN, total_len);
+    }
+    let header_len = usize::from(version_ihl & 0x0f) * 4;
+    if version_ihl >> 4 != 4 || header_len < ipv4::MIN_LEN {
+        return Err(Verdict::Malformed);
+    }
+    transport(packet, addresses, header_len, total_len)
+}
+
+/// Reads the TCP header behind an IPv4 header of `header_len` bytes.
+#[inline(always)]
+fn transport<P: PacketBuf>(
+    packet: &mut P,
+    addresses: u64,
+    header_len: usize,
+    total_len: usize,
+) -> Result<Segment, Verdict> {
+    let Some(head) = packet.window::<{ tcp::MIN_LEN }>(L3 + header_len) else {
+        return Err(Verdict::Malformed);
+    };
+    let ports = head.word32::<{ tcp::PORTS }>();
+    let flags = head.u8::<{ tcp::FLAGS }>();
+    let data_at = header_len + tcp_header_len(&head);
+    if data_at < header_len + tcp::MIN_LEN
+        || data_at > total_len
+        || ports & 0xffff == 0
+        || ports >> 16 == 0
+        || !packet.holds(L3, total_len)
+    {
+        return Err(Verdict::Malformed);
+    }
+    Ok(Segment { key: FlowKey { addresses, ports, protocol: tcp::PROTOCOL }, flags })
+}
+
+#[inline(always)]
+fn tcp_header_len(head: &Window<'_, { tcp::MIN_LEN }>) -> usize {
+    usize::from(head.u8::<{ tcp::DATA_OFFSET }>() >> 4) * 4
+}
+
+/// Tells a frame that is too short for IPv4 from one that is something else.
+#[inline(always)]
+fn runt<P: PacketBuf>(packet: &mut P) -> Verdict {
+    match packet.window::<{ ethernet::LEN }>(0) {
+        Some(head) if head.be16::<{ ethernet::TYPE }>() != ethernet::IPV4 => Verdict::NotIpv4,
+        _ => Verdict::Malformed,
+    }
+}
+
+/// A fragment of a distributed address must not reach this host's own stack: put together there,
+/// the segment would be answered with RST.
+#[inline(always)]
+fn fragment<T: Tables>(destination: u32, tables: &T) -> Verdict {
+    let key = ServiceKey::ipv4(destination, Be16(0), tcp::PROTOCOL);
+    match tables.service_index(&key) {
+        Some(ADDRESS_MARK) => Verdict::Fragment,
+        _ => Verdict::NotDistributed,
+    }
+}

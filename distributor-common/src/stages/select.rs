@@ -1,0 +1,60 @@
+//! From a service to one of its targets.
+//!
+//! Which targets are in the ring, how often and in which order is the daemon's
+//! business. This stage takes a place of the ring, by turn or by hash, and
+//! nothing else; a turn is taken only for a flow that is sure of its slot.
+
+use super::service;
+use crate::abi::{Ring, RingEntry};
+use crate::hash;
+use crate::tables::Tables;
+
+/// Readings of a ring before its last reading is taken as it is.
+const ATTEMPTS: u32 = 3;
+
+/// Takes the next target in turn; `None` when no target is ready.
+#[inline(always)]
+pub fn by_turn<T: Tables>(service: &service::Found<'_>, tables: &T) -> Option<RingEntry> {
+    let ring = service.ring();
+    if ring.len == 0 {
+        return None;
+    }
+    let turn = service.service.turn.fetch_add(1);
+    read(service, ring, tables, |ring| (turn % u64::from(ring.len)) as u32)
+}
+
+/// Takes the target to which the hash of the flow leads; `None` when no target is ready.
+#[inline(always)]
+pub fn by_hash<T: Tables>(
+    service: &service::Found<'_>,
+    hash: u64,
+    tables: &T,
+) -> Option<RingEntry> {
+    read(service, service.ring(), tables, |ring| hash::place(hash, ring.len))
+}
+
+/// Reads a place of the ring, and again if the ring was swapped meanwhile.
+///
+/// The daemon fills a region of `RINGS` only while no service's word points at it, so an entry that
+/// was read between two equal words belongs to that ring.
+#[inline(always)]
+fn read<T: Tables>(
+    service: &service::Found<'_>,
+    mut ring: Ring,
+    tables: &T,
+    place: impl Fn(Ring) -> u32,
+) -> Option<RingEntry> {
+    let mut entry = None;
+    for _ in 0..ATTEMPTS {
+        if ring.len == 0 {
+            return None;
+        }
+        entry = tables.ring_entry(ring.start + place(ring));
+        let again = service.ring();
+        if again == ring {
+            break;
+        }
+        ring = again;
+    }
+    entry
+}

@@ -1,0 +1,56 @@
+//! The tables that the packet path reads, behind a trait.
+//!
+//! The kernel's program implements it by map look-ups, the host's tests by
+//! plain memory. It returns copies, or references to shared [`Word`]s that
+//! every access goes through whole; never a reference to a plain value in a
+//! map. Time, seeds and sockets come in here too, because the stages have no
+//! other door.
+//!
+//! [`Word`]: crate::word::Word
+
+use crate::abi::{RingEntry, Service, ServiceKey, Target};
+use crate::counter::{Event, Verdict};
+use crate::flow::{Bucket, FlowKey, Stamp};
+use crate::word::Word;
+
+/// Everything that a stage may ask or tell apart from the packet itself.
+pub trait Tables {
+    /// Word `index` of the prefilter, below [`crate::hash::PREFILTER_WORDS`].
+    fn prefilter(&self, index: usize) -> u64;
+
+    /// Seeds of the flow hash.
+    fn seeds(&self) -> [u64; 2];
+
+    /// The present.
+    fn now(&self) -> Stamp;
+
+    /// The bucket of flows with this hash.
+    fn bucket(&self, hash: u64) -> Option<&Bucket>;
+
+    /// Index of a service, or [`crate::abi::ADDRESS_MARK`].
+    fn service_index(&self, key: &ServiceKey) -> Option<u32>;
+
+    /// The service at an index.
+    fn service(&self, index: u32) -> Option<&Service>;
+
+    /// One place of a ring.
+    fn ring_entry(&self, index: u32) -> Option<RingEntry>;
+
+    /// The counter of new connections of a service's row.
+    fn connections(&self, service: u32, row: u16) -> Option<&Word>;
+
+    /// The target in a slot.
+    fn target(&self, slot: u16) -> Option<&Target>;
+
+    /// Whether this host has a socket for the flow that is not a listener.
+    fn has_connection(&self, key: &FlowKey) -> bool;
+
+    /// Hands the packet to an interface; `false` if it cannot be sent to.
+    fn redirect(&self, ifindex: u32) -> bool;
+
+    /// Counts the end of a packet.
+    fn count_verdict(&self, verdict: Verdict);
+
+    /// Counts something beside it.
+    fn count_event(&self, event: Event);
+}

@@ -1,0 +1,105 @@
+//! Offsets and constants of the packets that the distributor reads, each named once.
+//!
+//! A [`Be16`] or [`Be32`] holds two or four bytes exactly as they lie in the
+//! packet; an integer is always in host order. Nothing here does arithmetic on
+//! bytes in network order.
+
+/// Two bytes in network order, as they lie in a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Be16(pub u16);
+
+impl Be16 {
+    /// Converts from host order.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_host(value: u16) -> Self {
+        Self(value.to_be())
+    }
+
+    /// Converts to host order.
+    #[inline(always)]
+    #[must_use]
+    pub const fn host(self) -> u16 {
+        u16::from_be(self.0)
+    }
+}
+
+/// Four bytes in network order, as they lie in a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Be32(pub u32);
+
+impl Be32 {
+    /// Takes the bytes of an address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 4]) -> Self {
+        Self(u32::from_ne_bytes(bytes))
+    }
+
+    /// The bytes in the order of the packet.
+    #[inline(always)]
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 4] {
+        self.0.to_ne_bytes()
+    }
+}
+
+/// The Ethernet header (IEEE 802.3 clause 3).
+pub mod ethernet {
+    use super::Be16;
+
+    /// Length of the header.
+    pub const LEN: usize = 14;
+    /// Destination and source address, 12 bytes together.
+    pub const ADDRESSES: usize = 0;
+    /// `EtherType`.
+    pub const TYPE: usize = 12;
+    /// The `EtherType` of IPv4.
+    pub const IPV4: Be16 = Be16::from_host(0x0800);
+}
+
+/// The IPv4 header (RFC 791 §3.1); offsets from its first byte.
+pub mod ipv4 {
+    /// Length of the header without options.
+    pub const MIN_LEN: usize = 20;
+    /// Version and header length in 32-bit words.
+    pub const VERSION_IHL: usize = 0;
+    /// Total length: header and payload.
+    pub const TOTAL_LEN: usize = 2;
+    /// Flags and fragment offset.
+    pub const FRAGMENT: usize = 6;
+    /// Time to live, followed by the protocol and the header checksum.
+    pub const TTL: usize = 8;
+    /// Protocol.
+    pub const PROTOCOL: usize = 9;
+    /// Source and destination address, 8 bytes together.
+    pub const ADDRESSES: usize = 12;
+    /// Version 4 without options, as the first byte of the header.
+    pub const VERSION_NO_OPTIONS: u8 = 0x45;
+    /// "More fragments" and the fragment offset; all 0 in a packet that is not a fragment.
+    pub const FRAGMENT_MASK: u16 = 0x3fff;
+}
+
+/// The TCP header (RFC 9293 §3.1); offsets from its first byte.
+pub mod tcp {
+    /// Protocol number.
+    pub const PROTOCOL: u8 = 6;
+    /// Length of the header without options.
+    pub const MIN_LEN: usize = 20;
+    /// Source and destination port, 4 bytes together.
+    pub const PORTS: usize = 0;
+    /// Header length in 32-bit words, in the upper half of the byte.
+    pub const DATA_OFFSET: usize = 12;
+    /// Control bits.
+    pub const FLAGS: usize = 13;
+    /// No more data from the sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronises sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Resets the connection.
+    pub const RST: u8 = 0x04;
+    /// The acknowledgement number is valid.
+    pub const ACK: u8 = 0x10;
+}

@@ -1,0 +1,44 @@
+//! The maps of the packet path. `distributor_common::abi` says what lies in them.
+//!
+//! Arrays are made so that the daemon can map them into its memory. That also
+//! aligns their values to pages, without which a bucket of flows would
+//! straddle cache lines.
+
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, DevMapHash, HashMap, PerCpuArray};
+use distributor_common::abi::{
+    Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SERVICES, MAX_TARGETS, Service,
+    ServiceKey, Settings, Target,
+};
+use distributor_common::flow::Bucket;
+
+#[map]
+pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// The loader sets how many buckets there are.
+#[map]
+pub(crate) static FLOWS: Array<Bucket> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static SERVICE_INDEX: HashMap<ServiceKey, u32> =
+    HashMap::with_max_entries(2 * MAX_SERVICES, BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static SERVICES: Array<Service> = Array::with_max_entries(MAX_SERVICES, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static RINGS: Array<u32> = Array::with_max_entries(MAX_RING_ENTRIES, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static CONNECTIONS: Array<u64> =
+    Array::with_max_entries(MAX_SERVICES * MAX_ROWS, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static TARGETS: Array<Target> = Array::with_max_entries(MAX_TARGETS, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static TRANSMIT: DevMapHash = DevMapHash::with_max_entries(MAX_INTERFACES, 0);
+
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);

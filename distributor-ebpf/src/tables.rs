@@ -1,0 +1,150 @@
+//! The tables of the packet path as maps.
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::{
+    BPF_F_CURRENT_NETNS, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1,
+    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1, xdp_action,
+};
+use aya_ebpf::cty::c_void;
+use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_sk_release, bpf_skc_lookup_tcp};
+use aya_ebpf::programs::XdpContext;
+use distributor_common::abi::{
+    Counters, MAX_ROWS, RingEntry, Service, ServiceKey, Settings, Target,
+};
+use distributor_common::counter::{COUNTER_SLOTS, Event, Verdict};
+use distributor_common::flow::{Bucket, FlowKey, Stamp};
+use distributor_common::hash::PREFILTER_WORDS;
+use distributor_common::tables::Tables;
+use distributor_common::word::Word;
+
+use crate::maps;
+
+/// State of a listening socket (`enum` in the kernel's `include/net/tcp_states.h`, UAPI as
+/// `BPF_TCP_LISTEN`).
+const TCP_LISTEN: u32 = 10;
+
+/// The maps, with the two values that every packet needs already looked up.
+pub(crate) struct KernelTables {
+    context: *mut c_void,
+    settings: &'static Settings,
+    counters: *mut Counters,
+}
+
+impl KernelTables {
+    /// Looks up settings and counters.
+    #[inline(always)]
+    pub(crate) fn open(context: &XdpContext) -> Option<Self> {
+        Some(Self {
+            context: context.as_ptr(),
+            settings: maps::SETTINGS.get(0)?,
+            counters: maps::COUNTERS.get_ptr_mut(0)?,
+        })
+    }
+
+    #[inline(always)]
+    fn count(&self, index: usize) {
+        // SAFETY: the index is in bounds, and the counters are this CPU's own: nothing that could
+        // run in between counts on the same CPU.
+        unsafe {
+            let counter = (&raw mut (*self.counters).0[index % COUNTER_SLOTS]).cast::<u64>();
+            *counter += 1;
+        }
+    }
+}
+
+impl Tables for KernelTables {
+    #[inline(always)]
+    fn prefilter(&self, index: usize) -> u64 {
+        self.settings.prefilter[index % PREFILTER_WORDS].load()
+    }
+
+    #[inline(always)]
+    fn seeds(&self) -> [u64; 2] {
+        [self.settings.seeds[0].load(), self.settings.seeds[1].load()]
+    }
+
+    #[inline(always)]
+    fn now(&self) -> Stamp {
+        // SAFETY: the helper has no arguments.
+        let jiffies = unsafe { bpf_jiffies64() };
+        Stamp::from_jiffies(jiffies, self.settings.stamp_shift.load() as u32)
+    }
+
+    #[inline(always)]
+    fn bucket(&self, hash: u64) -> Option<&Bucket> {
+        maps::FLOWS.get((hash >> 32) as u32 & self.settings.bucket_mask.load() as u32)
+    }
+
+    #[inline(always)]
+    fn service_index(&self, key: &ServiceKey) -> Option<u32> {
+        let value = maps::SERVICE_INDEX.get_ptr(key)?;
+        // SAFETY: the value is never changed; a deleted entry's memory is not reused before the
+        // program has ended.
+        Some(unsafe { value.read_volatile() })
+    }
+
+    #[inline(always)]
+    fn service(&self, index: u32) -> Option<&Service> {
+        maps::SERVICES.get(index)
+    }
+
+    #[inline(always)]
+    fn ring_entry(&self, index: u32) -> Option<RingEntry> {
+        let entry = maps::RINGS.get_ptr(index)?;
+        // SAFETY: the pointer was just looked up; one aligned load reads the entry whole.
+        Some(RingEntry::from_word(unsafe { entry.read_volatile() }))
+    }
+
+    #[inline(always)]
+    fn connections(&self, service: u32, row: u16) -> Option<&Word> {
+        let value = maps::CONNECTIONS.get_ptr(service * MAX_ROWS + u32::from(row))?;
+        // SAFETY: the values of the map are words that everybody accesses whole.
+        Some(unsafe { &*value.cast::<Word>() })
+    }
+
+    #[inline(always)]
+    fn target(&self, slot: u16) -> Option<&Target> {
+        maps::TARGETS.get(u32::from(slot))
+    }
+
+    #[inline(always)]
+    fn has_connection(&self, key: &FlowKey) -> bool {
+        let mut tuple = bpf_sock_tuple {
+            __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
+                ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
+                    saddr: key.client().0,
+                    daddr: key.dvipa().0,
+                    sport: key.client_port().0,
+                    dport: key.port().0,
+                },
+            },
+        };
+        let size = size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
+        let netns = BPF_F_CURRENT_NETNS as u64;
+        // SAFETY: the context is the program's own, and the tuple has the size that is told.
+        let socket = unsafe { bpf_skc_lookup_tcp(self.context, &raw mut tuple, size, netns, 0) };
+        if socket.is_null() {
+            return false;
+        }
+        // SAFETY: the socket is held until it is released below.
+        let state = unsafe { (&raw const (*socket).state).read_volatile() };
+        // SAFETY: the look-up above took a reference, which this gives back.
+        unsafe { bpf_sk_release(socket.cast()) };
+        state != TCP_LISTEN
+    }
+
+    #[inline(always)]
+    fn redirect(&self, ifindex: u32) -> bool {
+        maps::TRANSMIT.redirect(ifindex, u64::from(xdp_action::XDP_DROP)).is_ok()
+    }
+
+    #[inline(always)]
+    fn count_verdict(&self, verdict: Verdict) {
+        self.count(verdict.index());
+    }
+
+    #[inline(always)]
+    fn count_event(&self, event: Event) {
+        self.count(event.index());
+    }
+}
