@@ -6,6 +6,8 @@
 //! packets flow are [`Word`]s; nothing here is ever edited in place in two
 //! steps that a packet could see half done.
 
+use core::num::NonZeroU32;
+
 use crate::counter::COUNTER_SLOTS;
 use crate::hash::PREFILTER_WORDS;
 use crate::wire::Be16;
@@ -95,7 +97,12 @@ impl ServiceKey {
     #[must_use]
     pub const fn ipv4(address: u32, port: Be16, protocol: u8) -> Self {
         let prefix = 0xffff_u32.to_be();
-        Self { address: [0, 0, prefix, address], port, protocol, reserved: 0 }
+        Self {
+            address: [0, 0, prefix, address],
+            port,
+            protocol,
+            reserved: 0,
+        }
     }
 }
 
@@ -164,27 +171,53 @@ impl Ring {
     }
 }
 
-/// One place of a ring; a 32-bit word in the map.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RingEntry {
-    /// Slot in `TARGETS`.
-    pub target: u16,
-    /// Row of the service, below [`MAX_ROWS`]; where the connection is counted.
-    pub row: u16,
-}
+/// One place of a ring. In the map it is a whole [`Word`], because an array pads smaller values to
+/// 8 bytes; one bit tells it from a place that was never written.
+///
+/// It is never 0, so that an `Option` of it is one word too: of an option in two words, the
+/// compiler leaves the second undefined, and the kernel's verifier finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct RingEntry(NonZeroU32);
 
 impl RingEntry {
-    /// Packs the two.
+    const WRITTEN: NonZeroU32 = NonZeroU32::new(1 << 31).expect("not 0");
+
+    /// A place that leads to the target in a slot, whose connections are counted in a row of the
+    /// service, below [`MAX_ROWS`].
     #[must_use]
-    pub const fn word(self) -> u32 {
-        self.target as u32 | (self.row as u32) << 16
+    pub fn new(target: u16, row: u16) -> Self {
+        Self(Self::WRITTEN | u32::from(row) << 16 | u32::from(target))
     }
 
-    /// Unpacks a word.
+    /// The word in the map.
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        self.0.get() as u64
+    }
+
+    /// Reads the word in the map.
     #[inline(always)]
     #[must_use]
-    pub const fn from_word(word: u32) -> Self {
-        Self { target: word as u16, row: (word >> 16) as u16 }
+    pub const fn from_word(word: u64) -> Option<Self> {
+        match NonZeroU32::new(word as u32) {
+            Some(word) => Some(Self(word)),
+            None => None,
+        }
+    }
+
+    /// Slot in `TARGETS`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn target(self) -> u16 {
+        self.0.get() as u16
+    }
+
+    /// Row of the service.
+    #[inline(always)]
+    #[must_use]
+    pub const fn row(self) -> u16 {
+        (self.0.get() >> 16) as u16 & (MAX_ROWS as u16 - 1)
     }
 }
 
@@ -231,7 +264,10 @@ impl Path {
         for (byte, value) in bytes.as_flattened_mut().iter_mut().zip(header) {
             *byte = *value;
         }
-        Self::Link { ifindex, addresses: bytes.map(u64::from_ne_bytes) }
+        Self::Link {
+            ifindex,
+            addresses: bytes.map(u64::from_ne_bytes),
+        }
     }
 }
 
@@ -267,7 +303,10 @@ impl Target {
             let addresses = [half[0].load(), half[1].load()];
             let again = self.state.load();
             if again == word {
-                return Path::Link { ifindex: state.ifindex, addresses };
+                return Path::Link {
+                    ifindex: state.ifindex,
+                    addresses,
+                };
             }
             word = again;
         }
@@ -276,7 +315,9 @@ impl Target {
 
     /// Changes the path in one step, as packets see it. One writer at a time.
     pub fn set_path(&self, path: Path) {
-        let edition = PathState::from_word(self.state.load()).edition.wrapping_add(1);
+        let edition = PathState::from_word(self.state.load())
+            .edition
+            .wrapping_add(1);
         let (kind, ifindex) = match path {
             Path::Unreachable => (PathKind::Unreachable, 0),
             Path::Local => (PathKind::Local, 0),
@@ -287,7 +328,14 @@ impl Target {
                 (PathKind::Link, ifindex)
             }
         };
-        self.state.store(PathState { ifindex, kind, edition }.word());
+        self.state.store(
+            PathState {
+                ifindex,
+                kind,
+                edition,
+            }
+            .word(),
+        );
     }
 }
 
@@ -319,9 +367,7 @@ impl PathState {
     /// Packs the three into the word that is swapped.
     #[must_use]
     pub const fn word(self) -> u64 {
-        (self.edition as u64 & 0xff_ffff)
-            | (self.kind as u64) << 24
-            | (self.ifindex as u64) << 32
+        (self.edition as u64 & 0xff_ffff) | (self.kind as u64) << 24 | (self.ifindex as u64) << 32
     }
 
     /// Unpacks a word; an unknown kind is no path.
@@ -333,7 +379,11 @@ impl PathState {
             2 => PathKind::Link,
             _ => PathKind::Unreachable,
         };
-        Self { ifindex: (word >> 32) as u32, kind, edition: (word & 0xff_ffff) as u32 }
+        Self {
+            ifindex: (word >> 32) as u32,
+            kind,
+            edition: (word & 0xff_ffff) as u32,
+        }
     }
 
     /// Index of the half that is valid.

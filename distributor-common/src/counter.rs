@@ -161,5 +161,51 @@ impl Event {
     }
 }
 
+/// All counters, summed over the CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals([u64; COUNTER_SLOTS]);
+
+impl Totals {
+    /// How many packets ended so.
+    #[must_use]
+    pub fn verdict(&self, verdict: Verdict) -> u64 {
+        self.0[verdict.index()]
+    }
+
+    /// How often something happened.
+    #[must_use]
+    pub fn event(&self, event: Event) -> u64 {
+        self.0[event.index()]
+    }
+
+    /// How many packets the kernel was told to treat so, for whatever reason.
+    #[must_use]
+    pub fn action(&self, action: Action) -> u64 {
+        let rows = COUNTERS
+            .iter()
+            .filter(|counter| counter.action == Some(action));
+        rows.map(|counter| self.0[counter.index]).sum()
+    }
+
+    /// Every counter with its value, in the order of displays.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static Counter, u64)> {
+        COUNTERS
+            .iter()
+            .map(|counter| (counter, self.0[counter.index]))
+    }
+}
+
+impl<'a> FromIterator<&'a [u64; COUNTER_SLOTS]> for Totals {
+    fn from_iter<I: IntoIterator<Item = &'a [u64; COUNTER_SLOTS]>>(cpus: I) -> Self {
+        let mut sums = [0_u64; COUNTER_SLOTS];
+        for cpu in cpus {
+            for (sum, value) in sums.iter_mut().zip(cpu) {
+                *sum = sum.wrapping_add(*value);
+            }
+        }
+        Self(sums)
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -178,7 +178,11 @@ impl Tag {
     /// The part of a tag that the key decides.
     #[inline(always)]
     const fn owner(key: &FlowKey) -> u64 {
-        let protocol = if key.protocol == tcp::PROTOCOL { 0 } else { Self::UDP };
+        let protocol = if key.protocol == tcp::PROTOCOL {
+            0
+        } else {
+            Self::UDP
+        };
         (key.ports as u64) << Self::PORTS_SHIFT | protocol
     }
 
@@ -286,7 +290,14 @@ impl Slot {
             return None;
         }
         let protocol = if tag.is_udp() { 17 } else { tcp::PROTOCOL };
-        Some((FlowKey { addresses, ports: tag.ports(), protocol }, tag))
+        Some((
+            FlowKey {
+                addresses,
+                ports: tag.ports(),
+                protocol,
+            },
+            tag,
+        ))
     }
 
     /// Changes the tag if it is still the one that was read.
@@ -315,7 +326,14 @@ impl Bucket {
     }
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    /// Where the flow was found.
+    #[inline(always)]
+    #[must_use]
+    pub fn slot(&self) -> &'a Slot {
+        self.slot
+    }
+
     /// Notes that the flow was seen, at most once a unit of time.
     ///
     /// If another CPU changes the slot at this moment, that one has seen it too.
@@ -336,7 +354,11 @@ impl Found<'_> {
     pub fn advance(&self, state: State, now: Stamp) {
         let mut tag = self.tag;
         for _ in 0..4 {
-            let reached = if tag.state() > state { tag.state() } else { state };
+            let reached = if tag.state() > state {
+                tag.state()
+            } else {
+                state
+            };
             let new = tag.with_state(reached).with_stamp(now);
             if new == tag || self.slot.replace(tag, new) {
                 return;

@@ -32,7 +32,10 @@ pub const fn flow(addresses: u64, ports: u32, protocol: u8, seeds: [u64; 2]) -> 
 #[must_use]
 pub const fn prefilter(address: u32) -> PrefilterBit {
     let bit = address.wrapping_mul(0x9e37_79b1) >> 20;
-    PrefilterBit { word: (bit / 64) as usize % PREFILTER_WORDS, mask: 1 << (bit % 64) }
+    PrefilterBit {
+        word: (bit / 64) as usize % PREFILTER_WORDS,
+        mask: 1 << (bit % 64),
+    }
 }
 
 /// A place in the prefilter's bitmap.

@@ -27,7 +27,7 @@ pub struct HostTables {
     buckets: Box<[Bucket]>,
     index: BTreeMap<(u32, u16), u32>,
     services: Vec<Service>,
-    rings: Vec<u32>,
+    rings: Vec<Word>,
     connections: Vec<Word>,
     targets: Vec<Target>,
     /// Interfaces that can be redirected to.
@@ -65,7 +65,8 @@ impl HostTables {
         self.prefilter[bit.word].set(bit.mask);
         self.index.insert((address, 0), ADDRESS_MARK);
         let service = u32::try_from(self.services.len()).expect("few services");
-        self.index.insert((address, Be16::from_host(port).0), service);
+        self.index
+            .insert((address, Be16::from_host(port).0), service);
         self.services.push(Service::empty());
         self.connections.extend((0..MAX_ROWS).map(|_| Word::new(0)));
         self.set_ring(service, ring);
@@ -77,11 +78,21 @@ impl HostTables {
         let start = u32::try_from(self.rings.len()).expect("short rings");
         let len = u32::try_from(ring.len()).expect("short rings");
         let rows = (0u16..).map(|row| row % 32);
-        let entries = ring.iter().zip(rows).map(|(&target, row)| RingEntry { target, row }.word());
+        let entries = ring
+            .iter()
+            .zip(rows)
+            .map(|(&target, row)| Word::new(RingEntry::new(target, row).word()));
         self.rings.extend(entries);
         let word = &self.services[service as usize].ring;
         let edition = Ring::from_word(word.load()).edition.wrapping_add(1);
-        word.store(Ring { start, len, edition }.word());
+        word.store(
+            Ring {
+                start,
+                len,
+                edition,
+            }
+            .word(),
+        );
     }
 
     /// Changes how a target is reached.
@@ -121,7 +132,8 @@ impl Tables for HostTables {
     }
 
     fn bucket(&self, hash: u64) -> Option<&Bucket> {
-        self.buckets.get((hash >> 32) as usize & (self.buckets.len() - 1))
+        self.buckets
+            .get((hash >> 32) as usize & (self.buckets.len() - 1))
     }
 
     fn service_index(&self, key: &ServiceKey) -> Option<u32> {
@@ -136,11 +148,12 @@ impl Tables for HostTables {
     }
 
     fn ring_entry(&self, index: u32) -> Option<RingEntry> {
-        self.rings.get(index as usize).copied().map(RingEntry::from_word)
+        RingEntry::from_word(self.rings.get(index as usize)?.load())
     }
 
     fn connections(&self, service: u32, row: u16) -> Option<&Word> {
-        self.connections.get((service * MAX_ROWS) as usize + usize::from(row))
+        self.connections
+            .get((service * MAX_ROWS) as usize + usize::from(row))
     }
 
     fn target(&self, slot: u16) -> Option<&Target> {

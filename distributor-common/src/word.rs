@@ -23,7 +23,6 @@ mod user {
 
     /// A shared 64-bit word.
     #[derive(Debug, Default)]
-    #[derive(Debug, Default)]
     #[repr(transparent)]
     pub struct Word(AtomicU64);
 
@@ -48,7 +47,9 @@ mod user {
         /// Writes `new` if the word is `current`, and tells whether it was.
         #[must_use]
         pub fn replace(&self, current: u64, new: u64) -> bool {
-            self.0.compare_exchange(current, new, AcqRel, Acquire).is_ok()
+            self.0
+                .compare_exchange(current, new, AcqRel, Acquire)
+                .is_ok()
         }
 
         /// Adds, and returns what was there before.

@@ -12,6 +12,7 @@ use distributor_common::abi::{
     ServiceKey, Settings, Target,
 };
 use distributor_common::flow::Bucket;
+use distributor_common::word::Word;
 
 #[map]
 pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -28,10 +29,10 @@ pub(crate) static SERVICE_INDEX: HashMap<ServiceKey, u32> =
 pub(crate) static SERVICES: Array<Service> = Array::with_max_entries(MAX_SERVICES, BPF_F_MMAPABLE);
 
 #[map]
-pub(crate) static RINGS: Array<u32> = Array::with_max_entries(MAX_RING_ENTRIES, BPF_F_MMAPABLE);
+pub(crate) static RINGS: Array<Word> = Array::with_max_entries(MAX_RING_ENTRIES, BPF_F_MMAPABLE);
 
 #[map]
-pub(crate) static CONNECTIONS: Array<u64> =
+pub(crate) static CONNECTIONS: Array<Word> =
     Array::with_max_entries(MAX_SERVICES * MAX_ROWS, BPF_F_MMAPABLE);
 
 #[map]

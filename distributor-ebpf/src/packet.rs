@@ -39,7 +39,11 @@ impl XdpBuf {
                 options(nostack, readonly),
             );
         }
-        Self { context: pointer, data, end }
+        Self {
+            context: pointer,
+            data,
+            end,
+        }
     }
 }
 

@@ -90,16 +90,12 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn ring_entry(&self, index: u32) -> Option<RingEntry> {
-        let entry = maps::RINGS.get_ptr(index)?;
-        // SAFETY: the pointer was just looked up; one aligned load reads the entry whole.
-        Some(RingEntry::from_word(unsafe { entry.read_volatile() }))
+        RingEntry::from_word(maps::RINGS.get(index)?.load())
     }
 
     #[inline(always)]
     fn connections(&self, service: u32, row: u16) -> Option<&Word> {
-        let value = maps::CONNECTIONS.get_ptr(service * MAX_ROWS + u32::from(row))?;
-        // SAFETY: the values of the map are words that everybody accesses whole.
-        Some(unsafe { &*value.cast::<Word>() })
+        maps::CONNECTIONS.get(service * MAX_ROWS + u32::from(row))
     }
 
     #[inline(always)]
@@ -135,7 +131,9 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn redirect(&self, ifindex: u32) -> bool {
-        maps::TRANSMIT.redirect(ifindex, u64::from(xdp_action::XDP_DROP)).is_ok()
+        maps::TRANSMIT
+            .redirect(ifindex, u64::from(xdp_action::XDP_DROP))
+            .is_ok()
     }
 
     #[inline(always)]

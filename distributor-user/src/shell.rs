@@ -6,6 +6,7 @@
 
 pub mod addresses;
 pub mod admin;
+pub mod dataplane;
 pub mod links;
 pub mod netlink;
 pub mod profile_files;

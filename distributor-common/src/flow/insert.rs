@@ -94,7 +94,11 @@ impl<'a> Lock<'a> {
         if score(tag, now) != best >> 3 {
             return Err(Unplaced::Contended);
         }
-        let kind = if rank == RANK_YOUNG { PlaceKind::Displaced } else { PlaceKind::Vacant };
+        let kind = if rank == RANK_YOUNG {
+            PlaceKind::Displaced
+        } else {
+            PlaceKind::Vacant
+        };
         claim(slot, tag, kind).ok_or(Unplaced::Contended)
     }
 
@@ -149,14 +153,19 @@ fn score(tag: Tag, now: Stamp) -> u32 {
         State::Ending if age >= Stamp::LINGER && tag.ports() != 0 => RANK_ENDING,
         State::Ending | State::Established => RANK_NEVER,
     };
-    if rank == RANK_NEVER { 0 } else { rank << AGE_BITS | u32::from(age) }
+    if rank == RANK_NEVER {
+        0
+    } else {
+        rank << AGE_BITS | u32::from(age)
+    }
 }
 
 /// Makes the slot match nothing, unless its flow was seen again.
 #[inline(always)]
 fn claim(slot: &Slot, read: Tag, kind: PlaceKind) -> Option<Place<'_>> {
     let lock = read.0 & Tag::LOCK;
-    slot.replace(read, Tag(Tag::PLACEHOLDER.0 | lock)).then_some(Place { slot, kind, lock })
+    slot.replace(read, Tag(Tag::PLACEHOLDER.0 | lock))
+        .then_some(Place { slot, kind, lock })
 }
 
 /// Counts an attempt in a way that the compiler cannot see through, or it unrolls the loop.

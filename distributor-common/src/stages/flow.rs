@@ -123,10 +123,10 @@ fn unknown<T: Tables>(
     let Some(entry) = entry else {
         return Err(Verdict::NoReadyTarget);
     };
-    if let Some(connections) = tables.connections(service.index, entry.row) {
+    if let Some(connections) = tables.connections(service.index, entry.row()) {
         connections.fetch_add(1);
     }
-    Ok(entry.target)
+    Ok(entry.target())
 }
 
 /// A segment in the middle of a connection that this stack does not know.
@@ -145,7 +145,7 @@ fn guess<T: Tables>(
     match select::by_hash(service, hash, tables) {
         Some(entry) => {
             tables.count_event(Event::FlowGuessed);
-            Ok(entry.target)
+            Ok(entry.target())
         }
         None => Err(Verdict::UnknownFlow),
     }
@@ -200,7 +200,7 @@ fn place<T: Tables>(
             PlaceKind::Reopened => tables.count_event(Event::FlowReopened),
             PlaceKind::Displaced => tables.count_event(Event::FlowDisplaced),
         }
-        place.fill(&segment.key, entry.target, now);
+        place.fill(&segment.key, entry.target(), now);
         return Placed::New(Some(entry));
     }
     tables.count_event(reason);

@@ -101,7 +101,14 @@ fn transport<P: PacketBuf>(
     {
         return Err(Verdict::Malformed);
     }
-    Ok(Segment { key: FlowKey { addresses, ports, protocol: tcp::PROTOCOL }, flags })
+    Ok(Segment {
+        key: FlowKey {
+            addresses,
+            ports,
+            protocol: tcp::PROTOCOL,
+        },
+        flags,
+    })
 }
 
 #[inline(always)]

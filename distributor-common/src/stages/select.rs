@@ -20,7 +20,9 @@ pub fn by_turn<T: Tables>(service: &service::Found<'_>, tables: &T) -> Option<Ri
         return None;
     }
     let turn = service.service.turn.fetch_add(1);
-    read(service, ring, tables, |ring| (turn % u64::from(ring.len)) as u32)
+    read(service, ring, tables, |ring| {
+        (turn % u64::from(ring.len)) as u32
+    })
 }
 
 /// Takes the target to which the hash of the flow leads; `None` when no target is ready.
@@ -30,7 +32,9 @@ pub fn by_hash<T: Tables>(
     hash: u64,
     tables: &T,
 ) -> Option<RingEntry> {
-    read(service, service.ring(), tables, |ring| hash::place(hash, ring.len))
+    read(service, service.ring(), tables, |ring| {
+        hash::place(hash, ring.len)
+    })
 }
 
 /// Reads a place of the ring, and again if the ring was swapped meanwhile.

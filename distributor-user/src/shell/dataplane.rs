@@ -1,0 +1,528 @@
+//! The packet path of this stack: its programs, its maps and the interfaces it runs on.
+//!
+//! What packets should do is decided by the engine, which says it as a
+//! [`Forwarding`]; how that lies in maps is known here and nowhere else. The
+//! packet path does not live in this process: everything is pinned, and packets
+//! flow on when a [`Dataplane`] is dropped or its process dies. The next
+//! [`Dataplane::open`] takes over what is there. Only
+//! [`Dataplane::close_and_remove`] takes anything away.
+//!
+//! All calls block, none for longer than a few system calls or a walk over the
+//! flow table. A `Dataplane` belongs to the network namespace of the thread
+//! that opened it; call it from there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use aya::Ebpf;
+use aya::maps::xdp::DevMapHash;
+use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray};
+use aya::programs::Xdp;
+use distributor_common::abi::{self, ABI_VERSION, Settings, Target, map, program};
+use distributor_common::counter::{COUNTER_SLOTS, Totals};
+use distributor_common::flow::Bucket;
+use distributor_common::hash;
+use distributor_common::word::Word;
+
+use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
+
+pub use self::attach::Interface;
+pub use self::error::DataplaneError;
+pub use self::xdp::AttachMode;
+
+use self::attach::Attachment;
+use self::clock::StampUnit;
+use self::flows::Flows;
+use self::pins::Pins;
+use self::services::Services;
+use self::shared::Shared;
+use self::targets::Slots;
+
+mod attach;
+mod bpf;
+mod clock;
+mod error;
+mod flows;
+mod object;
+mod pins;
+mod services;
+mod shared;
+mod targets;
+mod xdp;
+
+/// A half-open flow is given up after this long: a client's SYN and its five retransmissions by
+/// RFC 6298 take 63 s.
+const HALF_OPEN_S: u64 = 75;
+
+/// Where and how to open the packet path.
+#[derive(Clone, Debug)]
+pub struct DataplaneOptions {
+    /// Directory for the pins, on bpffs, of this stack alone.
+    pub pin_dir: PathBuf,
+    /// Interfaces on which packets for DVIPAs arrive.
+    pub interfaces: Vec<Interface>,
+    /// Number of flows that the table has room for; rounded up to a power of two, and kept as it is
+    /// when maps are taken over.
+    pub flow_capacity: u32,
+    /// Seeds of the flow hash; random when absent, and kept as they are when maps are taken over.
+    pub seeds: Option<[u64; 2]>,
+}
+
+/// The packet path of this stack.
+pub struct Dataplane {
+    pin_dir: PathBuf,
+    object: Ebpf,
+    settings: Shared<Settings>,
+    targets: Shared<Target>,
+    transmit: DevMapHash<MapData>,
+    counters: PerCpuArray<MapData, [u64; COUNTER_SLOTS]>,
+    services: Services,
+    slots: Slots,
+    flows: Flows,
+    unit: StampUnit,
+    attachments: Vec<Attachment>,
+    is_adopted: bool,
+}
+
+impl fmt::Debug for Dataplane {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Dataplane")
+            .field("pin_dir", &self.pin_dir)
+            .field("attachments", &self.attachments)
+            .field("is_adopted", &self.is_adopted)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Dataplane {
+    /// Takes over the packet path that is pinned in the directory, or starts a new one, and attaches
+    /// it to the interfaces.
+    ///
+    /// What is pinned is taken over, flows and all, when its contents are of this program's version
+    /// and serve this network namespace. A link whose interface is not in the options is removed.
+    ///
+    /// # Errors
+    ///
+    /// See [`DataplaneError`]. What this call has pinned is removed again; what it found is left.
+    pub fn open(options: &DataplaneOptions) -> Result<Self, DataplaneError> {
+        let cookie = bpf::netns_cookie().map_err(DataplaneError::system(
+            "ask for the namespace's cookie (Linux 5.14)",
+        ))?;
+        let pins = pins::examine(&options.pin_dir, cookie)?;
+        if pins == Pins::Stale {
+            tracing::warn!(
+                pins = %options.pin_dir.display(),
+                "what was pinned is of another version or namespace: starting anew"
+            );
+        }
+        let result = Self::open_maps(options, cookie, pins == Pins::Adoptable)
+            .and_then(|dataplane| dataplane.attach_all(&options.interfaces));
+        if result.is_err() && pins != Pins::Adoptable {
+            pins::remove(&options.pin_dir)?;
+        }
+        result
+    }
+
+    fn open_maps(
+        options: &DataplaneOptions,
+        cookie: u64,
+        is_adopted: bool,
+    ) -> Result<Self, DataplaneError> {
+        let slots = distributor_common::flow::BUCKET_SLOTS as u32;
+        let buckets = options.flow_capacity.div_ceil(slots).next_power_of_two();
+        let mut object = object::load(&options.pin_dir, buckets)?;
+        for name in object::PROGRAMS {
+            object::load_program(&mut object, name)?;
+        }
+        let rate = clock::rate(object::program_mut(&mut object, program::READ_CLOCKS)?).map_err(
+            |source| DataplaneError::Load {
+                program: program::READ_CLOCKS,
+                source,
+            },
+        )?;
+
+        let settings: Shared<Settings> = share(&mut object, map::SETTINGS)?;
+        let flows: Shared<Bucket> = share(&mut object, map::FLOWS)?;
+        let mut unit = StampUnit::nearest_to_second(rate);
+        if is_adopted {
+            unit.shift = settings[0].stamp_shift.load() as u32;
+        } else {
+            initialise(&settings[0], options.seeds, cookie, &flows, unit);
+        }
+        let seeds = settings[0].seeds.each_ref().map(Word::load);
+        let index = typed(&mut object, map::SERVICE_INDEX, HashMap::try_from)?;
+        let services = Services::recover(
+            index,
+            share(&mut object, map::SERVICES)?,
+            share(&mut object, map::RINGS)?,
+            share(&mut object, map::CONNECTIONS)?,
+        )?;
+        let targets: Shared<Target> = share(&mut object, map::TARGETS)?;
+        Ok(Self {
+            pin_dir: options.pin_dir.clone(),
+            slots: Slots::recover(&targets),
+            targets,
+            transmit: typed(&mut object, map::TRANSMIT, DevMapHash::try_from)?,
+            counters: typed(&mut object, map::COUNTERS, PerCpuArray::try_from)?,
+            services,
+            flows: Flows::new(flows, seeds),
+            settings,
+            unit,
+            attachments: Vec::new(),
+            is_adopted,
+            object,
+        })
+    }
+
+    fn attach_all(mut self, interfaces: &[Interface]) -> Result<Self, DataplaneError> {
+        for interface in interfaces {
+            self.attach(interface)?;
+        }
+        let kept: BTreeSet<_> = interfaces
+            .iter()
+            .map(|interface| attach::pin(&self.pin_dir, interface.ifindex))
+            .collect();
+        for link in pins::links(&self.pin_dir)? {
+            if !kept.contains(&link) {
+                std::fs::remove_file(&link).map_err(DataplaneError::system(format!(
+                    "remove `{}`",
+                    link.display()
+                )))?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Attaches the packet path to one more interface; nothing happens if it runs there already.
+    ///
+    /// # Errors
+    ///
+    /// The interface is not there, or runs another's program.
+    pub fn attach(&mut self, interface: &Interface) -> Result<(), DataplaneError> {
+        let is_same = |attachment: &Attachment| attachment.interface.ifindex == interface.ifindex;
+        if self.attachments.iter().any(is_same) {
+            return Ok(());
+        }
+        let program = object::program_mut(&mut self.object, program::DISTRIBUTE)?;
+        let attachment = Attachment::establish(program, interface, &self.pin_dir)?;
+        self.attachments.push(attachment);
+        Ok(())
+    }
+
+    /// Whether maps and flows of an earlier process were taken over.
+    #[must_use]
+    pub fn is_adopted(&self) -> bool {
+        self.is_adopted
+    }
+
+    /// Interfaces that the packet path was attached to, and how.
+    pub fn interfaces(&self) -> impl Iterator<Item = (&Interface, AttachMode)> {
+        self.attachments
+            .iter()
+            .map(|attachment| (&attachment.interface, attachment.mode))
+    }
+
+    /// Whether the packet path still runs on all its interfaces.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not say.
+    pub fn is_attached(&mut self) -> Result<bool, DataplaneError> {
+        let id = self.program_id()?;
+        for attachment in &self.attachments {
+            if !attachment.is_intact(id)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Attaches the packet path again wherever somebody has detached or replaced it, and returns
+    /// these interfaces. An interface that is gone is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// Another program is there now, or the kernel refuses; the interface stays in
+    /// [`Dataplane::interfaces`], so that the next call tries again.
+    pub fn reattach(&mut self) -> Result<Vec<Interface>, DataplaneError> {
+        let id = self.program_id()?;
+        let mut repaired = Vec::new();
+        for index in (0..self.attachments.len()).rev() {
+            if self.attachments[index].is_intact(id)? {
+                continue;
+            }
+            let interface = self.attachments[index].interface.clone();
+            let program = object::program_mut(&mut self.object, program::DISTRIBUTE)?;
+            match Attachment::establish(program, &interface, &self.pin_dir) {
+                Ok(attachment) => {
+                    self.attachments[index] = attachment;
+                    repaired.push(interface);
+                }
+                Err(DataplaneError::NoInterface { name, ifindex }) => {
+                    tracing::warn!(name, ifindex, "the interface is gone");
+                    self.attachments.remove(index).remove()?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(repaired)
+    }
+
+    /// Makes the packet path do what `forwarding` says.
+    ///
+    /// Each target and each service changes in one step. What is as it should be is not touched.
+    ///
+    /// # Errors
+    ///
+    /// A table is full, an address is not IPv4, or the kernel refuses. Targets and services before
+    /// the one at fault have been changed, those after it have not.
+    pub fn apply(&mut self, forwarding: &Forwarding) -> Result<(), DataplaneError> {
+        for (&address, &path) in &forwarding.targets {
+            let slot = self.slots.assign(address, &self.targets)?;
+            let path = targets::path(path);
+            if let abi::Path::Link { ifindex, .. } = path {
+                self.open_interface(ifindex);
+            }
+            targets::set_path(&self.targets[usize::from(slot)], path);
+        }
+        for (&key, service) in &forwarding.services {
+            let rows = service.rows.iter();
+            let rows: Vec<_> = rows
+                .map(|&address| self.slots.assign(address, &self.targets))
+                .collect::<Result<_, _>>()?;
+            let places = service.ring.iter();
+            let ring: Vec<_> = places
+                .filter_map(|&row| rows.get(usize::from(row)).copied())
+                .collect();
+            self.services.set(key, &rows, &ring)?;
+            self.open_prefilter(key.dvipa);
+        }
+        let gone: Vec<_> = self
+            .services
+            .keys()
+            .filter(|key| !forwarding.services.contains_key(key))
+            .copied()
+            .collect();
+        gone.into_iter()
+            .try_for_each(|key| self.services.remove(key))
+    }
+
+    /// Lets packets be sent out of an interface. If it is gone, they are dropped and counted until
+    /// the target has another path.
+    fn open_interface(&mut self, ifindex: u32) {
+        if self.transmit.get(ifindex, 0).is_ok() {
+            return;
+        }
+        if let Err(error) = self.transmit.insert(ifindex, ifindex, None, 0) {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(
+                ifindex,
+                error,
+                "packets cannot be sent out of this interface"
+            );
+        }
+    }
+
+    fn open_prefilter(&self, dvipa: IpAddr) {
+        if let IpAddr::V4(dvipa) = dvipa {
+            let bit = hash::prefilter(u32::from_ne_bytes(dvipa.octets()));
+            self.settings[0].prefilter[bit.word].set(bit.mask);
+        }
+    }
+
+    /// New connections that a service has handed out, by target.
+    #[must_use]
+    pub fn total_connections(&self, dvipa: IpAddr, port: u16) -> Vec<(IpAddr, u64)> {
+        let rows = self.services.connections(ServiceKey { dvipa, port });
+        rows.into_iter()
+            .filter_map(|(slot, count)| Some((self.address(slot)?, count)))
+            .collect()
+    }
+
+    fn address(&self, slot: u16) -> Option<IpAddr> {
+        targets::address_of(self.targets.get(usize::from(slot))?)
+    }
+
+    /// Every flow in the table, in no particular order.
+    pub fn flows(&self) -> impl Iterator<Item = Flow> {
+        self.flows.iter().filter_map(|(key, tag)| {
+            Some(Flow {
+                key: flows::engine_key(&key),
+                target: self.address(tag.target())?,
+                state: flows::engine_state(tag.state())?,
+            })
+        })
+    }
+
+    /// Marks flows as ending: the next SYN with the same addresses and ports is a new connection.
+    pub fn mark_ending(&self, keys: &[FlowKey]) {
+        for key in keys {
+            self.flows.mark_ending(key);
+        }
+    }
+
+    /// Removes those of the flows that are ending and lead to `target`, and returns how many.
+    #[must_use]
+    pub fn remove_ended(&self, keys: &[FlowKey], target: IpAddr) -> usize {
+        let Some(slot) = self.slots.slot(target) else {
+            return 0;
+        };
+        keys.iter()
+            .filter(|key| self.flows.remove_ended(key, slot))
+            .count()
+    }
+
+    /// Gives up what is no longer needed: flows that stayed half-open for 75 s, and slots, interfaces
+    /// and addresses to which neither a service nor a flow leads. Call it every few seconds.
+    ///
+    /// Returns the number of flows that were removed.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn sweep(&mut self) -> Result<usize, DataplaneError> {
+        let reading = clock::read(object::program_mut(&mut self.object, program::READ_CLOCKS)?)
+            .map_err(|source| DataplaneError::Load {
+                program: program::READ_CLOCKS,
+                source,
+            })?;
+        let now = self.unit.stamp(reading);
+        let units = self.unit.units(HALF_OPEN_S);
+        let removed = self.flows.remove_half_open(now, units);
+        let (slots, dvipas) = self.flows.in_use();
+        self.slots
+            .release(&self.services.slots(), &slots, &self.targets);
+        self.services.release();
+        self.close_prefilter(&dvipas);
+        self.close_interfaces()?;
+        Ok(removed)
+    }
+
+    /// Clears the bits to which no address with services or flows leads any more.
+    fn close_prefilter(&self, dvipas: &BTreeSet<u32>) {
+        let services = self.services.keys().filter_map(|key| match key.dvipa {
+            IpAddr::V4(dvipa) => Some(u32::from_ne_bytes(dvipa.octets())),
+            IpAddr::V6(_) => None,
+        });
+        let mut wanted: BTreeMap<usize, u64> = BTreeMap::new();
+        for address in services.chain(dvipas.iter().copied()) {
+            let bit = hash::prefilter(address);
+            *wanted.entry(bit.word).or_default() |= bit.mask;
+        }
+        for (index, word) in self.settings[0].prefilter.iter().enumerate() {
+            word.keep(wanted.get(&index).copied().unwrap_or_default());
+        }
+    }
+
+    fn close_interfaces(&mut self) -> Result<(), DataplaneError> {
+        let wanted: BTreeSet<_> = self
+            .targets
+            .iter()
+            .filter_map(|target| match target.path() {
+                abi::Path::Link { ifindex, .. } => Some(ifindex),
+                abi::Path::Local | abi::Path::Unreachable => None,
+            })
+            .collect();
+        let open: Vec<u32> = self.transmit.keys().filter_map(Result::ok).collect();
+        for ifindex in open {
+            if wanted.contains(&ifindex) {
+                continue;
+            }
+            match self.transmit.remove(ifindex) {
+                Ok(()) | Err(MapError::KeyNotFound) => {}
+                Err(error) => return Err(DataplaneError::map(map::TRANSMIT)(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// All counters, summed over the CPUs.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn counters(&self) -> Result<Totals, DataplaneError> {
+        let values = self
+            .counters
+            .get(&0, 0)
+            .map_err(DataplaneError::map(map::COUNTERS))?;
+        Ok(values.iter().collect())
+    }
+
+    /// The program itself, for tests and measurements by `BPF_PROG_TEST_RUN`.
+    ///
+    /// # Errors
+    ///
+    /// Never, once the data plane is open.
+    pub fn program(&mut self) -> Result<&mut Xdp, DataplaneError> {
+        object::program_mut(&mut self.object, program::DISTRIBUTE)
+    }
+
+    fn program_id(&mut self) -> Result<u32, DataplaneError> {
+        let program = self.program()?;
+        let about = program.info().map_err(|source| DataplaneError::Load {
+            program: program::DISTRIBUTE,
+            source,
+        })?;
+        Ok(about.id())
+    }
+
+    /// Detaches the packet path from all interfaces and removes everything that is pinned.
+    ///
+    /// # Errors
+    ///
+    /// A pin cannot be removed.
+    pub fn close_and_remove(mut self) -> Result<(), DataplaneError> {
+        for attachment in self.attachments.drain(..) {
+            attachment.remove()?;
+        }
+        pins::remove(&self.pin_dir)
+    }
+}
+
+/// Writes what never changes; the version last, so that half a start is never taken over.
+fn initialise(
+    settings: &Settings,
+    seeds: Option<[u64; 2]>,
+    cookie: u64,
+    buckets: &[Bucket],
+    unit: StampUnit,
+) {
+    let seeds = seeds.unwrap_or_else(rand::random);
+    settings.netns_cookie.store(cookie);
+    settings.seeds[0].store(seeds[0]);
+    settings.seeds[1].store(seeds[1]);
+    settings.bucket_mask.store(buckets.len() as u64 - 1);
+    settings.stamp_shift.store(u64::from(unit.shift));
+    settings.abi_version.store(ABI_VERSION);
+}
+
+fn take(object: &mut Ebpf, name: &'static str) -> Result<Map, DataplaneError> {
+    object
+        .take_map(name)
+        .ok_or(DataplaneError::Mismatch { name })
+}
+
+fn share<T: shared::Words>(
+    object: &mut Ebpf,
+    name: &'static str,
+) -> Result<Shared<T>, DataplaneError> {
+    match take(object, name)? {
+        Map::Array(array) => Shared::map(&array, name),
+        _ => Err(DataplaneError::Mismatch { name }),
+    }
+}
+
+fn typed<T>(
+    object: &mut Ebpf,
+    name: &'static str,
+    convert: impl FnOnce(Map) -> Result<T, MapError>,
+) -> Result<T, DataplaneError> {
+    convert(take(object, name)?).map_err(DataplaneError::map(name))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! The eBPF object, and why a kernel would not take it.
+
+use std::io;
+use std::path::Path;
+
+use aya::maps::MapType;
+use aya::programs::{ProgramError, ProgramType, Xdp};
+use aya::sys::{BpfHelper, SyscallError, is_helper_supported, is_map_supported};
+use aya::{Ebpf, EbpfError, EbpfLoader};
+use distributor_common::abi::{map, program};
+
+use super::DataplaneError;
+
+/// The object, or nothing if it was not there when this program was built.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/distributor.bpf"));
+
+/// Maps that live as long as the stack, not as long as the daemon.
+pub(super) const PINNED_MAPS: [&str; 9] = [
+    map::SETTINGS,
+    map::FLOWS,
+    map::SERVICE_INDEX,
+    map::SERVICES,
+    map::RINGS,
+    map::CONNECTIONS,
+    map::TARGETS,
+    map::TRANSMIT,
+    map::COUNTERS,
+];
+
+/// Loads the object with its maps in `pin_dir`: those that are pinned there, new ones otherwise.
+pub(super) fn load(pin_dir: &Path, buckets: u32) -> Result<Ebpf, DataplaneError> {
+    if OBJECT.is_empty() {
+        return Err(DataplaneError::NoObject);
+    }
+    let mut loader = EbpfLoader::new();
+    loader.map_max_entries(map::FLOWS, buckets);
+    for name in PINNED_MAPS {
+        loader.map_pin_path(name, pin_dir.join(name));
+    }
+    loader
+        .load(OBJECT)
+        .map_err(|error| explain(is_not_permitted(&error)).unwrap_or(DataplaneError::Object(error)))
+}
+
+/// Takes a program out of the object, loaded into the kernel.
+pub(super) fn load_program<'a>(
+    object: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut Xdp, DataplaneError> {
+    let xdp: &mut Xdp = object
+        .program_mut(name)
+        .and_then(|program| program.try_into().ok())
+        .ok_or(DataplaneError::Mismatch { name })?;
+    xdp.load().map_err(|source| {
+        explain(is_not_permitted(&source)).unwrap_or(DataplaneError::Load {
+            program: name,
+            source,
+        })
+    })?;
+    Ok(xdp)
+}
+
+/// The program of that name, which is loaded.
+pub(super) fn program_mut<'a>(
+    object: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut Xdp, DataplaneError> {
+    object
+        .program_mut(name)
+        .and_then(|program| program.try_into().ok())
+        .ok_or(DataplaneError::Mismatch { name })
+}
+
+/// The two programs of the object.
+pub(super) const PROGRAMS: [&str; 2] = [program::DISTRIBUTE, program::READ_CLOCKS];
+
+/// Looks for what the kernel lacks, in words that say more than its error code.
+fn explain(not_permitted: bool) -> Option<DataplaneError> {
+    if not_permitted {
+        return Some(DataplaneError::NoRights);
+    }
+    let maps = [
+        (MapType::DevMapHash, "device maps with hashed keys", "5.4"),
+        (MapType::PerCpuArray, "per-CPU arrays", "4.6"),
+    ];
+    let helpers = [
+        (
+            BpfHelper::BPF_FUNC_jiffies64,
+            "the helper `bpf_jiffies64`",
+            "5.6",
+        ),
+        (
+            BpfHelper::BPF_FUNC_skc_lookup_tcp,
+            "the helper `bpf_skc_lookup_tcp`",
+            "5.2",
+        ),
+        (
+            BpfHelper::BPF_FUNC_xdp_get_buff_len,
+            "the helper `bpf_xdp_get_buff_len`",
+            "5.18",
+        ),
+    ];
+    let no_map = maps
+        .into_iter()
+        .find(|&(kind, ..)| matches!(is_map_supported(kind), Ok(false)))
+        .map(|(_, feature, since)| DataplaneError::NoFeature { feature, since });
+    no_map.or_else(|| {
+        helpers
+            .into_iter()
+            .find(|&(helper, ..)| {
+                matches!(is_helper_supported(ProgramType::Xdp, helper), Ok(false))
+            })
+            .map(|(_, feature, since)| DataplaneError::NoFeature { feature, since })
+    })
+}
+
+/// Whether some cause of `error` is that the kernel does not let this process.
+pub(super) fn is_not_permitted(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if os_error(error) == Some(libc::EPERM) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// The error code of one error in a chain; aya's errors show some of their causes only as fields.
+fn os_error(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return error.raw_os_error();
+    }
+    if let Some(error) = error.downcast_ref::<SyscallError>() {
+        return error.io_error.raw_os_error();
+    }
+    if let Some(ProgramError::LoadError { io_error, .. }) = error.downcast_ref::<ProgramError>() {
+        return io_error.raw_os_error();
+    }
+    if let Some(EbpfError::MapError(aya::maps::MapError::CreateError { io_error, .. })) =
+        error.downcast_ref::<EbpfError>()
+    {
+        return io_error.raw_os_error();
+    }
+    None
+}

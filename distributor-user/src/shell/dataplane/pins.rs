@@ -1,0 +1,222 @@
+//! What is pinned for a stack, and whether it may be taken over.
+//!
+//! A pinned map is opened whatever its size and age, and a pinned link
+//! outlives its namespace. So before anything is taken over, the shapes of all
+//! maps, the version of their contents and the namespace that they serve are
+//! compared. What does not agree is removed, never mended.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use aya::maps::{MapData, MapType};
+use distributor_common::abi::{
+    self, ABI_VERSION, Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SERVICES,
+    MAX_TARGETS, Service, ServiceKey, Settings, Target,
+};
+use distributor_common::flow::Bucket;
+use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
+
+use super::attach::LINK_PIN;
+use super::object::PINNED_MAPS;
+use super::shared::Shared;
+use super::{DataplaneError, bpf};
+
+/// What is in the pin directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pins {
+    /// Nothing.
+    None,
+    /// Maps that this program understands and that serve this namespace.
+    Adoptable,
+    /// Something else, now removed.
+    Stale,
+}
+
+/// Creates the directory, and finds out what is in it.
+pub(super) fn examine(pin_dir: &Path, cookie: u64) -> Result<Pins, DataplaneError> {
+    create(pin_dir)?;
+    let present = PINNED_MAPS
+        .iter()
+        .filter(|name| pin_dir.join(name).exists());
+    let links = links(pin_dir)?;
+    if present.clone().next().is_none() && links.is_empty() {
+        return Ok(Pins::None);
+    }
+    let mut is_adoptable = present.count() == PINNED_MAPS.len();
+    for &(name, kind, key, value, entries) in SHAPES {
+        is_adoptable = is_adoptable && has_shape(pin_dir, name, kind, key, value, entries);
+    }
+    if is_adoptable {
+        let map = MapData::from_pin(pin_dir.join(abi::map::SETTINGS))
+            .map_err(DataplaneError::map(abi::map::SETTINGS))?;
+        let settings = Shared::<Settings>::map(&map, abi::map::SETTINGS)?;
+        let found = settings[0].netns_cookie.load();
+        if found != cookie && links.iter().any(|link| is_alive(link)) {
+            return Err(DataplaneError::InUse {
+                path: pin_dir.to_owned(),
+                expected: cookie,
+                found,
+            });
+        }
+        is_adoptable = found == cookie && settings[0].abi_version.load() == ABI_VERSION;
+    }
+    if is_adoptable {
+        return Ok(Pins::Adoptable);
+    }
+    remove(pin_dir)?;
+    create(pin_dir)?;
+    Ok(Pins::Stale)
+}
+
+/// Removes every pin of ours and the directory, and the directory above it if that is empty now.
+pub(super) fn remove(pin_dir: &Path) -> Result<(), DataplaneError> {
+    let maps = PINNED_MAPS.iter().map(|name| pin_dir.join(name));
+    for pin in links(pin_dir)?.into_iter().chain(maps) {
+        ignore_absence(fs::remove_file(&pin)).map_err(DataplaneError::system(format!(
+            "remove `{}`",
+            pin.display()
+        )))?;
+    }
+    for directory in pin_dir.ancestors().take(2) {
+        if fs::remove_dir(directory).is_err() {
+            break; // others have pins in it, or it is where bpffs is mounted
+        }
+    }
+    Ok(())
+}
+
+/// Pins of links, whatever interface they are for.
+pub(super) fn links(pin_dir: &Path) -> Result<Vec<std::path::PathBuf>, DataplaneError> {
+    let context = || format!("list `{}`", pin_dir.display());
+    let entries = match fs::read_dir(pin_dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(DataplaneError::system(context()))?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(DataplaneError::system(context()))?;
+        if entry.file_name().to_string_lossy().starts_with(LINK_PIN) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+fn is_alive(link: &Path) -> bool {
+    matches!(bpf::pinned_link_ifindex(link), Ok(Some(_)))
+}
+
+fn create(pin_dir: &Path) -> Result<(), DataplaneError> {
+    let existing = pin_dir.ancestors().find(|path| path.exists());
+    let is_bpffs = existing
+        .and_then(|path| statfs(path).ok())
+        .is_some_and(|file_system| file_system.filesystem_type() == BPF_FS_MAGIC);
+    if !is_bpffs {
+        return Err(DataplaneError::NoBpffs {
+            path: pin_dir.to_owned(),
+        });
+    }
+    fs::create_dir_all(pin_dir).map_err(|error| {
+        if error.kind() == io::ErrorKind::PermissionDenied {
+            return DataplaneError::NoRights;
+        }
+        DataplaneError::system(format!("create `{}`", pin_dir.display()))(error)
+    })
+}
+
+fn ignore_absence(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Name, type, size of a key, size of a value, number of entries where it is fixed.
+type Shape = (&'static str, MapType, usize, usize, Option<u32>);
+
+const SHAPES: &[Shape] = &[
+    (
+        abi::map::SETTINGS,
+        MapType::Array,
+        4,
+        size_of::<Settings>(),
+        Some(1),
+    ),
+    (
+        abi::map::FLOWS,
+        MapType::Array,
+        4,
+        size_of::<Bucket>(),
+        None,
+    ),
+    (
+        abi::map::SERVICE_INDEX,
+        MapType::Hash,
+        size_of::<ServiceKey>(),
+        4,
+        Some(2 * MAX_SERVICES),
+    ),
+    (
+        abi::map::SERVICES,
+        MapType::Array,
+        4,
+        size_of::<Service>(),
+        Some(MAX_SERVICES),
+    ),
+    (
+        abi::map::RINGS,
+        MapType::Array,
+        4,
+        8,
+        Some(MAX_RING_ENTRIES),
+    ),
+    (
+        abi::map::CONNECTIONS,
+        MapType::Array,
+        4,
+        8,
+        Some(MAX_SERVICES * MAX_ROWS),
+    ),
+    (
+        abi::map::TARGETS,
+        MapType::Array,
+        4,
+        size_of::<Target>(),
+        Some(MAX_TARGETS),
+    ),
+    (
+        abi::map::TRANSMIT,
+        MapType::DevMapHash,
+        4,
+        8,
+        Some(MAX_INTERFACES),
+    ),
+    (
+        abi::map::COUNTERS,
+        MapType::PerCpuArray,
+        4,
+        size_of::<Counters>(),
+        Some(1),
+    ),
+];
+
+fn has_shape(
+    pin_dir: &Path,
+    name: &str,
+    kind: MapType,
+    key: usize,
+    value: usize,
+    entries: Option<u32>,
+) -> bool {
+    let Ok(shape) = MapData::from_pin(pin_dir.join(name)).and_then(|map| map.info()) else {
+        return false;
+    };
+    shape.map_type().is_ok_and(|found| found == kind)
+        && shape.key_size() as usize == key
+        && shape.value_size() as usize == value
+        && entries.map_or_else(
+            || shape.max_entries().is_power_of_two(),
+            |entries| shape.max_entries() == entries,
+        )
+}

@@ -1,0 +1,314 @@
+//! Which service has which index, which target which row, and where its ring lies.
+//!
+//! A service changes by one store: its new ring is written to a part of
+//! `RINGS` that no service uses, then its word is swapped. Packets see the old
+//! ring or the new one, never a mixture.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use aya::maps::{HashMap, MapData, MapError};
+use distributor_common::abi::{
+    ADDRESS_MARK, MAX_RING_ENTRIES, MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Service, map,
+};
+use distributor_common::wire::{Be16, Be32, tcp};
+use distributor_common::{abi, word::Word};
+
+use super::DataplaneError;
+use super::shared::Shared;
+use crate::engine::forwarding::ServiceKey;
+
+/// The bytes of an [`abi::ServiceKey`].
+type KeyBytes = [u8; size_of::<abi::ServiceKey>()];
+
+/// The numbering of services, and the maps in which they lie.
+#[derive(Debug)]
+pub(super) struct Services {
+    index_map: HashMap<MapData, KeyBytes, u32>,
+    services: Shared<Service>,
+    rings: Shared<Word>,
+    connections: Shared<Word>,
+    indices: BTreeMap<ServiceKey, u32>,
+    /// Indices that packets may still be reading.
+    retired: BTreeSet<u32>,
+}
+
+impl Services {
+    /// Reads the numbering back from the map.
+    pub(super) fn recover(
+        index_map: HashMap<MapData, KeyBytes, u32>,
+        services: Shared<Service>,
+        rings: Shared<Word>,
+        connections: Shared<Word>,
+    ) -> Result<Self, DataplaneError> {
+        let mut indices = BTreeMap::new();
+        for entry in index_map.iter() {
+            let (key, index) = entry.map_err(DataplaneError::map(map::SERVICE_INDEX))?;
+            if index != ADDRESS_MARK {
+                indices.insert(service_key(key), index);
+            }
+        }
+        Ok(Self {
+            index_map,
+            services,
+            rings,
+            connections,
+            indices,
+            retired: BTreeSet::new(),
+        })
+    }
+
+    /// All services that exist.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.indices.keys()
+    }
+
+    /// Creates a service or changes it: `rows` and `ring` name targets by their slots.
+    pub(super) fn set(
+        &mut self,
+        key: ServiceKey,
+        rows: &[u16],
+        ring: &[u16],
+    ) -> Result<(), DataplaneError> {
+        let address = ipv4(key.dvipa)?;
+        let known = self.indices.get(&key).copied();
+        let index = known.map_or_else(|| self.free_index(), Ok)?;
+        if known.is_none() {
+            self.clear(index);
+        }
+        let numbering = self.number_rows(index, rows)?;
+        let entries: Vec<_> = ring
+            .iter()
+            .filter_map(|slot| {
+                let row = numbering.iter().position(|taken| *taken == Some(*slot))?;
+                let row = u16::try_from(row).ok()?;
+                Some(RingEntry::new(*slot, row))
+            })
+            .collect();
+        self.set_ring(index, &entries)?;
+        if known.is_none() {
+            self.insert(mark_key(address), ADDRESS_MARK)?;
+            self.insert(key_bytes(address, key.port), index)?;
+            self.indices.insert(key, index);
+        }
+        Ok(())
+    }
+
+    /// Removes a service. Its flows go on; what is new is no longer distributed.
+    pub(super) fn remove(&mut self, key: ServiceKey) -> Result<(), DataplaneError> {
+        let Some(&index) = self.indices.get(&key) else {
+            return Ok(());
+        };
+        let address = ipv4(key.dvipa)?;
+        self.delete(key_bytes(address, key.port))?;
+        self.indices.remove(&key);
+        self.retired.insert(index);
+        self.services[index as usize].ring.store(0);
+        if !self.indices.keys().any(|other| other.dvipa == key.dvipa) {
+            self.delete(mark_key(address))?;
+        }
+        Ok(())
+    }
+
+    /// New connections of a service by the slots of its targets.
+    pub(super) fn connections(&self, key: ServiceKey) -> Vec<(u16, u64)> {
+        let Some(&index) = self.indices.get(&key) else {
+            return Vec::new();
+        };
+        (0..)
+            .zip(rows_of(&self.services[index as usize]))
+            .filter_map(|(row, slot)| Some((slot?, self.row(index, row).load())))
+            .collect()
+    }
+
+    /// Slots that some service names.
+    pub(super) fn slots(&self) -> BTreeSet<u16> {
+        let services = self.indices.values();
+        services
+            .flat_map(|index| rows_of(&self.services[*index as usize]))
+            .flatten()
+            .collect()
+    }
+
+    /// Gives free the indices of removed services; a packet that had read one has long gone its way.
+    pub(super) fn release(&mut self) {
+        self.retired.clear();
+    }
+
+    fn row(&self, index: u32, row: usize) -> &Word {
+        &self.connections[(index * MAX_ROWS) as usize + row]
+    }
+
+    fn free_index(&self) -> Result<u32, DataplaneError> {
+        let taken: BTreeSet<_> = self.indices.values().chain(&self.retired).collect();
+        (0..MAX_SERVICES)
+            .find(|index| !taken.contains(index))
+            .ok_or(DataplaneError::Full {
+                what: "services",
+                limit: MAX_SERVICES,
+            })
+    }
+
+    /// Makes the place of a new service like new; no packet finds it yet.
+    fn clear(&self, index: u32) {
+        let service = &self.services[index as usize];
+        service.turn.store(0);
+        service.rows.iter().for_each(|word| word.store(0));
+        for row in 0..MAX_ROWS as usize {
+            self.row(index, row).store(0);
+        }
+    }
+
+    /// Gives each target a row: the one that it has, else a free one, counting from 0.
+    fn number_rows(
+        &self,
+        index: u32,
+        wanted: &[u16],
+    ) -> Result<[Option<u16>; MAX_ROWS as usize], DataplaneError> {
+        let service = &self.services[index as usize];
+        let before = rows_of(service);
+        let mut rows = before.map(|slot| slot.filter(|slot| wanted.contains(slot)));
+        for slot in wanted {
+            if rows.contains(&Some(*slot)) {
+                continue;
+            }
+            // Packets may still count for the target that a row has just lost; a row that was free
+            // before is better.
+            let free = (0..rows.len()).filter(|row| rows[*row].is_none());
+            let row = free.min_by_key(|row| before[*row].is_some());
+            let row = row.ok_or(DataplaneError::Full {
+                what: "targets of one service",
+                limit: MAX_ROWS,
+            })?;
+            rows[row] = Some(*slot);
+        }
+        for (row, (before, after)) in before.iter().zip(&rows).enumerate() {
+            if before != after {
+                self.row(index, row).store(0);
+            }
+        }
+        for (word, slots) in service.rows.iter().zip(rows.chunks(4)) {
+            word.store(pack_rows(slots));
+        }
+        Ok(rows)
+    }
+
+    fn set_ring(&self, index: u32, entries: &[RingEntry]) -> Result<(), DataplaneError> {
+        let word = &self.services[index as usize].ring;
+        let ring = Ring::from_word(word.load());
+        let in_place = self.entries(ring);
+        if in_place.eq(entries.iter().copied()) {
+            return Ok(());
+        }
+        let full = DataplaneError::Full {
+            what: "places in rings",
+            limit: MAX_RING_ENTRIES,
+        };
+        let Ok(len) = u32::try_from(entries.len()) else {
+            return Err(full);
+        };
+        let in_use = self.indices.values().map(|index| {
+            let ring = Ring::from_word(self.services[*index as usize].ring.load());
+            (ring.start, ring.len)
+        });
+        let start = gap(in_use.collect(), len, MAX_RING_ENTRIES).ok_or(full)?;
+        for (place, entry) in self.rings[start as usize..].iter().zip(entries) {
+            place.store(entry.word());
+        }
+        let edition = ring.edition.wrapping_add(1);
+        word.store(
+            Ring {
+                start,
+                len,
+                edition,
+            }
+            .word(),
+        );
+        Ok(())
+    }
+
+    fn entries(&self, ring: Ring) -> impl Iterator<Item = RingEntry> {
+        self.rings
+            .iter()
+            .skip(ring.start as usize)
+            .take(ring.len as usize)
+            .filter_map(|place| RingEntry::from_word(place.load()))
+    }
+
+    fn insert(&mut self, key: KeyBytes, value: u32) -> Result<(), DataplaneError> {
+        self.index_map
+            .insert(key, value, 0)
+            .map_err(DataplaneError::map(map::SERVICE_INDEX))
+    }
+
+    fn delete(&mut self, key: KeyBytes) -> Result<(), DataplaneError> {
+        match self.index_map.remove(&key) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(error) => Err(DataplaneError::map(map::SERVICE_INDEX)(error)),
+        }
+    }
+}
+
+/// The first `len` places below `limit` that are not in use.
+fn gap(mut in_use: Vec<(u32, u32)>, len: u32, limit: u32) -> Option<u32> {
+    in_use.sort_unstable();
+    let mut start = 0;
+    for (used_from, used_len) in in_use {
+        if used_len > 0 {
+            if start + len <= used_from {
+                break;
+            }
+            start = start.max(used_from + used_len);
+        }
+    }
+    (start + len <= limit).then_some(start)
+}
+
+/// Slots of a service's rows.
+fn rows_of(service: &Service) -> [Option<u16>; MAX_ROWS as usize] {
+    std::array::from_fn(|row| {
+        let slot_and_one = (service.rows[row / 4].load() >> (16 * (row % 4))) as u16;
+        slot_and_one.checked_sub(1)
+    })
+}
+
+fn pack_rows(slots: &[Option<u16>]) -> u64 {
+    slots.iter().rev().fold(0, |word, slot| {
+        word << 16 | slot.map_or(0, |slot| u64::from(slot) + 1)
+    })
+}
+
+fn ipv4(address: IpAddr) -> Result<Ipv4Addr, DataplaneError> {
+    match address {
+        IpAddr::V4(address) => Ok(address),
+        IpAddr::V6(_) => Err(DataplaneError::NotIpv4 { address }),
+    }
+}
+
+/// The key of the entry that marks an address as distributed.
+fn mark_key(address: Ipv4Addr) -> KeyBytes {
+    key_bytes(address, 0)
+}
+
+fn key_bytes(address: Ipv4Addr, port: u16) -> KeyBytes {
+    let address = Be32::from_bytes(address.octets()).0;
+    let key = abi::ServiceKey::ipv4(address, Be16::from_host(port), tcp::PROTOCOL);
+    let mut bytes = [0; size_of::<abi::ServiceKey>()];
+    for (word, place) in key.address.iter().zip(bytes.chunks_exact_mut(4)) {
+        place.copy_from_slice(&word.to_ne_bytes());
+    }
+    bytes[16..18].copy_from_slice(&key.port.0.to_ne_bytes());
+    bytes[18] = key.protocol;
+    bytes
+}
+
+fn service_key(bytes: KeyBytes) -> ServiceKey {
+    let [.., a, b, c, d, port_high, port_low, _protocol, _reserved] = bytes;
+    ServiceKey {
+        dvipa: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+        port: u16::from_be_bytes([port_high, port_low]),
+    }
+}
+
+#[cfg(test)]
+mod tests;

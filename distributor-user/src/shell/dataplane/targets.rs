@@ -1,0 +1,137 @@
+//! Which target has which slot.
+//!
+//! Flows name their target by its slot, so a target keeps its slot for as long
+//! as any flow leads to it, through restarts of the daemon too: the address is
+//! in the map. A slot never changes hands while a flow or a ring names it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
+
+use distributor_common::abi::{self, MAX_TARGETS, Target};
+
+use super::DataplaneError;
+use crate::engine::forwarding::Path;
+
+/// The numbering of targets.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    by_address: BTreeMap<IpAddr, u16>,
+    /// Slots that nothing wanted and no flow led to when they were last looked at.
+    idle: BTreeSet<u16>,
+}
+
+impl Slots {
+    /// Reads the numbering back from the map.
+    pub(super) fn recover(targets: &[Target]) -> Self {
+        let by_address = (0_u16..)
+            .zip(targets)
+            .filter_map(|(slot, target)| Some((address_of(target)?, slot)))
+            .collect();
+        Self {
+            by_address,
+            idle: BTreeSet::new(),
+        }
+    }
+
+    /// The slot of a target, a new one if it has none.
+    pub(super) fn assign(
+        &mut self,
+        address: IpAddr,
+        targets: &[Target],
+    ) -> Result<u16, DataplaneError> {
+        if let Some(&slot) = self.by_address.get(&address) {
+            self.idle.remove(&slot);
+            return Ok(slot);
+        }
+        let (slot, target) = (0_u16..)
+            .zip(targets)
+            .find(|(_, target)| address_of(target).is_none())
+            .ok_or(DataplaneError::Full {
+                what: "targets",
+                limit: MAX_TARGETS,
+            })?;
+        set_path(target, abi::Path::Unreachable);
+        for (word, value) in target.identity.iter().zip(identity(address)) {
+            word.store(value);
+        }
+        self.by_address.insert(address, slot);
+        Ok(slot)
+    }
+
+    /// The slot of a target.
+    pub(super) fn slot(&self, address: IpAddr) -> Option<u16> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// Frees the slots that are neither wanted nor in use, now and at the time before: a packet that
+    /// was on its way into the flow table meanwhile has arrived.
+    pub(super) fn release(
+        &mut self,
+        wanted: &BTreeSet<u16>,
+        in_use: &BTreeSet<u16>,
+        targets: &[Target],
+    ) {
+        let was_idle = std::mem::take(&mut self.idle);
+        self.by_address.retain(|_, slot| {
+            if wanted.contains(slot) || in_use.contains(slot) {
+                return true;
+            }
+            if !was_idle.contains(slot) {
+                self.idle.insert(*slot);
+                return true;
+            }
+            let target = &targets[usize::from(*slot)];
+            set_path(target, abi::Path::Unreachable);
+            target.identity.iter().for_each(|word| word.store(0));
+            false
+        });
+    }
+}
+
+/// The address in a slot; `None` when the slot is free.
+pub(super) fn address_of(target: &Target) -> Option<IpAddr> {
+    let words = target.identity.each_ref().map(|word| word.load());
+    if words == [0, 0] {
+        return None;
+    }
+    let mut octets = [0; 16];
+    octets[..8].copy_from_slice(&words[0].to_ne_bytes());
+    octets[8..].copy_from_slice(&words[1].to_ne_bytes());
+    Some(Ipv6Addr::from(octets).to_canonical())
+}
+
+fn identity(address: IpAddr) -> [u64; 2] {
+    let octets = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    };
+    let (high, low) = octets.split_at(8);
+    [high, low].map(|half| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(half);
+        u64::from_ne_bytes(bytes)
+    })
+}
+
+/// Changes a path, if it is another one.
+pub(super) fn set_path(target: &Target, path: abi::Path) {
+    if target.path() != path {
+        target.set_path(path);
+    }
+}
+
+/// The path as the packet path sees it.
+pub(super) fn path(path: Path) -> abi::Path {
+    match path {
+        Path::Local => abi::Path::Local,
+        Path::Unreachable => abi::Path::Unreachable,
+        Path::Link {
+            ifindex,
+            source_mac,
+            next_hop_mac,
+        } => abi::Path::link(ifindex, source_mac, next_hop_mac),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! On a real kernel, each test in a network namespace and with a bpffs of its own; needs root.
+
+use std::net::Ipv4Addr;
+use std::path::Path as FilePath;
+use std::{panic, thread};
+
+use aya::programs::{TestRun, TestRunOptions};
+use distributor_common::{Event, Verdict};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use super::*;
+use crate::engine::forwarding::{FlowState, Path, ServiceTargets};
+use crate::shell::testing::ip;
+
+const VIPA: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 3, 10));
+const XDP_TX: u32 = 3;
+
+fn target(number: u8) -> IpAddr {
+    Ipv4Addr::new(172, 1, 1, number).into()
+}
+
+/// Runs a test on a thread of its own, in new network and mount namespaces with `lo` and a veth
+/// pair up, and passes it a directory on a bpffs that ends with the test.
+fn in_sandbox(test: impl FnOnce(&FilePath) + Send + 'static) {
+    let thread = thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("needs root");
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount::<str, str, str, str>(None, "/", None, private, None).expect("private mounts");
+        let directory = tempfile::tempdir().expect("a directory");
+        let flags = MsFlags::empty();
+        mount::<str, _, str, str>(Some("bpf"), directory.path(), Some("bpf"), flags, None)
+            .expect("a bpffs");
+        ip("link set lo up");
+        ip("link add eth0 type veth peer name peer0");
+        // Without IPv6 addresses nobody sends anything that a test would count.
+        for interface in ["eth0", "peer0"] {
+            ip(&format!("link set {interface} addrgenmode none up"));
+        }
+        test(&directory.path().join("stacks/TCPIP"));
+        nix::mount::umount(directory.path()).expect("nothing uses the bpffs any more");
+    });
+    if let Err(cause) = thread.join() {
+        panic::resume_unwind(cause);
+    }
+}
+
+fn eth0() -> Interface {
+    let name = "eth0".to_owned();
+    let ifindex = nix::net::if_::if_nametoindex(name.as_str()).expect("eth0 is there");
+    Interface { name, ifindex }
+}
+
+fn options(pin_dir: &FilePath) -> DataplaneOptions {
+    DataplaneOptions {
+        pin_dir: pin_dir.to_owned(),
+        interfaces: vec![eth0()],
+        flow_capacity: 1000,
+        seeds: None,
+    }
+}
+
+/// Two targets, in this order, reached over `lo`: where test-run packets come from.
+fn forwarding() -> Forwarding {
+    let path = |last| Path::Link {
+        ifindex: 1,
+        source_mac: [2, 0, 0, 0, 0, 1],
+        next_hop_mac: [2, 0, 0, 0, 0, last],
+    };
+    Forwarding {
+        targets: [(target(2), path(2)), (target(3), path(3))].into(),
+        services: [(
+            ServiceKey {
+                dvipa: VIPA,
+                port: 8443,
+            },
+            ServiceTargets {
+                rows: vec![target(2), target(3)],
+                ring: vec![0, 1],
+            },
+        )]
+        .into(),
+    }
+}
+
+/// A TCP segment from 10.1.1.100.
+fn frame(client_port: u16, flags: u8) -> Vec<u8> {
+    let mut frame = vec![0; 54];
+    frame[12..14].copy_from_slice(&[8, 0]);
+    frame[14] = 0x45;
+    frame[16..18].copy_from_slice(&40_u16.to_be_bytes());
+    frame[22] = 64;
+    frame[23] = 6;
+    frame[26..30].copy_from_slice(&[10, 1, 1, 100]);
+    frame[30..34].copy_from_slice(&[10, 1, 3, 10]);
+    frame[34..36].copy_from_slice(&client_port.to_be_bytes());
+    frame[36..38].copy_from_slice(&8443_u16.to_be_bytes());
+    frame[46] = 0x50;
+    frame[47] = flags;
+    frame
+}
+
+const SYN: u8 = 0x02;
+const ACK: u8 = 0x10;
+
+/// Runs the program on a packet and returns its action and the last byte of the new destination
+/// address.
+fn run(dataplane: &mut Dataplane, frame: &[u8]) -> (u32, u8) {
+    let mut output = vec![0; frame.len()];
+    let options = TestRunOptions {
+        data_in: Some(frame),
+        data_out: Some(&mut output),
+        ..TestRunOptions::default()
+    };
+    let program = dataplane.program().expect("the program is loaded");
+    let result = program.test_run(options).expect("the kernel runs it");
+    (result.return_value, output[5])
+}
+
+#[test]
+fn takes_over_what_is_pinned() {
+    in_sandbox(|pin_dir| {
+        let mut first = Dataplane::open(&options(pin_dir)).expect("opens");
+        assert!(!first.is_adopted());
+        first.apply(&forwarding()).expect("applies");
+        assert_eq!(run(&mut first, &frame(40_000, SYN)), (XDP_TX, 2));
+        assert_eq!(run(&mut first, &frame(40_000, ACK)), (XDP_TX, 2));
+        assert_eq!(run(&mut first, &frame(40_002, SYN)), (XDP_TX, 3));
+        drop(first);
+
+        let mut second = Dataplane::open(&options(pin_dir)).expect("opens again");
+        assert!(second.is_adopted());
+        assert!(second.is_attached().expect("the kernel tells"));
+        second.apply(&forwarding()).expect("applies");
+        let mut flows: Vec<_> = second.flows().collect();
+        flows.sort_by_key(|flow| flow.key);
+        let states: Vec<_> = flows.iter().map(|flow| (flow.target, flow.state)).collect();
+        assert_eq!(
+            states,
+            [
+                (target(2), FlowState::Established),
+                (target(3), FlowState::HalfOpen)
+            ]
+        );
+        assert_eq!(run(&mut second, &frame(40_002, ACK)), (XDP_TX, 3));
+        assert_eq!(run(&mut second, &frame(40_004, SYN)), (XDP_TX, 2));
+        assert_eq!(
+            second.total_connections(VIPA, 8443),
+            [(target(2), 2), (target(3), 1)]
+        );
+        let counters = second.counters().expect("the kernel tells");
+        assert_eq!(counters.event(Event::Received), 5);
+        assert_eq!(counters.event(Event::FlowStored), 3);
+        assert_eq!(counters.verdict(Verdict::Transmitted), 5);
+
+        second.close_and_remove().expect("removes");
+        assert!(!pin_dir.exists());
+        assert!(!pin_dir.parent().expect("a parent").exists());
+        assert_eq!(
+            xdp::running(eth0().ifindex).expect("the kernel tells"),
+            None
+        );
+    });
+}
