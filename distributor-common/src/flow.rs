@@ -66,7 +66,7 @@ impl Stamp {
     /// The stamp of a number of jiffies.
     #[inline(always)]
     #[must_use]
-    pub const fn from_jiffies(jiffies: u64, shift: u32) -> Self {
+    pub const fn from_jiffies(jiffies: u64, shift: u64) -> Self {
         Self((jiffies >> (shift & 63)) as u16 & Self::MASK)
     }
 

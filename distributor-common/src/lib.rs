@@ -14,6 +14,10 @@
     reason = "a call in the packet path costs more than most stages, and only inlined code keeps \
               the bounds that the kernel's verifier has seen"
 )]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "fields are taken out of packed words by leaving the rest of the word behind"
+)]
 
 #[cfg(any(test, feature = "host"))]
 extern crate std;

@@ -67,7 +67,7 @@ impl Tables for KernelTables {
     fn now(&self) -> Stamp {
         // SAFETY: the helper has no arguments.
         let jiffies = unsafe { bpf_jiffies64() };
-        Stamp::from_jiffies(jiffies, self.settings.stamp_shift.load() as u32)
+        Stamp::from_jiffies(jiffies, self.settings.stamp_shift.load())
     }
 
     #[inline(always)]

@@ -91,24 +91,22 @@ fn transport<P: PacketBuf>(
         return Err(Verdict::Malformed);
     };
     let ports = head.word32::<{ tcp::PORTS }>();
+    let key = FlowKey {
+        addresses,
+        ports,
+        protocol: tcp::PROTOCOL,
+    };
     let flags = head.u8::<{ tcp::FLAGS }>();
     let data_at = header_len + tcp_header_len(&head);
     if data_at < header_len + tcp::MIN_LEN
         || data_at > total_len
-        || ports & 0xffff == 0
-        || ports >> 16 == 0
+        || key.client_port() == Be16(0)
+        || key.port() == Be16(0)
         || !packet.holds(L3, total_len)
     {
         return Err(Verdict::Malformed);
     }
-    Ok(Segment {
-        key: FlowKey {
-            addresses,
-            ports,
-            protocol: tcp::PROTOCOL,
-        },
-        flags,
-    })
+    Ok(Segment { key, flags })
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! The packet path of this stack: its programs, its maps and the interfaces it runs on.
 //!
 //! What packets should do is decided by the engine, which says it as a
-//! [`Forwarding`]; how that lies in maps is known here and nowhere else. The
+//! [`Forwarding`](crate::engine::forwarding::Forwarding); how that lies in maps is known here and nowhere else. The
 //! packet path does not live in this process: everything is pinned, and packets
 //! flow on when a [`Dataplane`] is dropped or its process dies. The next
 //! [`Dataplane::open`] takes over what is there. Only
@@ -11,7 +11,7 @@
 //! flow table. A `Dataplane` belongs to the network namespace of the thread
 //! that opened it; call it from there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -20,13 +20,12 @@ use aya::Ebpf;
 use aya::maps::xdp::DevMapHash;
 use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray};
 use aya::programs::Xdp;
-use distributor_common::abi::{self, ABI_VERSION, Settings, Target, map, program};
+use distributor_common::abi::{ABI_VERSION, Settings, Target, map, program};
 use distributor_common::counter::{COUNTER_SLOTS, Totals};
-use distributor_common::flow::Bucket;
-use distributor_common::hash;
+use distributor_common::flow::{BUCKET_SLOTS, Bucket};
 use distributor_common::word::Word;
 
-use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
+use crate::engine::forwarding::{Flow, FlowKey, ServiceKey};
 
 pub use self::attach::Interface;
 pub use self::error::DataplaneError;
@@ -45,6 +44,7 @@ mod bpf;
 mod clock;
 mod error;
 mod flows;
+mod forwarding;
 mod object;
 mod pins;
 mod services;
@@ -52,9 +52,9 @@ mod shared;
 mod targets;
 mod xdp;
 
-/// A half-open flow is given up after this long: a client's SYN and its five retransmissions by
-/// RFC 6298 take 63 s.
-const HALF_OPEN_S: u64 = 75;
+/// Slots of a bucket, in the type of capacities.
+const SLOTS: u32 = 8;
+const _: () = assert!(SLOTS as usize == BUCKET_SLOTS);
 
 /// Where and how to open the packet path.
 #[derive(Clone, Debug)]
@@ -131,8 +131,7 @@ impl Dataplane {
         cookie: u64,
         is_adopted: bool,
     ) -> Result<Self, DataplaneError> {
-        let slots = distributor_common::flow::BUCKET_SLOTS as u32;
-        let buckets = options.flow_capacity.div_ceil(slots).next_power_of_two();
+        let buckets = options.flow_capacity.div_ceil(SLOTS).next_power_of_two();
         let mut object = object::load(&options.pin_dir, buckets)?;
         for name in object::PROGRAMS {
             object::load_program(&mut object, name)?;
@@ -146,12 +145,13 @@ impl Dataplane {
 
         let settings: Shared<Settings> = share(&mut object, map::SETTINGS)?;
         let flows: Shared<Bucket> = share(&mut object, map::FLOWS)?;
-        let mut unit = StampUnit::nearest_to_second(rate);
-        if is_adopted {
-            unit.shift = settings[0].stamp_shift.load() as u32;
-        } else {
-            initialise(&settings[0], options.seeds, cookie, &flows, unit);
+        if !is_adopted {
+            initialise(&settings[0], options.seeds, cookie, &flows, rate);
         }
+        let unit = StampUnit {
+            rate,
+            shift: settings[0].stamp_shift.load(),
+        };
         let seeds = settings[0].seeds.each_ref().map(Word::load);
         let index = typed(&mut object, map::SERVICE_INDEX, HashMap::try_from)?;
         let services = Services::recover(
@@ -271,68 +271,6 @@ impl Dataplane {
         Ok(repaired)
     }
 
-    /// Makes the packet path do what `forwarding` says.
-    ///
-    /// Each target and each service changes in one step. What is as it should be is not touched.
-    ///
-    /// # Errors
-    ///
-    /// A table is full, an address is not IPv4, or the kernel refuses. Targets and services before
-    /// the one at fault have been changed, those after it have not.
-    pub fn apply(&mut self, forwarding: &Forwarding) -> Result<(), DataplaneError> {
-        for (&address, &path) in &forwarding.targets {
-            let slot = self.slots.assign(address, &self.targets)?;
-            let path = targets::path(path);
-            if let abi::Path::Link { ifindex, .. } = path {
-                self.open_interface(ifindex);
-            }
-            targets::set_path(&self.targets[usize::from(slot)], path);
-        }
-        for (&key, service) in &forwarding.services {
-            let rows = service.rows.iter();
-            let rows: Vec<_> = rows
-                .map(|&address| self.slots.assign(address, &self.targets))
-                .collect::<Result<_, _>>()?;
-            let places = service.ring.iter();
-            let ring: Vec<_> = places
-                .filter_map(|&row| rows.get(usize::from(row)).copied())
-                .collect();
-            self.services.set(key, &rows, &ring)?;
-            self.open_prefilter(key.dvipa);
-        }
-        let gone: Vec<_> = self
-            .services
-            .keys()
-            .filter(|key| !forwarding.services.contains_key(key))
-            .copied()
-            .collect();
-        gone.into_iter()
-            .try_for_each(|key| self.services.remove(key))
-    }
-
-    /// Lets packets be sent out of an interface. If it is gone, they are dropped and counted until
-    /// the target has another path.
-    fn open_interface(&mut self, ifindex: u32) {
-        if self.transmit.get(ifindex, 0).is_ok() {
-            return;
-        }
-        if let Err(error) = self.transmit.insert(ifindex, ifindex, None, 0) {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(
-                ifindex,
-                error,
-                "packets cannot be sent out of this interface"
-            );
-        }
-    }
-
-    fn open_prefilter(&self, dvipa: IpAddr) {
-        if let IpAddr::V4(dvipa) = dvipa {
-            let bit = hash::prefilter(u32::from_ne_bytes(dvipa.octets()));
-            self.settings[0].prefilter[bit.word].set(bit.mask);
-        }
-    }
-
     /// New connections that a service has handed out, by target.
     #[must_use]
     pub fn total_connections(&self, dvipa: IpAddr, port: u16) -> Vec<(IpAddr, u64)> {
@@ -373,70 +311,6 @@ impl Dataplane {
         keys.iter()
             .filter(|key| self.flows.remove_ended(key, slot))
             .count()
-    }
-
-    /// Gives up what is no longer needed: flows that stayed half-open for 75 s, and slots, interfaces
-    /// and addresses to which neither a service nor a flow leads. Call it every few seconds.
-    ///
-    /// Returns the number of flows that were removed.
-    ///
-    /// # Errors
-    ///
-    /// The kernel refuses.
-    pub fn sweep(&mut self) -> Result<usize, DataplaneError> {
-        let reading = clock::read(object::program_mut(&mut self.object, program::READ_CLOCKS)?)
-            .map_err(|source| DataplaneError::Load {
-                program: program::READ_CLOCKS,
-                source,
-            })?;
-        let now = self.unit.stamp(reading);
-        let units = self.unit.units(HALF_OPEN_S);
-        let removed = self.flows.remove_half_open(now, units);
-        let (slots, dvipas) = self.flows.in_use();
-        self.slots
-            .release(&self.services.slots(), &slots, &self.targets);
-        self.services.release();
-        self.close_prefilter(&dvipas);
-        self.close_interfaces()?;
-        Ok(removed)
-    }
-
-    /// Clears the bits to which no address with services or flows leads any more.
-    fn close_prefilter(&self, dvipas: &BTreeSet<u32>) {
-        let services = self.services.keys().filter_map(|key| match key.dvipa {
-            IpAddr::V4(dvipa) => Some(u32::from_ne_bytes(dvipa.octets())),
-            IpAddr::V6(_) => None,
-        });
-        let mut wanted: BTreeMap<usize, u64> = BTreeMap::new();
-        for address in services.chain(dvipas.iter().copied()) {
-            let bit = hash::prefilter(address);
-            *wanted.entry(bit.word).or_default() |= bit.mask;
-        }
-        for (index, word) in self.settings[0].prefilter.iter().enumerate() {
-            word.keep(wanted.get(&index).copied().unwrap_or_default());
-        }
-    }
-
-    fn close_interfaces(&mut self) -> Result<(), DataplaneError> {
-        let wanted: BTreeSet<_> = self
-            .targets
-            .iter()
-            .filter_map(|target| match target.path() {
-                abi::Path::Link { ifindex, .. } => Some(ifindex),
-                abi::Path::Local | abi::Path::Unreachable => None,
-            })
-            .collect();
-        let open: Vec<u32> = self.transmit.keys().filter_map(Result::ok).collect();
-        for ifindex in open {
-            if wanted.contains(&ifindex) {
-                continue;
-            }
-            match self.transmit.remove(ifindex) {
-                Ok(()) | Err(MapError::KeyNotFound) => {}
-                Err(error) => return Err(DataplaneError::map(map::TRANSMIT)(error)),
-            }
-        }
-        Ok(())
     }
 
     /// All counters, summed over the CPUs.
@@ -489,14 +363,16 @@ fn initialise(
     seeds: Option<[u64; 2]>,
     cookie: u64,
     buckets: &[Bucket],
-    unit: StampUnit,
+    rate: u64,
 ) {
     let seeds = seeds.unwrap_or_else(rand::random);
     settings.netns_cookie.store(cookie);
     settings.seeds[0].store(seeds[0]);
     settings.seeds[1].store(seeds[1]);
     settings.bucket_mask.store(buckets.len() as u64 - 1);
-    settings.stamp_shift.store(u64::from(unit.shift));
+    settings
+        .stamp_shift
+        .store(StampUnit::nearest_to_second(rate).shift);
     settings.abi_version.store(ABI_VERSION);
 }
 
@@ -510,10 +386,10 @@ fn share<T: shared::Words>(
     object: &mut Ebpf,
     name: &'static str,
 ) -> Result<Shared<T>, DataplaneError> {
-    match take(object, name)? {
-        Map::Array(array) => Shared::map(&array, name),
-        _ => Err(DataplaneError::Mismatch { name }),
-    }
+    let Map::Array(array) = take(object, name)? else {
+        return Err(DataplaneError::Mismatch { name });
+    };
+    Shared::map(&array, name)
 }
 
 fn typed<T>(

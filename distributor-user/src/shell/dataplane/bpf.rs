@@ -73,7 +73,7 @@ pub(super) fn netns_cookie() -> io::Result<u64> {
         None,
     )?;
     let mut cookie = 0_u64;
-    let mut len = mem::size_of::<u64>() as libc::socklen_t;
+    let mut len: libc::socklen_t = 8;
     // SAFETY: the kernel writes at most `len` bytes to `cookie`, and the new length to `len`.
     let result = unsafe {
         libc::getsockopt(

@@ -33,7 +33,7 @@ pub(super) struct StampUnit {
     /// Jiffies a second.
     pub(super) rate: u64,
     /// Jiffies are shifted right by this.
-    pub(super) shift: u32,
+    pub(super) shift: u64,
 }
 
 /// Runs the program that reads both clocks.
@@ -90,7 +90,7 @@ impl Reading {
 impl StampUnit {
     /// The unit that is nearest to a second.
     pub(super) fn nearest_to_second(rate: u64) -> Self {
-        let distance = |shift: u32| (1_u64 << shift).abs_diff(rate);
+        let distance = |shift: u64| (1_u64 << shift).abs_diff(rate);
         let shift = (0..16)
             .min_by_key(|&shift| distance(shift))
             .unwrap_or_default();

@@ -25,7 +25,7 @@ type KeyBytes = [u8; size_of::<abi::ServiceKey>()];
 #[derive(Debug)]
 pub(super) struct Services {
     index_map: HashMap<MapData, KeyBytes, u32>,
-    services: Shared<Service>,
+    values: Shared<Service>,
     rings: Shared<Word>,
     connections: Shared<Word>,
     indices: BTreeMap<ServiceKey, u32>,
@@ -37,12 +37,12 @@ impl Services {
     /// Reads the numbering back from the map.
     pub(super) fn recover(
         index_map: HashMap<MapData, KeyBytes, u32>,
-        services: Shared<Service>,
+        values: Shared<Service>,
         rings: Shared<Word>,
         connections: Shared<Word>,
     ) -> Result<Self, DataplaneError> {
         let mut indices = BTreeMap::new();
-        for entry in index_map.iter() {
+        for entry in &index_map {
             let (key, index) = entry.map_err(DataplaneError::map(map::SERVICE_INDEX))?;
             if index != ADDRESS_MARK {
                 indices.insert(service_key(key), index);
@@ -50,7 +50,7 @@ impl Services {
         }
         Ok(Self {
             index_map,
-            services,
+            values,
             rings,
             connections,
             indices,
@@ -103,7 +103,7 @@ impl Services {
         self.delete(key_bytes(address, key.port))?;
         self.indices.remove(&key);
         self.retired.insert(index);
-        self.services[index as usize].ring.store(0);
+        self.values[index as usize].ring.store(0);
         if !self.indices.keys().any(|other| other.dvipa == key.dvipa) {
             self.delete(mark_key(address))?;
         }
@@ -116,7 +116,7 @@ impl Services {
             return Vec::new();
         };
         (0..)
-            .zip(rows_of(&self.services[index as usize]))
+            .zip(rows_of(&self.values[index as usize]))
             .filter_map(|(row, slot)| Some((slot?, self.row(index, row).load())))
             .collect()
     }
@@ -125,7 +125,7 @@ impl Services {
     pub(super) fn slots(&self) -> BTreeSet<u16> {
         let services = self.indices.values();
         services
-            .flat_map(|index| rows_of(&self.services[*index as usize]))
+            .flat_map(|index| rows_of(&self.values[*index as usize]))
             .flatten()
             .collect()
     }
@@ -151,7 +151,7 @@ impl Services {
 
     /// Makes the place of a new service like new; no packet finds it yet.
     fn clear(&self, index: u32) {
-        let service = &self.services[index as usize];
+        let service = &self.values[index as usize];
         service.turn.store(0);
         service.rows.iter().for_each(|word| word.store(0));
         for row in 0..MAX_ROWS as usize {
@@ -165,7 +165,7 @@ impl Services {
         index: u32,
         wanted: &[u16],
     ) -> Result<[Option<u16>; MAX_ROWS as usize], DataplaneError> {
-        let service = &self.services[index as usize];
+        let service = &self.values[index as usize];
         let before = rows_of(service);
         let mut rows = before.map(|slot| slot.filter(|slot| wanted.contains(slot)));
         for slot in wanted {
@@ -194,7 +194,7 @@ impl Services {
     }
 
     fn set_ring(&self, index: u32, entries: &[RingEntry]) -> Result<(), DataplaneError> {
-        let word = &self.services[index as usize].ring;
+        let word = &self.values[index as usize].ring;
         let ring = Ring::from_word(word.load());
         let in_place = self.entries(ring);
         if in_place.eq(entries.iter().copied()) {
@@ -208,7 +208,7 @@ impl Services {
             return Err(full);
         };
         let in_use = self.indices.values().map(|index| {
-            let ring = Ring::from_word(self.services[*index as usize].ring.load());
+            let ring = Ring::from_word(self.values[*index as usize].ring.load());
             (ring.start, ring.len)
         });
         let start = gap(in_use.collect(), len, MAX_RING_ENTRIES).ok_or(full)?;
@@ -267,8 +267,8 @@ fn gap(mut in_use: Vec<(u32, u32)>, len: u32, limit: u32) -> Option<u32> {
 /// Slots of a service's rows.
 fn rows_of(service: &Service) -> [Option<u16>; MAX_ROWS as usize] {
     std::array::from_fn(|row| {
-        let slot_and_one = (service.rows[row / 4].load() >> (16 * (row % 4))) as u16;
-        slot_and_one.checked_sub(1)
+        let slot_and_one = service.rows[row / 4].load() >> (16 * (row % 4)) & 0xffff;
+        u16::try_from(slot_and_one).ok()?.checked_sub(1)
     })
 }
 

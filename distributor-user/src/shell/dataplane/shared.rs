@@ -36,7 +36,7 @@ unsafe impl Words for Target {}
 unsafe impl Words for Bucket {}
 
 // The kernel pads the values of an array to 8 bytes; then they would not lie one behind the other.
-const _: () = assert!(size_of::<Word>() % 8 == 0);
+const _: () = assert!(size_of::<Word>() == 8);
 
 /// All values of an array map.
 #[derive(Debug)]

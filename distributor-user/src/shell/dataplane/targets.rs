@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use distributor_common::abi::{self, MAX_TARGETS, Target};
+use distributor_common::word::Word;
 
 use super::DataplaneError;
 use crate::engine::forwarding::Path;
@@ -90,7 +91,7 @@ impl Slots {
 
 /// The address in a slot; `None` when the slot is free.
 pub(super) fn address_of(target: &Target) -> Option<IpAddr> {
-    let words = target.identity.each_ref().map(|word| word.load());
+    let words = target.identity.each_ref().map(Word::load);
     if words == [0, 0] {
         return None;
     }

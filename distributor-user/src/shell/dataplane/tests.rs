@@ -10,7 +10,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::*;
-use crate::engine::forwarding::{FlowState, Path, ServiceTargets};
+use crate::engine::forwarding::{FlowState, Forwarding, Path, ServiceTargets};
 use crate::shell::testing::ip;
 
 const VIPA: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 3, 10));

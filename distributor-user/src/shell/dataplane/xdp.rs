@@ -45,11 +45,13 @@ pub(super) fn running(ifindex: u32) -> io::Result<Option<Running>> {
     let (answer, _from) = socket.recv_from_full()?;
     let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-    match answer.payload {
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => Ok(program_of(&link)),
-        NetlinkPayload::Error(error) => Err(error.to_io()),
-        _ => Err(io::Error::from(io::ErrorKind::InvalidData)),
+    if let NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) = answer.payload {
+        return Ok(program_of(&link));
     }
+    if let NetlinkPayload::Error(error) = answer.payload {
+        return Err(error.to_io());
+    }
+    Err(io::Error::from(io::ErrorKind::InvalidData))
 }
 
 fn program_of(link: &LinkMessage) -> Option<Running> {
@@ -63,15 +65,14 @@ fn program_of(link: &LinkMessage) -> Option<Running> {
     let mut mode = None;
     let mut program = None;
     for attribute in xdp {
-        match attribute {
-            LinkXdp::Attached(
-                XdpAttached::Driver | XdpAttached::Hardware | XdpAttached::Multiple,
-            ) => {
-                mode = Some(AttachMode::Native);
-            }
-            LinkXdp::Attached(XdpAttached::SocketBuffer) => mode = Some(AttachMode::Generic),
-            LinkXdp::ProgId(id) => program = Some(*id),
-            _ => {}
+        if let LinkXdp::ProgId(id) = attribute {
+            program = Some(*id);
+        } else if let LinkXdp::Attached(attached) = attribute {
+            mode = match attached {
+                XdpAttached::None => None,
+                XdpAttached::SocketBuffer => Some(AttachMode::Generic),
+                _ => Some(AttachMode::Native),
+            };
         }
     }
     Some(Running {
