@@ -32,6 +32,7 @@ pub mod host;
 pub mod packet;
 pub mod stages;
 pub mod tables;
+pub mod watch;
 pub mod wire;
 pub mod word;
 

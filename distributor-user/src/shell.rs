@@ -8,8 +8,11 @@ pub mod addresses;
 pub mod admin;
 pub mod dataplane;
 pub mod links;
+pub mod listeners;
+pub mod namespace;
 pub mod netlink;
 pub mod profile_files;
+mod sock_diag;
 
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,7 @@
 //! Network namespaces for the tests of the shell; needs root.
 
 use std::future::Future;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,10 +45,7 @@ pub(crate) fn ip(arguments: &str) -> String {
 }
 
 /// Waits until `condition` gives something, looking every few milliseconds.
-pub(crate) async fn eventually<T, F>(what: &str, mut condition: impl FnMut() -> F) -> T
-where
-    F: Future<Output = Option<T>>,
-{
+pub(crate) async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(value) = condition().await {
@@ -66,4 +64,13 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future)
         .await
         .unwrap_or_else(|_elapsed| panic!("not within {DEADLINE:?}: {what}"))
+}
+
+/// The bytes of a built eBPF object.
+pub(crate) fn object(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/bpf/bpfel-unknown-none/bpf")
+        .join(name);
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{error}: {}: run `cargo xtask build-ebpf`", path.display()))
 }

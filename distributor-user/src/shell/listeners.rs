@@ -1,0 +1,249 @@
+//! Counts the listening sockets on a set of DVIPAs, and says at once when the count changes.
+//!
+//! Counts come from socket dumps only. Three things make the task look again:
+//! reports of a `sock_ops` program (a listener came or goes), the kernel's
+//! events of ended sockets (listeners from before the program was there), and
+//! time, which is only the backstop. A socket that the program has reported
+//! as closing is never counted, though a dump may still have it.
+//!
+//! One task owns all of this. It is cancelled only as a whole, when the last
+//! [`Listeners`] is dropped; that also detaches the program.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use netlink_packet_sock_diag::inet::StateFlags;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::warn;
+
+use crate::engine::fact::ReadyRow;
+
+use super::sock_diag::{Ended, EndedSockets, Entry, Scope, SockDiag};
+use hook::{Hook, Report, Transition};
+
+mod hook;
+
+#[cfg(test)]
+mod tests;
+
+pub use hook::HookError;
+
+/// Time between two dumps when nothing is reported.
+const BACKSTOP: Duration = Duration::from_secs(5);
+
+/// The same without the program: a new listener is noticed by dumps only.
+const BACKSTOP_WITHOUT_HOOK: Duration = Duration::from_millis(500);
+
+/// `lo` has this index in every network namespace.
+const LOOPBACK: u32 = 1;
+
+/// The watch over the listeners on DVIPAs.
+#[derive(Debug)]
+pub struct Listeners {
+    dvipas: watch::Sender<BTreeSet<IpAddr>>,
+    missing: Option<HookError>,
+}
+
+impl Listeners {
+    /// Starts the task, in the network namespace of the calling thread.
+    ///
+    /// `object` is the eBPF object with the program `watch`. Without it, or
+    /// where it cannot be attached, a warning names what is missing and new
+    /// listeners are noticed within half a second instead of at once.
+    ///
+    /// The receiver has the rows of all watched DVIPAs, sorted; it is marked
+    /// as changed when they differ from before, and after every
+    /// [`Self::watch`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses `sock_diag` sockets.
+    pub fn start(object: Option<&[u8]>) -> io::Result<(Self, watch::Receiver<Vec<ReadyRow>>)> {
+        let hook = object.ok_or(HookError::NoObject).and_then(Hook::attach);
+        let (hook, missing) = match hook {
+            Ok(hook) => (Some(hook), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        if let Some(reason) = &missing {
+            let reason = reason as &dyn std::error::Error;
+            let dump_ms = BACKSTOP_WITHOUT_HOOK.as_millis();
+            warn!(reason, "new listeners are noticed only every {dump_ms} ms");
+        }
+        let (dvipas, wanted) = watch::channel(BTreeSet::new());
+        let (ready, snapshots) = watch::channel(Vec::new());
+        let task = Task {
+            backstop: if hook.is_some() {
+                BACKSTOP
+            } else {
+                BACKSTOP_WITHOUT_HOOK
+            },
+            hook,
+            ended: EndedSockets::open()?,
+            sock_diag: SockDiag::open()?,
+            wanted,
+            ready,
+            closing: BTreeSet::new(),
+        };
+        tokio::spawn(task.run());
+        Ok((Self { dvipas, missing }, snapshots))
+    }
+
+    /// Why listeners are not reported as they come; `None` when they are.
+    #[must_use]
+    pub fn missing(&self) -> Option<&HookError> {
+        self.missing.as_ref()
+    }
+
+    /// Watches exactly these addresses from now on.
+    pub fn watch(&self, dvipas: BTreeSet<IpAddr>) {
+        self.dvipas.send_replace(dvipas);
+    }
+}
+
+struct Task {
+    hook: Option<Hook>,
+    ended: EndedSockets,
+    sock_diag: SockDiag,
+    wanted: watch::Receiver<BTreeSet<IpAddr>>,
+    ready: watch::Sender<Vec<ReadyRow>>,
+    /// Cookies of sockets that were reported to close, until a dump no longer has them.
+    closing: BTreeSet<u64>,
+    backstop: Duration,
+}
+
+/// Why the task looks again.
+enum Cause {
+    NewSet,
+    Report,
+    Ended,
+    Backstop,
+}
+
+impl Task {
+    async fn run(mut self) {
+        // Events that come during a dump lead to the next one: whatever happened, its answer is
+        // a dump that began later.
+        loop {
+            let cause = match self.wait().await {
+                Ok(Some(cause)) => cause,
+                Ok(None) => return,
+                Err(error) => {
+                    warn!(%error, "listeners are noticed by dumps only");
+                    self.backstop = BACKSTOP_WITHOUT_HOOK;
+                    sleep(self.backstop).await;
+                    Cause::Backstop
+                }
+            };
+            match self.count().await {
+                Ok(rows) => {
+                    self.ready.send_if_modified(|before| {
+                        let is_news = matches!(cause, Cause::NewSet) || *before != rows;
+                        *before = rows;
+                        is_news
+                    });
+                }
+                Err(error) => {
+                    warn!(%error, "listeners could not be counted");
+                    sleep(BACKSTOP_WITHOUT_HOOK).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for something that may have changed the listeners; `None` when nobody asks any more.
+    async fn wait(&mut self) -> io::Result<Option<Cause>> {
+        let backstop = sleep(self.backstop);
+        tokio::pin!(backstop);
+        loop {
+            let cause = tokio::select! {
+                changed = self.wanted.changed() => {
+                    changed.ok().map(|()| Cause::NewSet)
+                }
+                reports = reports(&mut self.hook) => {
+                    if !self.take(&reports?) {
+                        continue;
+                    }
+                    Some(Cause::Report)
+                }
+                ended = self.ended.next() => {
+                    let Ended { sockets, is_incomplete } = ended?;
+                    let dvipas = self.wanted.borrow();
+                    let is_relevant = sockets.iter().any(|entry| {
+                        let is_listener = entry.remote.port() == 0;
+                        is_listener && dvipas.iter().any(|dvipa| entry.listens_on(*dvipa))
+                    });
+                    if !is_relevant && !is_incomplete {
+                        continue;
+                    }
+                    Some(Cause::Ended)
+                }
+                () = &mut backstop => Some(Cause::Backstop),
+            };
+            return Ok(cause);
+        }
+    }
+
+    /// Keeps which sockets close; says whether the reports are about a watched DVIPA.
+    fn take(&mut self, reports: &[Report]) -> bool {
+        let mut is_relevant = false;
+        for report in reports {
+            match report.what {
+                Transition::Listens => self.closing.remove(&report.cookie),
+                Transition::Closes => self.closing.insert(report.cookie),
+            };
+            let dvipas = self.wanted.borrow();
+            is_relevant |= dvipas.iter().any(|dvipa| may_serve(report.address, *dvipa));
+        }
+        is_relevant
+    }
+
+    /// Counts the listeners by DVIPA and port.
+    async fn count(&mut self) -> io::Result<Vec<ReadyRow>> {
+        let dvipas = self.wanted.borrow_and_update().clone();
+        let mut counts: BTreeMap<(IpAddr, u16), u16> = BTreeMap::new();
+        let mut still_closing = BTreeSet::new();
+        let Self {
+            sock_diag, closing, ..
+        } = self;
+        sock_diag
+            .dump(StateFlags::LISTEN, Scope::Everything, |entry| {
+                if closing.contains(&entry.cookie) {
+                    still_closing.insert(entry.cookie);
+                    return;
+                }
+                for dvipa in dvipas.iter().filter(|dvipa| serves(entry, **dvipa)) {
+                    let count = counts.entry((*dvipa, entry.local.port())).or_default();
+                    *count = count.saturating_add(1);
+                }
+            })
+            .await?;
+        *closing = still_closing;
+        let row = |((dvipa, port), listeners)| ReadyRow {
+            dvipa,
+            port,
+            listeners,
+        };
+        Ok(counts.into_iter().map(row).collect())
+    }
+}
+
+/// Whether the listener takes connections to `dvipa` that come from the network.
+fn serves(entry: &Entry, dvipa: IpAddr) -> bool {
+    entry.ifindex != LOOPBACK && entry.listens_on(dvipa)
+}
+
+/// Whether a listener bound to `address` may take connections to `dvipa`, v6-only or not.
+fn may_serve(address: IpAddr, dvipa: IpAddr) -> bool {
+    address.is_unspecified() || address == dvipa
+}
+
+/// Waits for reports of the program; for ever when there is none.
+async fn reports(hook: &mut Option<Hook>) -> io::Result<Vec<Report>> {
+    match hook {
+        Some(hook) => hook.next().await,
+        None => std::future::pending().await,
+    }
+}
