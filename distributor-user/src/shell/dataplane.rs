@@ -25,6 +25,7 @@ use distributor_common::counter::{COUNTER_SLOTS, Totals};
 use distributor_common::flow::{BUCKET_SLOTS, Bucket};
 use distributor_common::word::Word;
 
+use super::namespace;
 use crate::engine::forwarding::{Flow, FlowKey, ServiceKey};
 
 pub use self::attach::Interface;
@@ -108,7 +109,7 @@ impl Dataplane {
     ///
     /// See [`DataplaneError`]. What this call has pinned is removed again; what it found is left.
     pub fn open(options: &DataplaneOptions) -> Result<Self, DataplaneError> {
-        let cookie = bpf::netns_cookie().map_err(DataplaneError::system(
+        let cookie = namespace::cookie().map_err(DataplaneError::system(
             "ask for the namespace's cookie (Linux 5.14)",
         ))?;
         let pins = pins::examine(&options.pin_dir, cookie)?;

@@ -1,19 +1,15 @@
-//! What aya does not offer: opening a pin of whatever kind, and namespace cookies.
+//! What aya does not offer: looking at a pinned link without knowing its kind.
 
 use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-
 /// Command of the `bpf` system call (UAPI `linux/bpf.h`).
 const BPF_OBJ_GET: libc::c_long = 7;
-/// Socket option (UAPI `asm-generic/socket.h`), since Linux 5.14.
-const SO_NETNS_COOKIE: libc::c_int = 71;
 
 /// The part of `union bpf_attr` that `BPF_OBJ_GET` reads.
 #[repr(C)]
@@ -62,32 +58,6 @@ fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     }
     // SAFETY: the kernel has just given out the descriptor, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Cookie of the network namespace of the calling thread: unlike its inode number, never reused.
-pub(super) fn netns_cookie() -> io::Result<u64> {
-    let socket = socket(
-        AddressFamily::Unix,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
-    let mut cookie = 0_u64;
-    let mut len: libc::socklen_t = 8;
-    // SAFETY: the kernel writes at most `len` bytes to `cookie`, and the new length to `len`.
-    let result = unsafe {
-        libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_NETNS_COOKIE,
-            (&raw mut cookie).cast(),
-            &raw mut len,
-        )
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(cookie)
 }
 
 #[cfg(test)]

@@ -68,10 +68,10 @@ fn program_of(link: &LinkMessage) -> Option<Running> {
         if let LinkXdp::ProgId(id) = attribute {
             program = Some(*id);
         } else if let LinkXdp::Attached(attached) = attribute {
-            mode = match attached {
-                XdpAttached::None => None,
-                XdpAttached::SocketBuffer => Some(AttachMode::Generic),
-                _ => Some(AttachMode::Native),
+            mode = if *attached == XdpAttached::SocketBuffer {
+                Some(AttachMode::Generic)
+            } else {
+                Some(AttachMode::Native)
             };
         }
     }
