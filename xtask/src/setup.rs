@@ -126,25 +126,18 @@ impl Found {
 
 /// Installs what is missing, once it has said how.
 fn obtain(options: &Options, missing: &[Need]) -> anyhow::Result<()> {
-    let mut archive = match apt::Archive::fresh() {
-        Err(error) if options.no_install => {
-            say(format_args!(
-                "note: {error:#}; what follows is from older lists"
-            ));
-            apt::Archive::known()
-        }
-        archive => archive?,
-    };
     let rustup = process::find_program("rustup").is_some();
-    let plan = need::plan(
-        missing,
-        options.ebpf_compiler,
-        rustup,
-        |packages| match &mut archive {
+    let mut archive = None;
+    let plan = need::plan(missing, options.ebpf_compiler, rustup, |packages| {
+        if archive.is_none() {
+            archive =
+                apt::Archive::read(options.no_install).map_err(|error| format!("{error:#}"))?;
+        }
+        match &mut archive {
             Some(archive) => archive.offer(packages),
             None => Err("this machine has no apt-get".to_owned()),
-        },
-    );
+        }
+    });
     let plan = match plan {
         Ok(plan) => plan,
         Err(reason) => {

@@ -41,21 +41,33 @@ pub(crate) struct Offer {
 }
 
 impl Archive {
-    /// The archive as the machine knows it already; `None` without apt.
-    pub(super) fn known() -> Option<Self> {
-        process::find_program("apt-get")?;
-        Some(Self {
-            options: Vec::new(),
-            is_fresh: false,
-            added: None,
-        })
-    }
-
-    /// The archive as it is now; `None` without apt. Needs the network.
-    pub(super) fn fresh() -> anyhow::Result<Option<Self>> {
+    /// Reads what the archive has now; `None` without apt.
+    ///
+    /// Needs the network. Where old news will do, the machine's own lists stand in.
+    ///
+    /// # Errors
+    ///
+    /// The lists cannot be read.
+    pub(super) fn read(old_news_will_do: bool) -> anyhow::Result<Option<Self>> {
         if process::find_program("apt-get").is_none() {
             return Ok(None);
         }
+        match Self::fresh() {
+            Err(error) if old_news_will_do => {
+                say(format_args!(
+                    "note: {error:#}; what follows is from older lists"
+                ));
+                Ok(Some(Self {
+                    options: Vec::new(),
+                    is_fresh: false,
+                    added: None,
+                }))
+            }
+            archive => archive.map(Some),
+        }
+    }
+
+    fn fresh() -> anyhow::Result<Self> {
         let directory = directory();
         for name in ["lists/partial", "cache/archives/partial"] {
             let path = directory.join(name);
@@ -87,7 +99,7 @@ impl Archive {
         archive.update().context(
             "cannot read the package lists: check the network and the machine's apt sources",
         )?;
-        Ok(Some(archive))
+        Ok(archive)
     }
 
     /// Asks what the installation of `packages` would do, and says why it cannot be done.

@@ -182,13 +182,13 @@ impl Plan {
         }
         if self.nightly {
             lines.push(format!(
-                "  by rustup: {} with `rust-src` (about 120 MB to download, 550 MB on disk)",
+                "  by rustup: {} with `rust-src` (about 120 MB to download, 680 MB on disk)",
                 compiler::NIGHTLY
             ));
         }
         if self.linker {
             lines.push(format!(
-                "  by cargo: bpf-linker {} (about 10 MB to download, 40 MB on disk, a minute or \
+                "  by cargo: bpf-linker {} (about 10 MB to download, 3 MB on disk, a minute or \
                  two to build)",
                 linker::VERSION
             ));

@@ -91,7 +91,7 @@ pub(super) fn differences(tried: &[Package], installation: &Installation) -> Vec
                 .find(|(name, _)| name == package.name)?;
             (version != package.tried).then(|| {
                 format!(
-                    "note: {} was tried as {}, which is not on offer",
+                    "note: {} {version} is on offer, {} was tried",
                     package.name, package.tried
                 )
             })

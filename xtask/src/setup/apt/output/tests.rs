@@ -107,7 +107,7 @@ fn another_version_than_the_one_tried_is_told() {
     let told = differences(&tried, &installation(SIMULATED));
     assert_eq!(
         told,
-        ["note: libmnl0 was tried as 1.0.4-2, which is not on offer"]
+        ["note: libmnl0 1.0.4-3 is on offer, 1.0.4-2 was tried"]
     );
 }
 
