@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::need::{Package, Pin};
 use crate::root::{self, Step};
@@ -18,7 +18,7 @@ use crate::{process, say, workspace};
 
 mod output;
 
-use output::{Installation, Repository};
+use output::{Installation, Repository, Security};
 
 /// The archive as apt sees it.
 pub(super) struct Archive {
@@ -68,22 +68,14 @@ impl Archive {
     }
 
     fn fresh() -> anyhow::Result<Self> {
-        let directory = directory();
-        for name in ["lists/partial", "cache/archives/partial"] {
-            let path = directory.join(name);
-            fs::create_dir_all(&path)
-                .with_context(|| format!("cannot create `{}`", path.display()))?;
-        }
+        let lists = directory().join("lists");
+        fs::create_dir_all(lists.join("partial"))
+            .with_context(|| format!("cannot create `{}`", lists.display()))?;
         let mut options = vec![
-            format!("Dir::State::lists={}/", directory.join("lists").display()),
-            format!(
-                "Dir::Cache::pkgcache={}",
-                directory.join("cache/pkgcache.bin").display()
-            ),
-            format!(
-                "Dir::Cache::srcpkgcache={}",
-                directory.join("cache/srcpkgcache.bin").display()
-            ),
+            format!("Dir::State::lists={}/", lists.display()),
+            // No file of root's in the project, when root installs from these lists.
+            "Dir::Cache::pkgcache=".to_owned(),
+            "Dir::Cache::srcpkgcache=".to_owned(),
             "Acquire::Languages=none".to_owned(),
         ];
         if nix::unistd::geteuid().is_root() {
@@ -193,7 +185,7 @@ impl Archive {
         )
     }
 
-    /// Reads the security suite that belongs to the machine's own sources.
+    /// Reads the security suite that belongs to the machine's own sources, if they lack it.
     fn add_security(&mut self) -> anyhow::Result<()> {
         let targets = process::ask(self.apt_get().args([
             "indextargets",
@@ -203,8 +195,14 @@ impl Archive {
         ]))?;
         let release =
             fs::read_to_string("/etc/os-release").context("cannot read `/etc/os-release`")?;
-        let source = output::security_source(&Repository::all(&targets.stdout), &release)
-            .context("no security suite can be derived from the machine's apt sources")?;
+        let source = match output::security(&Repository::all(&targets.stdout), &release) {
+            Security::At(source) => source,
+            Security::Known => return Ok(()),
+            Security::Unknown => bail!(
+                "the security suite, which carries the eBPF compiler, is not among the machine's \
+                 apt sources, nor can its address be derived from them"
+            ),
+        };
 
         let parts = directory().join("sources");
         copy_sources(&machines_sources()?, &parts)?;
@@ -290,6 +288,9 @@ fn machines_sources() -> anyhow::Result<PathBuf> {
 }
 
 fn copy_sources(from: &Path, to: &Path) -> anyhow::Result<()> {
+    if to.exists() {
+        fs::remove_dir_all(to).with_context(|| format!("cannot remove `{}`", to.display()))?;
+    }
     fs::create_dir_all(to).with_context(|| format!("cannot create `{}`", to.display()))?;
     let Ok(entries) = from.read_dir() else {
         return Ok(());

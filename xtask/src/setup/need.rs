@@ -209,7 +209,11 @@ pub(super) fn by_hand(missing: &[Need]) -> String {
                 )
             }
             Need::Compiler => format!(
-                "`rustup toolchain install {} --profile minimal --component rust-src`",
+                "an eBPF compiler: Debian's `{}` and `{}` {}, or `rustup toolchain install {} \
+                 --profile minimal --component rust-src`",
+                COMPILER[0].name,
+                COMPILER[1].name,
+                COMPILER[0].tried,
                 compiler::NIGHTLY
             ),
             Need::Linker => format!(

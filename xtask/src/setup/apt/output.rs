@@ -127,25 +127,40 @@ impl<'a> Repository<'a> {
     }
 }
 
-/// Derives `URI SUITE` of Debian's security suite from the sources of the release; mirrors keep
-/// both side by side. `None` when it is there already, or cannot be told.
-pub(super) fn security_source(repositories: &[Repository<'_>], os_release: &str) -> Option<String> {
+/// Where Debian's security suite is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Security {
+    /// Among the machine's sources.
+    Known,
+    /// At this `URI SUITE`, beside the machine's sources.
+    At(String),
+    /// Nowhere that could be told.
+    Unknown,
+}
+
+/// Derives the security suite from the sources of the release: mirrors keep both side by side.
+pub(super) fn security(repositories: &[Repository<'_>], os_release: &str) -> Security {
     let codename = os_release
         .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
-    let codename = codename.trim_matches('"');
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+        .map(|codename| codename.trim_matches('"'));
+    let Some(codename) = codename else {
+        return Security::Unknown;
+    };
     let suite = format!("{codename}-security");
     if repositories
         .iter()
         .any(|repository| repository.codename == suite)
     {
-        return None;
+        return Security::Known;
     }
     repositories
         .iter()
         .filter(|repository| repository.origin == "Debian" && repository.codename == codename)
         .find_map(|repository| repository.uri.trim_end_matches('/').strip_suffix("/debian"))
-        .map(|mirror| format!("{mirror}/debian-security {suite}"))
+        .map_or(Security::Unknown, |mirror| {
+            Security::At(format!("{mirror}/debian-security {suite}"))
+        })
 }
 
 #[cfg(test)]

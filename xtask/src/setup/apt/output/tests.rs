@@ -1,5 +1,5 @@
 use super::{
-    Installation, Repository, Sizes, differences, installation, reason, security_source, sizes,
+    Installation, Repository, Security, Sizes, differences, installation, reason, security, sizes,
 };
 use crate::setup::need::{Package, Pin};
 
@@ -114,46 +114,49 @@ fn another_version_than_the_one_tried_is_told() {
 #[test]
 fn security_suite_is_derived_from_the_machines_own_mirror() {
     const BOOKWORM: &str = "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n";
+    let at = |source: &str| Security::At(source.to_owned());
     let cases = [
         (
             "Debian|bookworm|http://mirror.example/debian/\n",
             BOOKWORM,
-            Some("http://mirror.example/debian-security bookworm-security"),
+            at("http://mirror.example/debian-security bookworm-security"),
         ),
         (
             "Other|nodistro|https://deb.example/x/\nDebian|bookworm|https://a.example/pub/debian\n",
             BOOKWORM,
-            Some("https://a.example/pub/debian-security bookworm-security"),
+            at("https://a.example/pub/debian-security bookworm-security"),
         ),
-        // There already.
         (
             "Debian|bookworm|http://mirror.example/debian/\n\
              Debian|bookworm-security|http://mirror.example/debian-security/\n",
             BOOKWORM,
-            None,
+            Security::Known,
         ),
         // A snapshot's address ends with a date: nothing can be derived.
         (
             "Debian|bookworm|http://snapshot.example/debian/20250520T000000Z/\n",
             BOOKWORM,
-            None,
+            Security::Unknown,
         ),
         // Another release's source.
         (
             "Debian|trixie|http://mirror.example/debian/\n",
             BOOKWORM,
-            None,
+            Security::Unknown,
         ),
         (
             "Ubuntu|noble|http://mirror.example/ubuntu/\n",
             "VERSION_CODENAME=noble\n",
-            None,
+            Security::Unknown,
         ),
-        ("", "ID=debian\n", None),
+        ("", "ID=debian\n", Security::Unknown),
     ];
     for (targets, release, expected) in cases {
-        let derived = security_source(&Repository::all(targets), release);
-        assert_eq!(derived.as_deref(), expected, "{targets:?}");
+        assert_eq!(
+            security(&Repository::all(targets), release),
+            expected,
+            "{targets:?}"
+        );
     }
 }
 
