@@ -3,6 +3,7 @@
 //! Every test has a lab of its own, and one runs at a time: what they measure
 //! must not be another's load.
 
+mod dataplane;
 mod networks;
 
 use std::fs::File;

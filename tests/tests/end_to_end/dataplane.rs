@@ -1,0 +1,210 @@
+//! The packet path without a daemon: its maps are filled by hand, its packets are real.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context, Result};
+use distributor_common::counter::{Action, Totals};
+use distributor_common::{Event, Verdict};
+use distributor_user::engine::forwarding::{
+    Flow, FlowState, Forwarding, Path, ServiceKey, ServiceTargets,
+};
+use distributor_user::shell::dataplane::{AttachMode, Dataplane, DataplaneOptions, Interface};
+use tests::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
+use tests::lab::{Lab, Layout, PORT, VIPA};
+use tests::program;
+use tests::stack::Stack;
+use tests::tcp::{Conversation, Server, greetings};
+
+use crate::turn;
+
+const SERVICE: ServiceKey = ServiceKey {
+    dvipa: IpAddr::V4(VIPA),
+    port: PORT,
+};
+
+fn vipa() -> SocketAddr {
+    SocketAddr::new(VIPA.into(), PORT)
+}
+
+/// Index and MAC address of an interface.
+fn link(host: &Host, interface: &str) -> Result<(u32, [u8; 6])> {
+    let mut command = host.namespace().command("ip");
+    let text = program::output(command.args(["-json", "link", "show", interface]))?;
+    let links: serde_json::Value = serde_json::from_str(&text)?;
+    let index = links[0]["ifindex"].as_u64().context("no index")?;
+    let address = links[0]["address"].as_str().context("no address")?;
+    let mut mac = [0; 6];
+    for (byte, digits) in mac.iter_mut().zip(address.split(':')) {
+        *byte = u8::from_str_radix(digits, 16)?;
+    }
+    Ok((u32::try_from(index)?, mac))
+}
+
+/// The path from `from` to `to` over the network on which both have `interface`.
+fn path(from: &Host, to: &Host, interface: &str) -> Result<Path> {
+    let (ifindex, source_mac) = link(from, interface)?;
+    let (_, next_hop_mac) = link(to, interface)?;
+    Ok(Path::Link {
+        ifindex,
+        source_mac,
+        next_hop_mac,
+    })
+}
+
+/// Puts the VIPA where a client's packets come in.
+fn own_vipa(owner: &Host) -> Result<()> {
+    owner
+        .namespace()
+        .ip([format!("address add {VIPA}/32 dev {LAN_INTERFACE}")])
+}
+
+/// Puts the VIPA where nobody sees it, and accepts packets for it on the DYNAMICXCF network.
+fn hide_vipa(target: &Host) -> Result<()> {
+    target.namespace().run(|| {
+        for (setting, value) in [
+            ("all/arp_ignore", "1"),
+            ("all/arp_announce", "2"),
+            ("xcf0/rp_filter", "2"),
+        ] {
+            std::fs::write(format!("/proc/sys/net/ipv4/conf/{setting}"), value)?;
+        }
+        Ok(())
+    })?;
+    target
+        .namespace()
+        .ip([format!("address add {VIPA}/32 dev lo scope host")])
+}
+
+fn open(stack: &Stack) -> Result<Dataplane> {
+    let interfaces = [LAN_INTERFACE, XCF_INTERFACE].map(|name| {
+        let (ifindex, _) = link(stack, name)?;
+        Ok(Interface {
+            name: name.to_owned(),
+            ifindex,
+        })
+    });
+    let options = DataplaneOptions {
+        pin_dir: stack.pins().to_owned(),
+        interfaces: interfaces.into_iter().collect::<Result<_>>()?,
+        flow_capacity: 4096,
+        seeds: None,
+    };
+    stack.namespace().run(|| Ok(Dataplane::open(&options)?))
+}
+
+/// A service whose targets all get their turn.
+fn service(rows: Vec<IpAddr>) -> ServiceTargets {
+    let ring = (0..rows.len())
+        .filter_map(|row| u16::try_from(row).ok())
+        .collect();
+    ServiceTargets { rows, ring }
+}
+
+fn received_is_accounted_for(counters: &Totals) {
+    let ends: u64 = [
+        Action::Pass,
+        Action::Drop,
+        Action::Transmit,
+        Action::Redirect,
+    ]
+    .map(|action| counters.action(action))
+    .iter()
+    .sum();
+    assert_eq!(counters.event(Event::Received), ends);
+}
+
+#[test]
+fn connections_take_every_path() {
+    let _turn = turn();
+    distribute_by_hand().expect("the machine does what it is asked");
+}
+
+fn distribute_by_hand() -> Result<()> {
+    let lab = Lab::build(&Layout::default())?;
+    let [owner, lan_target, xcf_target] = lab.stacks() else {
+        anyhow::bail!("three stacks")
+    };
+    own_vipa(owner)?;
+    hide_vipa(lan_target)?;
+    hide_vipa(xcf_target)?;
+    let _servers = lab
+        .stacks()
+        .iter()
+        .map(|stack| Server::start(stack, stack.name(), vipa()))
+        .collect::<Result<Vec<_>>>()?;
+
+    let mut dataplane = open(owner)?;
+    let modes: Vec<_> = dataplane.interfaces().map(|(_, mode)| mode).collect();
+    assert_eq!(modes, [AttachMode::Native, AttachMode::Native]);
+    let addresses: Vec<IpAddr> = lab
+        .stacks()
+        .iter()
+        .map(|stack| stack.xcf_address().into())
+        .collect();
+    let forwarding = Forwarding {
+        targets: [
+            (addresses[0], Path::Local),
+            (addresses[1], path(owner, lan_target, LAN_INTERFACE)?),
+            (addresses[2], path(owner, xcf_target, XCF_INTERFACE)?),
+        ]
+        .into(),
+        services: [(SERVICE, service(addresses.clone()))].into(),
+    };
+    owner
+        .namespace()
+        .run(|| Ok(dataplane.apply(&forwarding)?))?;
+
+    let by_server = greetings(lab.client(), vipa(), 30)?;
+    let expected: BTreeMap<_, _> = ["TCPIP", "TCPIP2", "TCPIP3"]
+        .map(|name| (name.to_owned(), 10))
+        .into();
+    assert_eq!(by_server, expected);
+    let counted = dataplane.total_connections(VIPA.into(), PORT);
+    let expected: Vec<_> = addresses.iter().map(|&address| (address, 10)).collect();
+    assert_eq!(counted, expected);
+    let states: Vec<_> = dataplane.flows().map(|flow| flow.state).collect();
+    assert_eq!(states, [FlowState::Ending; 30]);
+
+    // A connection outlives the service that it was made through, and the process that made it.
+    let mut conversation = lab.client().namespace().run(|| {
+        let mut conversation = Conversation::open(vipa())?;
+        conversation.start_echo()?;
+        Ok(conversation)
+    })?;
+    let nothing = Forwarding::default();
+    owner.namespace().run(|| Ok(dataplane.apply(&nothing)?))?;
+    drop(dataplane);
+    conversation.echo(b"still there")?;
+    let dataplane = open(owner)?;
+    assert!(dataplane.is_adopted());
+    conversation.echo(b"still there")?;
+    let flows: Vec<Flow> = dataplane.flows().collect();
+    assert_eq!(flows.len(), 31);
+
+    // What the targets no longer know is gone, and so is what nothing leads to any more.
+    conversation.echo_and_half_close(b"end")?;
+    for address in &addresses {
+        let of_target = flows.iter().filter(|flow| flow.target == *address);
+        let keys: Vec<_> = of_target.map(|flow| flow.key).collect();
+        dataplane.mark_ending(&keys);
+        assert_eq!(dataplane.remove_ended(&keys, *address), keys.len());
+    }
+    assert_eq!(dataplane.flows().count(), 0);
+
+    let counters = dataplane.counters()?;
+    received_is_accounted_for(&counters);
+    assert_eq!(counters.event(Event::FlowStored), 31);
+    for verdict in [
+        Verdict::Transmitted,
+        Verdict::Redirected,
+        Verdict::LocalTarget,
+    ] {
+        assert!(counters.verdict(verdict) >= 40, "{verdict:?}: {counters:?}");
+    }
+    owner
+        .namespace()
+        .run(|| Ok(dataplane.close_and_remove()?))?;
+    assert!(!owner.pins().exists());
+    Ok(())
+}
