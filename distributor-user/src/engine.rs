@@ -9,6 +9,7 @@ pub mod config;
 pub mod definitions;
 pub mod fact;
 pub mod forwarding;
+pub mod group;
 pub mod links;
 pub mod message;
 pub mod ownership;

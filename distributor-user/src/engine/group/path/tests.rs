@@ -1,0 +1,180 @@
+use super::*;
+
+const DOWN_AFTER: Duration = Duration::from_secs(1);
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn local(text: &str, prefix_len: u8) -> LocalAddress {
+    LocalAddress {
+        ifname: "eth0".to_owned(),
+        ifindex: 2,
+        address: address(text),
+        prefix_len,
+        is_xcf: false,
+    }
+}
+
+fn identity(addresses: &[&str]) -> Identity {
+    Identity {
+        instance: 1,
+        name: "TCPIP2".to_owned(),
+        dynamic_xcf: address("172.1.1.2"),
+        port: 4911,
+        addresses: addresses.iter().map(|text| (address(text), 24)).collect(),
+    }
+}
+
+fn endpoints(local: &str, peer: &str) -> Endpoints {
+    Endpoints {
+        local: address(local),
+        peer: SocketAddr::new(address(peer), 4911),
+    }
+}
+
+#[test]
+fn there_is_a_path_where_both_are_on_one_network() {
+    let locals = [
+        local("172.1.1.1", 24),
+        local("10.1.1.1", 16),
+        local("fd00::1", 64),
+    ];
+    let cases: [(&[&str], &[Endpoints]); 5] = [
+        (&["172.1.1.2"], &[endpoints("172.1.1.1", "172.1.1.2")]),
+        (
+            &["172.1.1.2", "10.1.7.2"],
+            &[
+                endpoints("172.1.1.1", "172.1.1.2"),
+                endpoints("10.1.1.1", "10.1.7.2"),
+            ],
+        ),
+        (&["172.1.2.2", "10.2.1.2"], &[]),
+        (
+            &["fd00::9", "fd00:1::9"],
+            &[endpoints("fd00::1", "fd00::9")],
+        ),
+        (&["10.1.1.1"], &[]),
+    ];
+    for (addresses, expected) in cases {
+        let identity = identity(addresses);
+        let first = endpoints("192.0.2.1", "192.0.2.2");
+        let paths = Paths::new(&locals, &identity, first, DOWN_AFTER, ms(0));
+        assert_eq!(
+            paths.usable(ms(0)),
+            if expected.is_empty() { &[] } else { expected }
+        );
+    }
+}
+
+#[test]
+fn a_path_is_up_while_our_own_beats_come_back() {
+    let locals = [local("172.1.1.1", 24)];
+    let path = endpoints("172.1.1.1", "172.1.1.2");
+    let mut paths = Paths::new(&locals, &identity(&["172.1.1.2"]), path, DOWN_AFTER, ms(0));
+    let up = Some(Change {
+        endpoints: path,
+        is_up: true,
+    });
+    let down = Change {
+        endpoints: path,
+        is_up: false,
+    };
+
+    // Hearing the member proves nothing yet, but it waits for an answer.
+    let beaten = paths.beaten(path, 7, None, ms(100));
+    assert_eq!(
+        beaten,
+        Beaten {
+            change: None,
+            is_answer_due: true
+        }
+    );
+    assert_eq!(
+        paths.beat(path, ms(101)),
+        Some(Frame::Beat {
+            time_ms: 101,
+            echo_ms: Some(7)
+        })
+    );
+    // A reading of our clock that cannot be is none.
+    assert_eq!(
+        paths.beaten(path, 8, Some(9_000), ms(150)),
+        Beaten::default()
+    );
+    // The round trip.
+    let beaten = paths.beaten(path, 9, Some(101), ms(200));
+    assert_eq!(
+        beaten,
+        Beaten {
+            change: up,
+            is_answer_due: true
+        }
+    );
+    assert_eq!(paths.deadline(), Some(ms(1_101)));
+    // What was held back proves no more than when it was sent.
+    assert_eq!(
+        paths.beaten(path, 9, Some(101), ms(1_000)),
+        Beaten::default()
+    );
+    assert_eq!(paths.expire(ms(1_100)), []);
+    assert_eq!(paths.expire(ms(1_101)), [down]);
+    assert_eq!(paths.expire(ms(1_102)), []);
+    assert_eq!(
+        paths.beaten(path, 10, Some(101), ms(1_200)),
+        Beaten::default()
+    );
+    // It comes back.
+    assert_eq!(paths.beaten(path, 11, Some(1_150), ms(1_300)).change, up);
+    assert_eq!(paths.proven_at(), Some(ms(1_150)));
+}
+
+#[test]
+fn messages_go_where_they_may_arrive() {
+    let locals = [local("172.1.1.1", 24), local("10.1.1.1", 16)];
+    let [xcf, lan] = [("172.1.1.1", "172.1.1.2"), ("10.1.1.1", "10.1.1.2")]
+        .map(|(local, peer)| endpoints(local, peer));
+    let identity = identity(&["172.1.1.2", "10.1.1.2"]);
+    let mut paths = Paths::new(&locals, &identity, xcf, DOWN_AFTER, ms(0));
+    assert_eq!(paths.usable(ms(999)), [xcf, lan], "new ones may work");
+    assert_eq!(
+        paths.usable(ms(1_000)),
+        [xcf, lan],
+        "none does, so all are tried"
+    );
+    paths.beaten(lan, 1, Some(900), ms(1_001));
+    assert_eq!(paths.usable(ms(1_002)), [lan]);
+    assert_eq!(paths.expire(ms(1_900)).len(), 1);
+    assert_eq!(paths.usable(ms(1_900)), [xcf, lan]);
+}
+
+#[test]
+fn paths_follow_the_addresses() {
+    let mut locals = vec![local("172.1.1.1", 24), local("10.1.1.1", 16)];
+    let [xcf, lan] = [("172.1.1.1", "172.1.1.2"), ("10.1.1.1", "10.1.1.2")]
+        .map(|(local, peer)| endpoints(local, peer));
+    let mut identity = identity(&["172.1.1.2", "10.1.1.2"]);
+    let mut paths = Paths::new(&locals, &identity, xcf, DOWN_AFTER, ms(0));
+    paths.beaten(lan, 1, Some(5), ms(10));
+    locals.pop();
+    let lost = paths.rearrange(&locals, &identity, ms(20));
+    assert_eq!(
+        lost,
+        [Change {
+            endpoints: lan,
+            is_up: false
+        }]
+    );
+    assert_eq!(paths.usable(ms(20)), [xcf]);
+    identity.addresses.remove(0);
+    assert_eq!(paths.rearrange(&locals, &identity, ms(30)), []);
+    assert_eq!(paths.usable(ms(30)), []);
+    for number in 0..=255 {
+        paths.add(endpoints("172.1.1.1", &format!("10.1.1.{number}")), ms(40));
+    }
+    assert_eq!(paths.all.len(), PATHS_MAX);
+}
