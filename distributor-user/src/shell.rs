@@ -7,6 +7,7 @@
 pub mod addresses;
 pub mod admin;
 pub mod dataplane;
+pub mod group;
 pub mod links;
 pub mod listeners;
 pub mod namespace;

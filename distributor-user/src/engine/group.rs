@@ -114,7 +114,7 @@ impl GroupEngine {
         keys: KeyRing,
         seed: [u8; 32],
     ) -> Result<Self, SettingsError> {
-        check_locals(&settings.locals)?;
+        Self::check_locals(&settings.locals)?;
         let is_printable = settings.name.chars().all(|c| c.is_ascii_graphic());
         if settings.name.is_empty() || settings.name.len() > NAME_MAX || !is_printable {
             return Err(SettingsError::Name(settings.name));
@@ -134,6 +134,19 @@ impl GroupEngine {
             is_paused: false,
             settings,
         })
+    }
+
+    /// Checks that a stack can be in the group with these addresses.
+    ///
+    /// # Errors
+    ///
+    /// There must be at least one, and not more than fit into the messages.
+    pub fn check_locals(locals: &[LocalAddress]) -> Result<(), SettingsError> {
+        match locals.len() {
+            0 => Err(SettingsError::NoAddress),
+            1..=ADDRESSES_MAX => Ok(()),
+            more => Err(SettingsError::Addresses(more)),
+        }
     }
 
     /// Which start of this stack this is: random.
@@ -350,15 +363,6 @@ impl GroupEngine {
                 return id;
             }
         }
-    }
-}
-
-/// Checks that `locals` fit into the messages.
-fn check_locals(locals: &[LocalAddress]) -> Result<(), SettingsError> {
-    match locals.len() {
-        0 => Err(SettingsError::NoAddress),
-        1..=ADDRESSES_MAX => Ok(()),
-        more => Err(SettingsError::Addresses(more)),
     }
 }
 

@@ -3,13 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::GroupEngine;
 use super::drops::DropReason;
 use super::interface::{EncodedFact, GroupEvent, LeftReason, LocalAddress, Output};
 use super::message::{Frame, Letter, encode, read_frame, read_letter};
 use super::path::{Change, Endpoints};
 use super::reassembly::{GOSSIP_BYTES_MAX, split};
 use super::session::{Ids, Session, Standing};
-use super::{GroupEngine, check_locals};
 use crate::engine::fact::Fact;
 
 /// How often goodbye is said, since nobody will acknowledge it.
@@ -218,7 +218,7 @@ impl GroupEngine {
         now: Duration,
         out: &mut Vec<Output>,
     ) {
-        if locals == self.settings.locals || check_locals(&locals).is_err() {
+        if locals == self.settings.locals || Self::check_locals(&locals).is_err() {
             return;
         }
         let before = std::mem::replace(&mut self.settings.locals, locals);

@@ -49,7 +49,7 @@ fn repeats_until_acknowledged() {
         assert_eq!(due(&mut outbox, ms(at)), [0], "at {at} ms");
         assert_eq!(
             due(&mut outbox, ms(at + wait - 1)),
-            [],
+            Vec::<u64>::new(),
             "before {} ms",
             at + wait
         );
