@@ -4,6 +4,7 @@
 //! that cannot do it. What is refused changes nothing.
 
 mod check;
+mod keygen;
 mod netstat;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ struct Arguments {
 enum Verb {
     /// Explains every error of profiles, and changes nothing.
     Check(check::Check),
+    /// Makes a key for a group.
+    Keygen(keygen::Keygen),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),
 }
@@ -34,6 +37,7 @@ enum Verb {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::Check(arguments) => check::run(&arguments),
+        Verb::Keygen(arguments) => keygen::run(&arguments),
         Verb::Netstat(arguments) => netstat::run(&arguments),
     };
     done.unwrap_or_else(|error| {
