@@ -1,8 +1,10 @@
 //! `cargo xtask check`: what a change must pass besides its tests.
 //!
-//! Warnings are errors here, and nowhere else.
+//! Warnings are errors here, and nowhere else. A failed check does not keep the others from running.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+
+use anyhow::ensure;
 
 use crate::{process, say, workspace};
 
@@ -35,15 +37,36 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         &arguments.checks
     };
-    for check in checks {
+    let mut failed = Vec::new();
+    for &check in checks {
+        say(format_args!("checking: {}", check.name()));
+        if !process::run(check.command().stdout(std::io::stderr()))?.success() {
+            failed.push(check.name());
+        }
+    }
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Check {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "formatting",
+            Self::Clippy => "clippy",
+            Self::ClippyEbpf => "clippy on the eBPF programs",
+            Self::Docs => "documentation",
+        }
+    }
+
+    fn command(self) -> Command {
         let mut cargo = workspace::cargo();
-        match check {
-            Check::Fmt => cargo.args(["fmt", "--all", "--check"]),
-            Check::Clippy => cargo.args(["clippy", "--all-targets", "--", "--deny", "warnings"]),
+        match self {
+            Self::Fmt => cargo.args(["fmt", "--all", "--check"]),
+            Self::Clippy => cargo.args(["clippy", "--all-targets", "--", "--deny", "warnings"]),
             // The compiler that builds the programs need not come with clippy, and clippy reads
             // only what its own compiler wrote. The packet path is the same code on both sides, so
             // it is linted for the host, with the profile that does without unwinding.
-            Check::ClippyEbpf => cargo
+            Self::ClippyEbpf => cargo
                 .args([
                     "clippy",
                     "--package",
@@ -58,12 +81,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                     "--deny",
                     "warnings",
                 ]),
-            Check::Docs => cargo
+            Self::Docs => cargo
                 .args(["doc", "--no-deps", "--document-private-items"])
                 .env("RUSTDOCFLAGS", "--deny warnings"),
         };
-        say(format_args!("checking {check:?}"));
-        process::step(&mut cargo)?;
+        cargo
     }
-    Ok(ExitCode::SUCCESS)
 }
