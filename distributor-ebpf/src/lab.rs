@@ -24,16 +24,43 @@ use aya_ebpf::{
 #[map]
 static PACKETS: PerCpuArray<u64> = PerCpuArray::with_max_entries(256, 0);
 
+/// Of these: TCP over IPv4.
+#[map]
+static TCP_PACKETS: PerCpuArray<u64> = PerCpuArray::with_max_entries(256, 0);
+
 /// Counts the frame and passes it on.
 #[xdp(frags)]
 fn pass(ctx: XdpContext) -> u32 {
-    if let Some(packets) = u32::try_from(ctx.ingress_ifindex())
-        .ok()
-        .and_then(|interface| PACKETS.get_ptr_mut(interface))
-    {
+    let interface = u32::try_from(ctx.ingress_ifindex()).unwrap_or(u32::MAX);
+    count(&PACKETS, interface);
+    if is_tcp(&ctx) {
+        count(&TCP_PACKETS, interface);
+    }
+    xdp_action::XDP_PASS
+}
+
+#[inline(always)]
+fn count(packets: &PerCpuArray<u64>, interface: u32) {
+    if let Some(packets) = packets.get_ptr_mut(interface) {
         // SAFETY: the pointer is to this CPU's own value, and nothing preempts an XDP program
         // with another one on the same CPU.
         unsafe { *packets += 1 };
     }
-    xdp_action::XDP_PASS
+}
+
+#[inline(always)]
+fn is_tcp(ctx: &XdpContext) -> bool {
+    /// Ethernet's type of IPv4, and IPv4's protocol number of TCP, with their offsets in a frame.
+    const TYPE: (usize, [u8; 2]) = (12, [0x08, 0x00]);
+    const PROTOCOL: (usize, u8) = (23, 6);
+    let frame = ctx.data();
+    if frame + PROTOCOL.0 + 1 > ctx.data_end() {
+        return false;
+    }
+    let (ether_type, protocol) = (frame + TYPE.0, frame + PROTOCOL.0);
+    // SAFETY: both are within the frame, as was just checked.
+    let ether_type = unsafe { *(ether_type as *const [u8; 2]) };
+    // SAFETY: as above.
+    let protocol = unsafe { *(protocol as *const u8) };
+    ether_type == TYPE.1 && protocol == PROTOCOL.1
 }

@@ -64,6 +64,12 @@ impl Stack {
         }
     }
 
+    /// The host that the stack is.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// Its DYNAMICXCF address.
     #[must_use]
     pub fn xcf_address(&self) -> Ipv4Addr {
@@ -101,9 +107,16 @@ impl Stack {
     /// The program is not built, or makes no key.
     pub fn run_command(&self) -> Result<Command> {
         let distributor = program::distributor()?;
-        if !self.key.exists() {
-            program::output(Command::new(&distributor).arg("keygen").arg(&self.key))?;
-        }
+        self.run_command_of(&distributor)
+    }
+
+    /// The same with another `distributor` program.
+    ///
+    /// # Errors
+    ///
+    /// The program makes no key.
+    pub fn run_command_of(&self, distributor: &Path) -> Result<Command> {
+        self.provide_key(distributor)?;
         let mut command = self.host.namespace().command(distributor);
         command.arg("run").arg("--profile").arg(self.profile());
         command.arg("--name").arg(self.host.name());
@@ -298,6 +311,16 @@ impl Stack {
         command.args(["netstat", report, "--name", self.name(), "--run-dir"]);
         command.arg(self.run_directory());
         Ok(command)
+    }
+
+    /// The first stack of the lab to start makes the key; others may start at the same time.
+    fn provide_key(&self, distributor: &Path) -> Result<()> {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.key.exists() {
+            program::output(Command::new(distributor).arg("keygen").arg(&self.key))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn keep(&self) {

@@ -78,14 +78,25 @@ impl Switch {
     ///
     /// There is no such port, or the counter cannot be read.
     pub fn sent_by(&self, port: &str) -> Result<u64> {
+        self.counted("PACKETS", port)
+    }
+
+    /// Of these: TCP over IPv4.
+    ///
+    /// # Errors
+    ///
+    /// There is no such port, or the counter cannot be read.
+    pub fn tcp_sent_by(&self, port: &str) -> Result<u64> {
+        self.counted("TCP_PACKETS", port)
+    }
+
+    fn counted(&self, map: &str, port: &str) -> Result<u64> {
         let index = self
             .ports
             .get(port)
             .with_context(|| format!("no port `{port}`"))?;
-        let map = self
-            .programs
-            .map("PACKETS")
-            .context("the lab's object has no map `PACKETS`")?;
+        let found = self.programs.map(map);
+        let map = found.with_context(|| format!("the lab's object has no map `{map}`"))?;
         let packets: PerCpuArray<&MapData, u64> = PerCpuArray::try_from(map)?;
         Ok(packets.get(index, 0)?.iter().sum())
     }
