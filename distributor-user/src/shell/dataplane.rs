@@ -40,6 +40,7 @@ use self::services::Services;
 use self::shared::Shared;
 use self::targets::Slots;
 
+mod adopted;
 mod attach;
 mod bpf;
 mod clock;
@@ -301,6 +302,13 @@ impl Dataplane {
         for key in keys {
             self.flows.mark_ending(key);
         }
+    }
+
+    /// Removes every flow that leads to `target`, and returns how many there were.
+    pub fn forget_target(&self, target: IpAddr) -> usize {
+        self.slots
+            .slot(target)
+            .map_or(0, |slot| self.flows.remove_target(slot))
     }
 
     /// Removes those of the flows that are ending and lead to `target`, and returns how many.

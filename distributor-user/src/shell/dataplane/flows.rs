@@ -43,6 +43,17 @@ impl Flows {
         })
     }
 
+    /// Removes all flows that lead to the target in `target`, and returns how many there were.
+    pub(super) fn remove_target(&self, target: u16) -> usize {
+        self.slots()
+            .filter(|slot| {
+                slot.read().is_some_and(|(_, tag)| {
+                    tag.target() == target && slot.replace(tag, tag.freed())
+                })
+            })
+            .count()
+    }
+
     /// Removes half-open flows that are older than `units`, and returns how many there were.
     pub(super) fn remove_half_open(&self, now: Stamp, units: u16) -> usize {
         self.slots()

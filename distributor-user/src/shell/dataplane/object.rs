@@ -10,9 +10,7 @@ use aya::{Ebpf, EbpfError, EbpfLoader};
 use distributor_common::abi::{map, program};
 
 use super::DataplaneError;
-
-/// The object, or nothing if it was not there when this program was built.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/distributor.bpf"));
+use crate::shell::objects;
 
 /// Maps that live as long as the stack, not as long as the daemon.
 pub(super) const PINNED_MAPS: [&str; 9] = [
@@ -29,16 +27,14 @@ pub(super) const PINNED_MAPS: [&str; 9] = [
 
 /// Loads the object with its maps in `pin_dir`: those that are pinned there, new ones otherwise.
 pub(super) fn load(pin_dir: &Path, buckets: u32) -> Result<Ebpf, DataplaneError> {
-    if OBJECT.is_empty() {
-        return Err(DataplaneError::NoObject);
-    }
+    let object = objects::built(objects::DISTRIBUTOR).ok_or(DataplaneError::NoObject)?;
     let mut loader = EbpfLoader::new();
     loader.map_max_entries(map::FLOWS, buckets);
     for name in PINNED_MAPS {
         loader.map_pin_path(name, pin_dir.join(name));
     }
     loader
-        .load(OBJECT)
+        .load(object)
         .map_err(|error| explain(is_not_permitted(&error)).unwrap_or(DataplaneError::Object(error)))
 }
 

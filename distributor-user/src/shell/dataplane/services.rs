@@ -110,6 +110,17 @@ impl Services {
         Ok(())
     }
 
+    /// A service's targets by their slots: its rows, and its ring.
+    pub(super) fn read(&self, key: ServiceKey) -> (Vec<u16>, Vec<u16>) {
+        let Some(&index) = self.indices.get(&key) else {
+            return (Vec::new(), Vec::new());
+        };
+        let service = &self.values[index as usize];
+        let rows = rows_of(service).into_iter().flatten().collect();
+        let ring = self.entries(Ring::from_word(service.ring.load()));
+        (rows, ring.map(|entry| entry.target()).collect())
+    }
+
     /// New connections of a service by the slots of its targets.
     pub(super) fn connections(&self, key: ServiceKey) -> Vec<(u16, u64)> {
         let Some(&index) = self.indices.get(&key) else {

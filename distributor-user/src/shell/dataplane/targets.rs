@@ -134,5 +134,23 @@ pub(super) fn path(path: Path) -> abi::Path {
     }
 }
 
+/// The path as the engine sees it.
+pub(super) fn engine_path(path: abi::Path) -> Path {
+    match path {
+        abi::Path::Local => Path::Local,
+        abi::Path::Unreachable => Path::Unreachable,
+        abi::Path::Link { ifindex, addresses } => {
+            let bytes = addresses.map(u64::to_ne_bytes);
+            let header = bytes.as_flattened();
+            let mac = |from: usize| std::array::from_fn(|byte| header[from + byte]);
+            Path::Link {
+                ifindex,
+                source_mac: mac(6),
+                next_hop_mac: mac(0),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -131,6 +131,7 @@ fn takes_over_what_is_pinned() {
         let mut second = Dataplane::open(&options(pin_dir)).expect("opens again");
         assert!(second.is_adopted());
         assert!(second.is_attached().expect("the kernel tells"));
+        assert_eq!(second.forwarding(), forwarding());
         second.apply(&forwarding()).expect("applies");
         let mut flows: Vec<_> = second.flows().collect();
         flows.sort_by_key(|flow| flow.key);
@@ -152,6 +153,12 @@ fn takes_over_what_is_pinned() {
         assert_eq!(counters.event(Event::Received), 5);
         assert_eq!(counters.event(Event::FlowStored), 3);
         assert_eq!(counters.verdict(Verdict::Transmitted), 5);
+
+        assert_eq!(second.distributed_packets().expect("the kernel tells"), 5);
+        assert_eq!(
+            (second.forget_target(target(2)), second.flows().count()),
+            (2, 1)
+        );
 
         second.close_and_remove().expect("removes");
         assert!(!pin_dir.exists());

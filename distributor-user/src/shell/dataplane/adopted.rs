@@ -1,0 +1,62 @@
+//! What the maps say, read back into the engine's words.
+//!
+//! Nothing here changes a map. A daemon that adopts a living packet path starts
+//! from this, not from an empty state.
+
+use std::net::IpAddr;
+
+use distributor_common::counter::{Event, Verdict};
+
+use super::{Dataplane, DataplaneError, targets};
+use crate::engine::forwarding::{Forwarding, ServiceTargets};
+
+impl Dataplane {
+    /// Returns what the packet path does at present.
+    #[must_use]
+    pub fn forwarding(&self) -> Forwarding {
+        let mut forwarding = Forwarding::default();
+        for (target, address) in self
+            .targets
+            .iter()
+            .filter_map(|target| Some((target, targets::address_of(target)?)))
+        {
+            forwarding
+                .targets
+                .insert(address, targets::engine_path(target.path()));
+        }
+        for key in self.services.keys() {
+            let (slots, places) = self.services.read(*key);
+            let rows: Vec<IpAddr> = slots
+                .iter()
+                .filter_map(|slot| self.address(*slot))
+                .collect();
+            let row_of = |slot: &u16| {
+                let row = slots.iter().position(|other| other == slot)?;
+                u16::try_from(row).ok()
+            };
+            let ring = places.iter().filter_map(row_of).collect();
+            forwarding
+                .services
+                .insert(*key, ServiceTargets { rows, ring });
+        }
+        forwarding
+    }
+
+    /// Counts the packets that came for what is distributed here, and those of its flows.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn distributed_packets(&self) -> Result<u64, DataplaneError> {
+        let totals = self.counters()?;
+        let others = [
+            Verdict::NotIpv4,
+            Verdict::NotDistributed,
+            Verdict::NotTcp,
+            Verdict::NoService,
+            Verdict::Malformed,
+        ];
+        let others: u64 = others.iter().map(|verdict| totals.verdict(*verdict)).sum();
+        Ok(totals.event(Event::Received).saturating_sub(others))
+    }
+}
