@@ -12,6 +12,7 @@ pub mod links;
 pub mod listeners;
 pub mod namespace;
 pub mod netlink;
+mod objects;
 pub mod profile_files;
 mod sock_diag;
 

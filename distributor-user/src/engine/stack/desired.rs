@@ -198,7 +198,11 @@ impl Stack {
             .values()
             .filter(|member| member.dynamic_xcf == target)
             .min_by_key(|member| member.left_at.is_some())
-            .map_or(Path::Unreachable, super::Member::path)
+            .map(super::Member::path)
+            .filter(|path| *path != Path::Unreachable)
+            // One that an earlier daemon used may still lead to living connections.
+            .or_else(|| self.applied.forwarding.targets.get(&target).copied())
+            .unwrap_or(Path::Unreachable)
     }
 
     fn next_hops(&self) -> BTreeSet<NextHopKey> {
