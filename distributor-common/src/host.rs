@@ -1,4 +1,4 @@
-//! The tables in plain memory, for tests and measurements on the host.
+//! Packets and tables in plain memory, for tests and measurements on the host.
 //!
 //! Nothing in here is part of the product: the kernel's program has its maps,
 //! and the daemon maps the same memory.
@@ -17,6 +17,8 @@ use crate::hash::{self, PREFILTER_WORDS};
 use crate::tables::Tables;
 use crate::wire::{Be16, Be32, tcp};
 use crate::word::Word;
+
+pub mod frame;
 
 /// Tables in plain memory.
 #[derive(Debug)]
@@ -109,6 +111,13 @@ impl HostTables {
     #[must_use]
     pub fn buckets(&self) -> &[Bucket] {
         &self.buckets
+    }
+
+    /// New connections of a service by row.
+    #[must_use]
+    pub fn connection_counts(&self, service: u32) -> [u64; MAX_ROWS as usize] {
+        let first = (service * MAX_ROWS) as usize;
+        core::array::from_fn(|row| self.connections[first + row].load())
     }
 
     /// All counters by their index.

@@ -1,1 +1,113 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn paths_are_read_as_they_were_set() {
+    let target = Target::empty();
+    assert_eq!(target.path(), Path::Unreachable);
+    let link = Path::link(7, [2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+    for path in [Path::Local, link, Path::Unreachable, link, link] {
+        target.set_path(path);
+        assert_eq!(target.path(), path);
+    }
+}
+
+#[test]
+fn a_link_begins_with_its_next_hop() {
+    let Path::Link { ifindex, addresses } =
+        Path::link(7, [1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12])
+    else {
+        panic!("a link")
+    };
+    assert_eq!(ifindex, 7);
+    let bytes = addresses.map(u64::to_ne_bytes);
+    assert_eq!(
+        bytes.as_flattened(),
+        [7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6, 0, 0, 0, 0]
+    );
+}
+
+#[test]
+fn readers_never_see_half_a_path() {
+    let target = Target::empty();
+    let paths: [Path; 2] = [1, 2].map(|n| Path::link(u32::from(n), [n; 6], [n; 6]));
+    target.set_path(paths[0]);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..100_000 {
+                target.set_path(paths[round % 2]);
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        let mut seen = [0_u32; 2];
+        while !is_over.load(Ordering::Relaxed) {
+            let path = target.path();
+            if let Some(which) = paths.iter().position(|whole| *whole == path) {
+                seen[which] += 1;
+            } else {
+                // Three changes during one reading: the packet is dropped and counted.
+                assert_eq!(path, Path::Unreachable);
+            }
+        }
+    });
+}
+
+#[test]
+fn the_edition_of_a_path_wraps() {
+    let target = Target::empty();
+    let state = PathState {
+        ifindex: 0,
+        kind: PathKind::Local,
+        edition: 0xff_ffff,
+    };
+    target.state.store(state.word());
+    let link = Path::link(7, [1; 6], [2; 6]);
+    target.set_path(link);
+    assert_eq!(target.path(), link);
+    assert_eq!(PathState::from_word(target.state.load()).edition, 0);
+}
+
+#[test]
+fn a_place_that_was_never_written_is_none() {
+    assert_eq!(RingEntry::from_word(0), None);
+}
+
+#[test]
+fn the_keys_of_addresses_are_mapped_into_ipv6() {
+    let address = u32::from_ne_bytes([10, 1, 3, 10]);
+    let key = ServiceKey::ipv4(address, Be16::from_host(8443), 6);
+    let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 1, 3, 10];
+    assert_eq!(key.address.map(u32::to_ne_bytes).as_flattened(), mapped);
+}
+
+proptest! {
+    #[test]
+    fn rings_survive_their_word(start in 0..1_u32 << 24, len in 0..1_u32 << 24, edition: u16) {
+        let ring = Ring { start, len, edition };
+        prop_assert_eq!(Ring::from_word(ring.word()), ring);
+    }
+
+    #[test]
+    fn ring_entries_survive_their_word(target: u16, row in 0..32_u16) {
+        let entry = RingEntry::from_word(RingEntry::new(target, row).word()).expect("written");
+        prop_assert_eq!((entry.target(), entry.row()), (target, row));
+    }
+
+    #[test]
+    fn path_states_survive_their_word(ifindex: u32, edition in 0..1_u32 << 24, kind in 0..3_u8) {
+        let kind = [PathKind::Unreachable, PathKind::Local, PathKind::Link][usize::from(kind)];
+        let state = PathState { ifindex, kind, edition };
+        prop_assert_eq!(PathState::from_word(state.word()), state);
+    }
+
+    #[test]
+    fn any_word_is_some_path_state(word: u64) {
+        let state = PathState::from_word(word);
+        prop_assert!(state.half() < 2);
+    }
+}

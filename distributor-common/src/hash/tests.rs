@@ -1,1 +1,111 @@
+use std::vec;
+use std::vec::Vec;
 
+use super::*;
+use crate::flow::FlowKey;
+
+const SEEDS: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344];
+
+/// Flows as networks make them: neighbouring addresses, ports counted up in steps.
+fn structured(addresses: u8, ports: u16, step: u16) -> impl Iterator<Item = FlowKey> {
+    (0..addresses).flat_map(move |host| {
+        (0..ports)
+            .map(move |n| FlowKey::tcp([10, 1, 1, host], 1024 + n * step, [10, 1, 3, 10], 8443))
+    })
+}
+
+#[test]
+fn structured_flows_fill_buckets_like_random_ones() {
+    // 16,384 flows over 8,192 buckets of eight: at this load random flows lose about 0.03 %.
+    for (addresses, ports, step) in [(1, 16_384, 2), (4, 4_096, 1), (64, 256, 2), (128, 128, 64)] {
+        let mut load = vec![0_u32; 8192];
+        for key in structured(addresses, ports, step) {
+            load[(key.hash(SEEDS) >> 32) as usize % 8192] += 1;
+        }
+        let lost: u32 = load.iter().map(|count| count.saturating_sub(8)).sum();
+        assert!(
+            lost < 16,
+            "{addresses} × {ports} in steps of {step}: {lost} lost"
+        );
+    }
+}
+
+#[test]
+fn flows_of_one_bucket_go_to_every_place() {
+    let mut places = [0_u32; 3];
+    let buckets = 64;
+    let in_bucket =
+        structured(255, 200, 2).filter(|key| key.hash(SEEDS) >> 32 & (buckets - 1) == 5);
+    for key in in_bucket {
+        places[place(key.hash(SEEDS), 3) as usize] += 1;
+    }
+    let total: u32 = places.iter().sum();
+    assert!(total > 600, "{places:?}");
+    let expected = total / 3;
+    for count in places {
+        assert!(count.abs_diff(expected) < expected / 4, "{places:?}");
+    }
+}
+
+#[test]
+fn every_bit_of_a_key_counts() {
+    let key = FlowKey::tcp([10, 1, 1, 100], 40_000, [10, 1, 3, 10], 8443);
+    let flip_addresses = (0..64).map(|bit| FlowKey {
+        addresses: key.addresses ^ 1 << bit,
+        ..key
+    });
+    let flip_ports = (0..32).map(|bit| FlowKey {
+        ports: key.ports ^ 1 << bit,
+        ..key
+    });
+    let udp = FlowKey {
+        protocol: 17,
+        ..key
+    };
+    let keys = flip_addresses.chain(flip_ports).chain([key, udp]);
+    let mut hashes: Vec<_> = keys.map(|key| key.hash(SEEDS)).collect();
+    let count = hashes.len();
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert_eq!(hashes.len(), count);
+}
+
+#[test]
+fn seeds_decide_who_meets_whom() {
+    // Flows that share a bucket under one pair of seeds are strangers under another.
+    let bucket = |key: FlowKey, seeds| key.hash(seeds) >> 32 & 0xff;
+    let together: Vec<_> = structured(255, 100, 2)
+        .filter(|key| bucket(*key, SEEDS) == 5)
+        .collect();
+    assert!(together.len() > 50);
+    for seeds in [[1, SEEDS[1]], [SEEDS[0], 1], [SEEDS[0] ^ 2, SEEDS[1] ^ 2]] {
+        let first = bucket(together[0], seeds);
+        let still = together.iter().filter(|key| bucket(**key, seeds) == first);
+        assert!(still.count() < together.len() / 10, "{seeds:?}");
+    }
+}
+
+#[test]
+fn prefilter_bits_are_in_bounds_and_spread() {
+    let mut words = [0_u64; PREFILTER_WORDS];
+    for host in 0..=255 {
+        let bit = prefilter(u32::from_ne_bytes([10, 1, 3, host]));
+        words[bit.word] |= bit.mask;
+    }
+    let bits: u32 = words.iter().map(|word| word.count_ones()).sum();
+    assert!(bits > 240, "256 neighbours share bits: {bits}");
+}
+
+#[test]
+fn places_cover_a_ring_and_nothing_else() {
+    for (hash, len, expected) in [
+        (0, 3, 0),
+        (0x5555_5555, 3, 0),
+        (0x5555_5556, 3, 1),
+        (0xffff_ffff, 3, 2),
+        (u64::MAX, 1, 0),
+        (u64::MAX, u32::MAX, u32::MAX - 1),
+    ] {
+        assert_eq!(place(hash, len), expected, "{hash:#x} of {len}");
+    }
+}

@@ -1,1 +1,203 @@
+use std::collections::BTreeMap;
+use std::thread;
+use std::vec::Vec;
 
+use proptest::prelude::*;
+
+use super::distribute;
+use crate::abi::Path;
+use crate::counter::{Action, COUNTERS, Event, Totals, Verdict};
+use crate::flow::{FlowKey, Slot, State};
+use crate::host::HostTables;
+use crate::host::frame::{Frame, checksum};
+use crate::packet::SlicePacket;
+use crate::wire::tcp::{ACK, FIN, RST, SYN};
+
+const SEEDS: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344];
+const VIPA: [u8; 4] = [10, 1, 3, 10];
+/// The interface that packets come in on.
+const INGRESS: u32 = 2;
+/// The interface to the DYNAMICXCF network.
+const XCF: u32 = 3;
+
+mod endings;
+mod floods;
+mod headers;
+mod paths;
+mod selection;
+
+/// The packet path with everything that it needs, and what must have been counted so far.
+struct Bench {
+    tables: HostTables,
+    expected: BTreeMap<usize, u64>,
+}
+
+impl Bench {
+    /// A service on 10.1.3.10:8443 with these target slots in its ring. Slot n is reached by a link
+    /// to 02:00:00:00:00:n, out of the ingress interface.
+    fn new(ring: &[u16]) -> Self {
+        let mut tables = HostTables::new(256, SEEDS);
+        tables.add_service(VIPA, 8443, ring);
+        for slot in 0..16 {
+            tables.set_path(slot, link(slot, INGRESS));
+        }
+        tables.interfaces.insert(XCF);
+        Self {
+            tables,
+            expected: BTreeMap::new(),
+        }
+    }
+
+    /// Sends one frame through, and checks the verdict, the events beside it, all other counters,
+    /// and that the frame is what it was unless it is sent on. Returns the frame.
+    fn send(&mut self, mut bytes: Vec<u8>, verdict: Verdict, events: &[Event]) -> Vec<u8> {
+        let before = bytes.clone();
+        let given = distribute(&mut SlicePacket::new(&mut bytes, INGRESS), &self.tables);
+        assert_eq!(given, verdict);
+        let counted = [Event::Received]
+            .iter()
+            .chain(events)
+            .map(|event| event.index());
+        for index in counted.chain([verdict.index()]) {
+            *self.expected.entry(index).or_default() += 1;
+        }
+        for counter in COUNTERS {
+            let expected = self
+                .expected
+                .get(&counter.index)
+                .copied()
+                .unwrap_or_default();
+            let counted = self.tables.counters()[counter.index];
+            assert_eq!(counted, expected, "counter `{}`", counter.name);
+        }
+        match verdict.action() {
+            Action::Transmit | Action::Redirect => {
+                assert_eq!(
+                    checksum(&bytes[14..14 + 4 * usize::from(bytes[14] & 15)]),
+                    0
+                );
+                assert_eq!(bytes[22], before[22] - 1, "time to live");
+                let same = |range: std::ops::Range<usize>| bytes[range.clone()] == before[range];
+                assert!(same(12..22) && same(23..24) && same(26..bytes.len()));
+            }
+            Action::Pass | Action::Drop => assert_eq!(bytes, before),
+        }
+        bytes
+    }
+
+    /// Sends a segment that must go to a target, and returns its slot.
+    fn target(&mut self, frame: Frame, events: &[Event]) -> u16 {
+        let bytes = self.send(frame.bytes(), Verdict::Transmitted, events);
+        assert_eq!(bytes[..5], [2, 0, 0, 0, 0]);
+        assert_eq!(bytes[6..12], [2, 0, 0, 0, 1, 0]);
+        u16::from(bytes[5])
+    }
+
+    /// State and target of a flow.
+    fn flow(&self, client_port: u16) -> Option<(State, u16)> {
+        let key = FlowKey::tcp([10, 1, 1, 100], client_port, VIPA, 8443);
+        let mut slots = self.flows().filter(|(found, ..)| *found == key);
+        let flow = slots.next().map(|(_, state, target)| (state, target));
+        assert!(slots.next().is_none(), "twice in the table");
+        flow
+    }
+
+    fn flows(&self) -> impl Iterator<Item = (FlowKey, State, u16)> {
+        let slots = self
+            .tables
+            .buckets()
+            .iter()
+            .flat_map(|bucket| &bucket.slots);
+        slots
+            .filter_map(Slot::read)
+            .map(|(key, tag)| (key, tag.state(), tag.target()))
+    }
+
+    fn totals(&self) -> Totals {
+        [&self.tables.counters()].into_iter().collect()
+    }
+}
+
+fn link(slot: u16, ifindex: u32) -> Path {
+    let last = u8::try_from(slot).expect("few slots");
+    Path::link(ifindex, [2, 0, 0, 0, 1, 0], [2, 0, 0, 0, 0, last])
+}
+
+/// Opens a connection that is stored, and completes its handshake.
+fn establish(bench: &mut Bench, client_port: u16) -> u16 {
+    let target = bench.target(Frame::new(client_port, SYN), &[Event::FlowStored]);
+    assert_eq!(bench.target(Frame::new(client_port, ACK), &[]), target);
+    target
+}
+
+/// What the packet path must be for every packet, whatever it is.
+fn is_accounted_for(totals: &Totals) -> bool {
+    let actions = [
+        Action::Pass,
+        Action::Drop,
+        Action::Transmit,
+        Action::Redirect,
+    ];
+    let ends: u64 = actions.iter().map(|action| totals.action(*action)).sum();
+    totals.event(Event::Received) == ends
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_survived_and_counted(mut bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+        let bench = Bench::new(&[1, 2, 3]);
+        let before = bytes.clone();
+        let verdict = distribute(&mut SlicePacket::new(&mut bytes, INGRESS), &bench.tables);
+        prop_assert!(is_accounted_for(&bench.totals()));
+        prop_assert_eq!(bench.totals().verdict(verdict), 1);
+        if matches!(verdict.action(), Action::Pass | Action::Drop) {
+            prop_assert_eq!(bytes, before);
+        }
+    }
+
+    #[test]
+    fn any_change_to_a_segment_is_survived_and_counted(
+        flags: u8,
+        changes in prop::collection::vec((0..54_usize, any::<u8>()), 0..4),
+        len in 0..60_usize,
+    ) {
+        let bench = Bench::new(&[1, 2, 3]);
+        let mut bytes = Frame::new(40_000, flags).bytes();
+        for (at, value) in changes {
+            bytes[at] = value;
+        }
+        bytes.resize(len, 0);
+        let verdict = distribute(&mut SlicePacket::new(&mut bytes, INGRESS), &bench.tables);
+        prop_assert!(is_accounted_for(&bench.totals()));
+        prop_assert_eq!(bench.totals().verdict(verdict), 1);
+    }
+
+    #[test]
+    fn segments_of_one_connection_never_part(
+        segments in prop::collection::vec((0..6_u16, prop_oneof![
+            Just(ACK), Just(ACK | 8), Just(SYN), Just(FIN | ACK), Just(RST)
+        ]), 1..200),
+    ) {
+        // Without an end in between, every segment of a client port goes where its first SYN went.
+        let mut bench = Bench::new(&[1, 2, 3]);
+        let mut expected: BTreeMap<u16, u16> = BTreeMap::new();
+        for (port, flags) in segments {
+            let port = 40_000 + port;
+            let is_new = !expected.contains_key(&port)
+                || (flags == SYN && bench.flow(port).is_some_and(|(state, _)| state == State::Ending));
+            if is_new && flags != SYN {
+                continue;
+            }
+            let mut bytes = Frame::new(port, flags).bytes();
+            let verdict = distribute(&mut SlicePacket::new(&mut bytes, INGRESS), &bench.tables);
+            prop_assert_eq!(verdict, Verdict::Transmitted);
+            let target = u16::from(bytes[5]);
+            if is_new {
+                expected.insert(port, target);
+            }
+            prop_assert_eq!(expected.get(&port), Some(&target));
+            prop_assert_eq!(bench.flow(port).map(|(_, target)| target), Some(target));
+        }
+        bench.expected.clear();
+    }
+}

@@ -1,0 +1,98 @@
+//! Frames to feed the packet path with, as a client's host would build them.
+
+use std::vec;
+use std::vec::Vec;
+
+use crate::wire::{ethernet, ipv4, tcp};
+
+/// A TCP segment in IPv4 in Ethernet, by what a test cares about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Source address.
+    pub client: [u8; 4],
+    /// Source port.
+    pub client_port: u16,
+    /// Destination address.
+    pub dvipa: [u8; 4],
+    /// Destination port.
+    pub port: u16,
+    /// TCP's control bits.
+    pub flags: u8,
+    /// Time to live.
+    pub ttl: u8,
+    /// 32-bit words of IP options, at most 10.
+    pub ip_options: u8,
+    /// 32-bit words of TCP options, at most 10.
+    pub tcp_options: u8,
+    /// Flags and offset of a fragment.
+    pub fragment: u16,
+    /// Bytes of payload.
+    pub payload: u16,
+}
+
+impl Frame {
+    /// A segment from `client_port` of 10.1.1.100 to port 8443 of 10.1.3.10.
+    #[must_use]
+    pub const fn new(client_port: u16, flags: u8) -> Self {
+        Self {
+            client: [10, 1, 1, 100],
+            client_port,
+            dvipa: [10, 1, 3, 10],
+            port: 8443,
+            flags,
+            ttl: 64,
+            ip_options: 0,
+            tcp_options: 0,
+            fragment: 0,
+            payload: 0,
+        }
+    }
+
+    /// The frame's bytes, with a valid header checksum. TCP's checksum is left 0.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let ip_words = 5 + self.ip_options;
+        let tcp_words = 5 + self.tcp_options;
+        let ip_len = usize::from(ip_words) * 4;
+        let total_len = ip_len + usize::from(tcp_words) * 4 + usize::from(self.payload);
+        let mut bytes = vec![0xee; ethernet::LEN + total_len];
+        bytes[..6].copy_from_slice(&[2, 0, 0, 0, 0, 0xaa]);
+        bytes[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 0xbb]);
+        bytes[12..14].copy_from_slice(&ethernet::IPV4.0.to_ne_bytes());
+
+        let (header, segment) = bytes[ethernet::LEN..].split_at_mut(ip_len);
+        let len = u16::try_from(total_len).unwrap_or(u16::MAX);
+        header.fill(1); // an option of one byte: no operation
+        header[ipv4::VERSION_IHL] = 0x40 | ip_words;
+        header[ipv4::TOTAL_LEN..][..2].copy_from_slice(&len.to_be_bytes());
+        header[ipv4::FRAGMENT..][..2].copy_from_slice(&self.fragment.to_be_bytes());
+        header[ipv4::TTL] = self.ttl;
+        header[ipv4::PROTOCOL] = tcp::PROTOCOL;
+        header[ipv4::ADDRESSES..][..4].copy_from_slice(&self.client);
+        header[ipv4::ADDRESSES + 4..][..4].copy_from_slice(&self.dvipa);
+        header[ipv4::TTL + 2..][..2].fill(0);
+        let sum = checksum(header);
+        header[ipv4::TTL + 2..][..2].copy_from_slice(&sum.to_be_bytes());
+
+        segment[..2].copy_from_slice(&self.client_port.to_be_bytes());
+        segment[2..4].copy_from_slice(&self.port.to_be_bytes());
+        segment[tcp::DATA_OFFSET] = tcp_words << 4;
+        segment[tcp::FLAGS] = self.flags;
+        segment[16..18].fill(0);
+        bytes
+    }
+}
+
+/// The checksum of an IPv4 header (RFC 1071); 0 over a header whose checksum is valid.
+#[must_use]
+pub fn checksum(header: &[u8]) -> u16 {
+    let words = header.chunks(2).map(|pair| {
+        let high = u32::from(pair[0]) << 8;
+        high | pair.get(1).map_or(0, |low| u32::from(*low))
+    });
+    let mut sum: u32 = words.sum();
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).unwrap_or(u16::MAX)
+}
