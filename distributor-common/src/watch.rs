@@ -1,10 +1,10 @@
-//! What the kernel reports about listening sockets.
+//! What the kernel reports about the TCP sockets of one stack.
 //!
 //! A report only says that something has happened to one socket. How many
-//! listeners there are is never counted from reports: the socket dump is the
-//! truth, and a report is the reason to look.
+//! listeners there are and which connections live is never concluded from
+//! reports: the socket dump is the truth, and a report is the reason to look.
 
-/// One socket began or stops to listen.
+/// One socket begins or stops to listen.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenerReport {
@@ -20,20 +20,36 @@ pub struct ListenerReport {
     pub what: u16,
 }
 
+/// One connection leaves the state in which its program can use it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CloseReport {
+    /// The socket's cookie, as the socket dump names it.
+    pub cookie: u64,
+    /// The local address, in network byte order; IPv4 is in the first four bytes.
+    pub local: [u8; 16],
+    /// The remote address, likewise.
+    pub remote: [u8; 16],
+    /// [`AF_INET`] or [`AF_INET6`].
+    pub family: u32,
+    /// The local port, host byte order.
+    pub local_port: u16,
+    /// The remote port, host byte order.
+    pub remote_port: u16,
+}
+
 /// `ListenerReport::what`: the socket listens; the dump already has it.
 pub const LISTENS: u16 = 1;
 /// `ListenerReport::what`: the socket stops to listen; the dump may have it for a moment yet.
 pub const CLOSES: u16 = 2;
 
-/// `ListenerReport::family`: IPv4.
+/// IPv4.
 pub const AF_INET: u32 = 2;
-/// `ListenerReport::family`: IPv6, which includes dual-stack sockets.
+/// IPv6, which includes dual-stack sockets with v4-mapped addresses.
 pub const AF_INET6: u32 = 10;
 
-/// Length of a report in bytes.
-pub const REPORT_LEN: usize = 32;
-
-const _: () = assert!(size_of::<ListenerReport>() == REPORT_LEN);
+const _: () = assert!(size_of::<ListenerReport>() == 32);
+const _: () = assert!(size_of::<CloseReport>() == 48);
 
 impl ListenerReport {
     /// Reads a report from the bytes of the ring buffer; `None` when there are too few.
@@ -50,6 +66,27 @@ impl ListenerReport {
             family: u32::from_ne_bytes(*family),
             port: u16::from_ne_bytes(*port),
             what: u16::from_ne_bytes(*what),
+        })
+    }
+}
+
+impl CloseReport {
+    /// Reads a report from the bytes of the ring buffer; `None` when there are too few.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let (cookie, rest) = bytes.split_first_chunk()?;
+        let (local, rest) = rest.split_first_chunk()?;
+        let (remote, rest) = rest.split_first_chunk()?;
+        let (family, rest) = rest.split_first_chunk()?;
+        let (local_port, rest) = rest.split_first_chunk()?;
+        let (remote_port, _) = rest.split_first_chunk()?;
+        Some(Self {
+            cookie: u64::from_ne_bytes(*cookie),
+            local: *local,
+            remote: *remote,
+            family: u32::from_ne_bytes(*family),
+            local_port: u16::from_ne_bytes(*local_port),
+            remote_port: u16::from_ne_bytes(*remote_port),
         })
     }
 }

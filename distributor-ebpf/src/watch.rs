@@ -4,53 +4,80 @@
     missing_docs,
     reason = "the `sock_ops` macro generates items without documentation"
 )]
-//! Reports the listening sockets of one stack as they come and go.
+//! Reports the listeners of one stack as they come and go, and connections as they close.
 //!
-//! The program sees every TCP socket below the cgroup that it is attached to,
-//! of whatever network namespace. It never changes what a socket does, keeps
-//! the callback flags that others have set, and is silent about every socket
-//! that is not of its own stack's namespace or does not listen.
+//! The programs see every TCP socket below the cgroup that they are attached
+//! to, of whatever network namespace. They never change what a socket does,
+//! keep the callback flags that others have set, and are silent about every
+//! socket that is not in the namespace of their own stack.
 
 use aya_ebpf::{
     EbpfContext,
     bindings::{
-        BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_LISTEN_CB,
-        BPF_TCP_LISTEN,
+        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG,
+        BPF_SOCK_OPS_TCP_LISTEN_CB, BPF_TCP_CLOSE, BPF_TCP_CLOSE_WAIT, BPF_TCP_ESTABLISHED,
+        BPF_TCP_FIN_WAIT1, BPF_TCP_FIN_WAIT2, BPF_TCP_LISTEN,
     },
     helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie},
     macros::{map, sock_ops},
     maps::RingBuf,
     programs::SockOpsContext,
 };
-use distributor_common::watch::{AF_INET, CLOSES, LISTENS, ListenerReport};
+use distributor_common::watch::{AF_INET, CLOSES, CloseReport, LISTENS, ListenerReport};
 
 /// Reports for the daemon; one that finds no room is lost, which its next dump makes good.
 #[map]
 static LISTENER_REPORT: RingBuf = RingBuf::with_byte_size(64 << 10, 0);
 
+/// Reports for the daemon; one that finds no room is lost, which the owner's audit makes good.
+#[map]
+static CLOSE_REPORT: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
 /// Cookie of the network namespace that the stack is in; set by the daemon before loading.
 #[unsafe(no_mangle)]
 static NETNS_COOKIE: u64 = 0;
 
-/// Every callback of a program like this one ends with this: let things go on.
+/// Every callback of a program like these ends with this: let things go on.
 const GO_ON: u32 = 1;
 
 /// Reports that a socket listens, and asks to be called when it no longer does.
-///
-/// Connections that a listener accepts inherit the request; their state
-/// changes are recognised by the state that they come from, and end here.
 #[sock_ops]
-fn watch(ctx: SockOpsContext) -> u32 {
+fn watch_listeners(ctx: SockOpsContext) -> u32 {
     match ctx.op() {
         BPF_SOCK_OPS_TCP_LISTEN_CB if is_own(&ctx) => {
-            let flags = ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG;
-            // A socket that takes no flags is found to be gone by the dump instead.
-            let _ = ctx.set_cb_flags(flags.cast_signed());
-            report(&ctx, LISTENS);
+            ask_for_states(&ctx);
+            report_listener(&ctx, LISTENS);
         }
         // The other argument is the new state: a listener can only close.
         BPF_SOCK_OPS_STATE_CB if ctx.arg(0) == BPF_TCP_LISTEN && is_own(&ctx) => {
-            report(&ctx, CLOSES);
+            report_listener(&ctx, CLOSES);
+        }
+        _ => {}
+    }
+    GO_ON
+}
+
+/// Reports that an accepted connection closes while its program could still use it.
+///
+/// The kernel tells the end of every other connection by itself. Of one that
+/// is closed with `SO_LINGER` and no time it tells only that something has
+/// ended: by then it has forgotten the peer.
+#[sock_ops]
+fn watch_closes(ctx: SockOpsContext) -> u32 {
+    match ctx.op() {
+        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB if is_own(&ctx) => ask_for_states(&ctx),
+        BPF_SOCK_OPS_STATE_CB
+            if ctx.arg(1) == BPF_TCP_CLOSE
+                && matches!(
+                    ctx.arg(0),
+                    BPF_TCP_ESTABLISHED
+                        | BPF_TCP_CLOSE_WAIT
+                        | BPF_TCP_FIN_WAIT1
+                        | BPF_TCP_FIN_WAIT2
+                )
+                && is_own(&ctx) =>
+        {
+            report_close(&ctx);
         }
         _ => {}
     }
@@ -67,31 +94,83 @@ fn is_own(ctx: &SockOpsContext) -> bool {
     cookie == unsafe { core::ptr::read_volatile(&raw const NETNS_COOKIE) }
 }
 
+/// Asks to be called when the socket changes its state.
+///
+/// Connections that a listener accepts inherit the request.
 #[inline(always)]
-fn report(ctx: &SockOpsContext, what: u16) {
-    let family = ctx.family();
-    let mut address = [0; 4];
-    if family == AF_INET {
-        address[0] = ctx.local_ip4();
-    } else {
-        // SAFETY: the context is valid, and the kernel allows reads of one word each only.
-        address = [0, 1, 2, 3]
-            .map(|word| unsafe { core::ptr::read_volatile(&raw const (*ctx.ops).local_ip6[word]) });
-    }
+fn ask_for_states(ctx: &SockOpsContext) {
+    let flags = ctx.cb_flags() | BPF_SOCK_OPS_STATE_CB_FLAG;
+    // The end of a socket that takes no flags is found by the daemon's dumps.
+    let _ = ctx.set_cb_flags(flags.cast_signed());
+}
+
+#[inline(always)]
+fn report_listener(ctx: &SockOpsContext, what: u16) {
     let Some(mut entry) = LISTENER_REPORT.reserve::<ListenerReport>(0) else {
         return;
     };
-    // SAFETY: the context is the one that the kernel called this program with.
-    let cookie = unsafe { bpf_get_socket_cookie(ctx.as_ptr()) };
     entry.write(ListenerReport {
-        cookie,
-        // SAFETY: both are sixteen bytes without any invalid value.
-        address: unsafe { core::mem::transmute::<[u32; 4], [u8; 16]>(address) },
-        family,
+        cookie: socket_cookie(ctx),
+        address: local_address(ctx),
+        family: ctx.family(),
         port: ctx.local_port() as u16,
         what,
     });
     entry.submit(0);
+}
+
+#[inline(always)]
+fn report_close(ctx: &SockOpsContext) {
+    let Some(mut entry) = CLOSE_REPORT.reserve::<CloseReport>(0) else {
+        return;
+    };
+    entry.write(CloseReport {
+        cookie: socket_cookie(ctx),
+        local: local_address(ctx),
+        remote: remote_address(ctx),
+        family: ctx.family(),
+        local_port: ctx.local_port() as u16,
+        // Unlike the local one, it comes in network byte order.
+        remote_port: u32::from_be(ctx.remote_port()) as u16,
+    });
+    entry.submit(0);
+}
+
+#[inline(always)]
+fn socket_cookie(ctx: &SockOpsContext) -> u64 {
+    // SAFETY: the context is the one that the kernel called this program with.
+    unsafe { bpf_get_socket_cookie(ctx.as_ptr()) }
+}
+
+#[inline(always)]
+fn local_address(ctx: &SockOpsContext) -> [u8; 16] {
+    if ctx.family() == AF_INET {
+        return bytes([ctx.local_ip4(), 0, 0, 0]);
+    }
+    // SAFETY: the context is valid, and the kernel allows reads of one word each only.
+    bytes(
+        [0, 1, 2, 3]
+            .map(|word| unsafe { core::ptr::read_volatile(&raw const (*ctx.ops).local_ip6[word]) }),
+    )
+}
+
+#[inline(always)]
+fn remote_address(ctx: &SockOpsContext) -> [u8; 16] {
+    if ctx.family() == AF_INET {
+        return bytes([ctx.remote_ip4(), 0, 0, 0]);
+    }
+    // SAFETY: the context is valid, and the kernel allows reads of one word each only.
+    bytes(
+        [0, 1, 2, 3].map(|word| unsafe {
+            core::ptr::read_volatile(&raw const (*ctx.ops).remote_ip6[word])
+        }),
+    )
+}
+
+#[inline(always)]
+fn bytes(words: [u32; 4]) -> [u8; 16] {
+    // SAFETY: both are sixteen bytes without any invalid value.
+    unsafe { core::mem::transmute::<[u32; 4], [u8; 16]>(words) }
 }
 
 #[cfg(not(test))]

@@ -6,6 +6,7 @@
 
 pub mod addresses;
 pub mod admin;
+pub mod connections;
 pub mod dataplane;
 pub mod group;
 pub mod links;
@@ -15,6 +16,7 @@ pub mod netlink;
 mod objects;
 pub mod profile_files;
 mod sock_diag;
+pub mod sock_ops;
 
 #[cfg(test)]
 mod testing;

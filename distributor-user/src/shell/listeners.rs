@@ -14,6 +14,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use distributor_common::watch::{CLOSES, LISTENS, ListenerReport};
 use netlink_packet_sock_diag::inet::StateFlags;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -21,21 +22,18 @@ use tracing::warn;
 
 use crate::engine::fact::ReadyRow;
 
+use super::netlink::EVENT_BUFFER_BYTES;
 use super::sock_diag::{Ended, EndedSockets, Entry, Scope, SockDiag};
-use hook::{Hook, Report, Transition};
-
-mod hook;
+use super::sock_ops::{self, Report, SockOpsError, SockOpsProgram, reports};
 
 #[cfg(test)]
 mod tests;
-
-pub use hook::HookError;
 
 /// Time between two dumps when nothing is reported.
 const BACKSTOP: Duration = Duration::from_secs(5);
 
 /// The same without the program: a new listener is noticed by dumps only.
-const BACKSTOP_WITHOUT_HOOK: Duration = Duration::from_millis(500);
+const BACKSTOP_WITHOUT_PROGRAM: Duration = Duration::from_millis(500);
 
 /// `lo` has this index in every network namespace.
 const LOOPBACK: u32 = 1;
@@ -44,7 +42,7 @@ const LOOPBACK: u32 = 1;
 #[derive(Debug)]
 pub struct Listeners {
     dvipas: watch::Sender<BTreeSet<IpAddr>>,
-    missing: Option<HookError>,
+    missing: Option<SockOpsError>,
 }
 
 impl Listeners {
@@ -62,26 +60,25 @@ impl Listeners {
     ///
     /// The kernel refuses `sock_diag` sockets.
     pub fn start(object: Option<&[u8]>) -> io::Result<(Self, watch::Receiver<Vec<ReadyRow>>)> {
-        let hook = object.ok_or(HookError::NoObject).and_then(Hook::attach);
-        let (hook, missing) = match hook {
-            Ok(hook) => (Some(hook), None),
+        let (program, missing) = match SockOpsProgram::attach(object) {
+            Ok(program) => (Some(program), None),
             Err(reason) => (None, Some(reason)),
         };
         if let Some(reason) = &missing {
             let reason = reason as &dyn std::error::Error;
-            let dump_ms = BACKSTOP_WITHOUT_HOOK.as_millis();
+            let dump_ms = BACKSTOP_WITHOUT_PROGRAM.as_millis();
             warn!(reason, "new listeners are noticed only every {dump_ms} ms");
         }
         let (dvipas, wanted) = watch::channel(BTreeSet::new());
         let (ready, snapshots) = watch::channel(Vec::new());
         let task = Task {
-            backstop: if hook.is_some() {
+            backstop: if program.is_some() {
                 BACKSTOP
             } else {
-                BACKSTOP_WITHOUT_HOOK
+                BACKSTOP_WITHOUT_PROGRAM
             },
-            hook,
-            ended: EndedSockets::open()?,
+            program,
+            ended: EndedSockets::open(EVENT_BUFFER_BYTES)?,
             sock_diag: SockDiag::open()?,
             wanted,
             ready,
@@ -93,7 +90,7 @@ impl Listeners {
 
     /// Why listeners are not reported as they come; `None` when they are.
     #[must_use]
-    pub fn missing(&self) -> Option<&HookError> {
+    pub fn missing(&self) -> Option<&SockOpsError> {
         self.missing.as_ref()
     }
 
@@ -103,8 +100,47 @@ impl Listeners {
     }
 }
 
+/// What the program reports about one socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ListenerChange {
+    what: Transition,
+    /// The socket's cookie.
+    cookie: u64,
+    /// What it is bound to, never v4-mapped.
+    address: IpAddr,
+}
+
+/// What happens to a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transition {
+    /// It listens.
+    Listens,
+    /// It is about to leave the kernel's tables.
+    Closes,
+}
+
+impl Report for ListenerChange {
+    const PROGRAM: &'static str = "watch_listeners";
+    const RING: &'static str = "LISTENER_REPORT";
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let report = ListenerReport::parse(bytes)?;
+        let what = match report.what {
+            LISTENS => Transition::Listens,
+            CLOSES => Transition::Closes,
+            _ => return None,
+        };
+        let address = sock_ops::address(report.family, report.address);
+        Some(Self {
+            what,
+            cookie: report.cookie,
+            address,
+        })
+    }
+}
+
 struct Task {
-    hook: Option<Hook>,
+    program: Option<SockOpsProgram<ListenerChange>>,
     ended: EndedSockets,
     sock_diag: SockDiag,
     wanted: watch::Receiver<BTreeSet<IpAddr>>,
@@ -132,7 +168,7 @@ impl Task {
                 Ok(None) => return,
                 Err(error) => {
                     warn!(%error, "listeners are noticed by dumps only");
-                    self.backstop = BACKSTOP_WITHOUT_HOOK;
+                    self.backstop = BACKSTOP_WITHOUT_PROGRAM;
                     sleep(self.backstop).await;
                     Cause::Backstop
                 }
@@ -147,7 +183,7 @@ impl Task {
                 }
                 Err(error) => {
                     warn!(%error, "listeners could not be counted");
-                    sleep(BACKSTOP_WITHOUT_HOOK).await;
+                    sleep(BACKSTOP_WITHOUT_PROGRAM).await;
                 }
             }
         }
@@ -162,7 +198,7 @@ impl Task {
                 changed = self.wanted.changed() => {
                     changed.ok().map(|()| Cause::NewSet)
                 }
-                reports = reports(&mut self.hook) => {
+                reports = reports(self.program.as_mut()) => {
                     if !self.take(&reports?) {
                         continue;
                     }
@@ -187,7 +223,7 @@ impl Task {
     }
 
     /// Keeps which sockets close; says whether the reports are about a watched DVIPA.
-    fn take(&mut self, reports: &[Report]) -> bool {
+    fn take(&mut self, reports: &[ListenerChange]) -> bool {
         let mut is_relevant = false;
         for report in reports {
             match report.what {
@@ -238,12 +274,4 @@ fn serves(entry: &Entry, dvipa: IpAddr) -> bool {
 /// Whether a listener bound to `address` may take connections to `dvipa`, v6-only or not.
 fn may_serve(address: IpAddr, dvipa: IpAddr) -> bool {
     address.is_unspecified() || address == dvipa
-}
-
-/// Waits for reports of the program; for ever when there is none.
-async fn reports(hook: &mut Option<Hook>) -> io::Result<Vec<Report>> {
-    match hook {
-        Some(hook) => hook.next().await,
-        None => std::future::pending().await,
-    }
 }

@@ -16,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 
 /// What the kernel keeps for a reader of events that is late. A storm of ending connections
 /// fills the default, some 200 kB, within milliseconds.
-const EVENT_BUFFER_BYTES: usize = 8 << 20;
+pub(super) const EVENT_BUFFER_BYTES: usize = 8 << 20;
 
 /// Larger than any datagram that the kernel sends: dumps come in at most 32 KiB.
 const DATAGRAM_BYTES: usize = 64 << 10;
@@ -101,17 +101,31 @@ pub(super) enum Received {
 }
 
 impl NetlinkSocket {
-    /// Opens a socket for requests, and for the events of the multicast `groups`.
-    pub(super) fn open(protocol: isize, groups: &[u32]) -> io::Result<Self> {
+    /// Opens a socket for requests.
+    pub(super) fn open(protocol: isize) -> io::Result<Self> {
         let mut socket = Socket::new(protocol)?;
-        socket.set_non_blocking(true)?;
         socket.bind(&SocketAddr::new(0, 0))?;
+        Self::register(socket)
+    }
+
+    /// Opens a socket for the events of the multicast `groups`, of which the kernel keeps about
+    /// as many as fit into `buffer_bytes`.
+    pub(super) fn subscribe(
+        protocol: isize,
+        groups: &[u32],
+        buffer_bytes: usize,
+    ) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
+        socket.bind(&SocketAddr::new(0, 0))?;
+        set_receive_buffer(&socket, buffer_bytes);
         for group in groups {
             socket.add_membership(*group)?;
         }
-        if !groups.is_empty() {
-            enlarge_receive_buffer(&socket, EVENT_BUFFER_BYTES);
-        }
+        Self::register(socket)
+    }
+
+    fn register(socket: Socket) -> io::Result<Self> {
+        socket.set_non_blocking(true)?;
         // SAFETY: the socket owns its descriptor, and nothing here replaces or closes it while
         // the reactor knows it.
         let socket = unsafe { AsyncFd::register(socket) }?;
@@ -134,18 +148,25 @@ impl NetlinkSocket {
 
     /// Receives one datagram. Safe to cancel: nothing is taken from the socket by a wait.
     pub(super) async fn receive(&mut self) -> io::Result<Received> {
-        let buffer = &mut self.buffer;
+        // A long answer is read without a wait; other tasks get their turn all the same.
+        tokio::task::coop::consume_budget().await;
         loop {
-            let mut guard = self.socket.readable().await?;
-            let received = guard.try_io(|socket| socket.get_ref().recv(&mut &mut buffer[..], 0));
-            match received {
-                Ok(Ok(length)) => return Ok(Received::Datagram(length)),
-                Ok(Err(error)) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    return Ok(Received::Overrun);
-                }
-                Ok(Err(error)) => return Err(error),
-                Err(_would_block) => {}
+            if let Some(received) = self.try_receive()? {
+                return Ok(received);
             }
+            self.socket.readable().await?.clear_ready();
+        }
+    }
+
+    /// Receives one datagram if there is one.
+    pub(super) fn try_receive(&mut self) -> io::Result<Option<Received>> {
+        match self.socket.get_ref().recv(&mut &mut self.buffer[..], 0) {
+            Ok(length) => Ok(Some(Received::Datagram(length))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                Ok(Some(Received::Overrun))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -198,7 +219,7 @@ impl RouteEvents {
     pub(super) fn open(groups: &[rtnetlink::MulticastGroup]) -> io::Result<Self> {
         let groups: Vec<u32> = groups.iter().map(|group| *group as u32).collect();
         Ok(Self {
-            socket: NetlinkSocket::open(NETLINK_ROUTE, &groups)?,
+            socket: NetlinkSocket::subscribe(NETLINK_ROUTE, &groups, EVENT_BUFFER_BYTES)?,
             pending: 0..0,
         })
     }
@@ -240,7 +261,7 @@ impl RouteEvents {
 }
 
 /// Sets the receive buffer beyond `net.core.rmem_max` where the process may, else up to it.
-fn enlarge_receive_buffer(socket: &Socket, bytes: usize) {
+fn set_receive_buffer(socket: &Socket, bytes: usize) {
     if setsockopt(socket, sockopt::RcvBufForce, &bytes).is_err() {
         // A smaller buffer only means that a storm leads to an `Overrun` earlier.
         let _ = SockRef::from(socket).set_recv_buffer_size(bytes);

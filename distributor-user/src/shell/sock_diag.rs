@@ -30,6 +30,9 @@ const ENDED_TCP: [u32; 2] = [1, 3];
 /// A dump that keeps being interrupted is started anew this often before it counts as failed.
 const DUMP_ATTEMPTS: u32 = 5;
 
+/// Ended sockets that are returned at once at most; others stay in the kernel meanwhile.
+const MAX_ENDED: usize = 256;
+
 /// Asks about sockets of one network namespace, one question at a time.
 pub(super) struct SockDiag {
     socket: NetlinkSocket,
@@ -47,7 +50,7 @@ impl SockDiag {
     /// Opens a socket in the network namespace of the calling thread.
     pub(super) fn open() -> io::Result<Self> {
         Ok(Self {
-            socket: NetlinkSocket::open(NETLINK_SOCK_DIAG, &[])?,
+            socket: NetlinkSocket::open(NETLINK_SOCK_DIAG)?,
             sequence: 0,
         })
     }
@@ -181,30 +184,35 @@ pub(super) struct EndedSockets {
 
 impl EndedSockets {
     /// Subscribes in the network namespace of the calling thread.
-    pub(super) fn open() -> io::Result<Self> {
-        Ok(Self {
-            socket: NetlinkSocket::open(NETLINK_SOCK_DIAG, &ENDED_TCP)?,
-        })
+    pub(super) fn open(buffer_bytes: usize) -> io::Result<Self> {
+        let socket = NetlinkSocket::subscribe(NETLINK_SOCK_DIAG, &ENDED_TCP, buffer_bytes)?;
+        Ok(Self { socket })
     }
 
-    /// Waits for sockets that have ended. Safe to cancel: nothing is taken before it returns.
+    /// Waits for sockets that have ended, and returns as many as are there.
+    ///
+    /// Safe to cancel: nothing is taken before the wait is over.
     pub(super) async fn next(&mut self) -> io::Result<Ended> {
-        match self.socket.receive().await? {
-            Received::Overrun => Ok(Ended {
-                sockets: Vec::new(),
-                is_incomplete: true,
-            }),
-            Received::Datagram(length) => {
-                let messages = self.socket.messages(length);
-                let sockets = messages
-                    .filter_map(|message| Entry::parse(message.payload()))
-                    .collect();
-                Ok(Ended {
-                    sockets,
-                    is_incomplete: false,
-                })
+        let mut ended = Ended {
+            sockets: Vec::new(),
+            is_incomplete: false,
+        };
+        let mut received = Some(self.socket.receive().await?);
+        while let Some(one) = received {
+            match one {
+                Received::Overrun => ended.is_incomplete = true,
+                Received::Datagram(length) => {
+                    let messages = self.socket.messages(length);
+                    let entries = messages.filter_map(|message| Entry::parse(message.payload()));
+                    ended.sockets.extend(entries);
+                }
             }
+            if ended.sockets.len() >= MAX_ENDED {
+                break;
+            }
+            received = self.socket.try_receive()?;
         }
+        Ok(ended)
     }
 }
 

@@ -1,13 +1,11 @@
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use socket2::{Domain, Socket, Type};
 
-use super::hook::cgroup_root;
 use super::*;
 use crate::shell::testing::{in_namespace, ip, object, soon};
 
@@ -55,14 +53,14 @@ async fn becomes(
     start.elapsed()
 }
 
-fn start(hook: bool) -> (Listeners, watch::Receiver<Vec<ReadyRow>>) {
+fn start(program: bool) -> (Listeners, watch::Receiver<Vec<ReadyRow>>) {
     ip(&format!("address add {DVIPA}/32 dev lo scope host"));
     ip(&format!("address add {OTHER}/32 dev lo scope host"));
-    let object = hook.then(|| object("watch"));
+    let object = program.then(|| object("watch"));
     let (listeners, snapshots) = Listeners::start(object.as_deref()).expect("the task");
     assert_eq!(
         listeners.missing().is_none(),
-        hook,
+        program,
         "{:?}",
         listeners.missing()
     );
@@ -211,7 +209,8 @@ fn a_closing_listener_is_never_counted() {
 #[test]
 fn other_namespaces_are_none_of_our_business() {
     in_namespace(|| async {
-        let mut hook = Hook::attach(&object("watch")).expect("the program is attached");
+        let mut program: SockOpsProgram<ListenerChange> =
+            SockOpsProgram::attach(Some(&object("watch"))).expect("the program is attached");
         let stranger = std::thread::spawn(|| {
             in_namespace(|| async {
                 ip(&format!("address add {DVIPA}/32 dev lo scope host"));
@@ -220,9 +219,9 @@ fn other_namespaces_are_none_of_our_business() {
         });
         stranger.join().expect("the other namespace");
         let own = listener("127.0.0.1", 8443, false);
-        let report = soon("a report", hook.next()).await.expect("reports");
+        let report = soon("a report", program.next()).await.expect("reports");
         assert_eq!(report.len(), 1, "{report:?}");
-        let Report {
+        let ListenerChange {
             what,
             address,
             cookie,
@@ -248,25 +247,4 @@ fn without_the_program_dumps_find_everything() {
         drop(opened);
         becomes(&mut snapshots, &[]).await;
     });
-}
-
-#[test]
-fn cgroup_mounts() {
-    let v1 = "31 30 0:27 / /sys/fs/cgroup/cpu rw shared:9 - cgroup cgroup rw,cpu";
-    let unified = "33 30 0:29 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";
-    let only = "29 28 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate";
-    let part = "40 28 0:26 /system.slice /mnt/my\\040part rw - cgroup2 none rw";
-    for (mounts, expected) in [
-        (&[v1][..], None),
-        (&[v1, unified], Some("/sys/fs/cgroup/unified")),
-        (&[part, only], Some("/sys/fs/cgroup")),
-        (&[part], Some("/mnt/my part")),
-        (&[""], None),
-    ] {
-        assert_eq!(
-            cgroup_root(&mounts.join("\n")),
-            expected.map(PathBuf::from),
-            "{mounts:?}"
-        );
-    }
 }

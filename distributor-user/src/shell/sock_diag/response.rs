@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use netlink_packet_core::{NlasIterator, Parseable};
 use netlink_packet_sock_diag::constants::INET_DIAG_SKV6ONLY;
-use netlink_packet_sock_diag::inet::{InetResponseBuffer, InetResponseHeader};
+use netlink_packet_sock_diag::inet::{InetResponseBuffer, InetResponseHeader, Timer};
 
 use super::unmapped;
 
@@ -21,6 +21,9 @@ pub(in crate::shell) struct Entry {
     pub(in crate::shell) ifindex: u32,
     /// Identifies the socket as long as the machine runs.
     pub(in crate::shell) cookie: u64,
+    /// Whether this is what the kernel keeps of a closed connection, in `FIN_WAIT_2` or
+    /// `TIME_WAIT`: no program has it any more, and no event will tell when it goes.
+    pub(in crate::shell) is_remnant: bool,
     /// Whether a listener of the family IPv6 takes no IPv4 connections.
     pub(in crate::shell) is_v6_only: bool,
 }
@@ -47,6 +50,7 @@ impl Entry {
             remote: SocketAddr::new(unmapped(id.destination_address), id.destination_port),
             ifindex: id.interface_id,
             cookie: high << 32 | low,
+            is_remnant: header.timer == Some(Timer::TimeWait),
             is_v6_only,
         })
     }

@@ -5,6 +5,7 @@ use netlink_packet_sock_diag::constants::{TCP_ESTABLISHED, TCP_TIME_WAIT};
 use socket2::{Domain, Socket, Type};
 
 use super::*;
+use crate::shell::netlink::EVENT_BUFFER_BYTES;
 use crate::shell::testing::{eventually, in_namespace, soon};
 
 /// A connection between two addresses of `lo`: its client and its server.
@@ -151,7 +152,7 @@ fn one_connection_is_found_in_every_state() {
 #[test]
 fn ends_are_events_of_both_families() {
     in_namespace(|| async {
-        let mut ended = EndedSockets::open().expect("a socket");
+        let mut ended = EndedSockets::open(EVENT_BUFFER_BYTES).expect("a socket");
         for listen in ["127.0.0.2:0", "[::]:0"] {
             let listener = TcpListener::bind(listen).expect("a listener");
             let (near, far) = connection(&listener, "127.0.0.9", "127.0.0.2");

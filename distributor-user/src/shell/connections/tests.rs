@@ -1,0 +1,357 @@
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::time::timeout;
+
+use super::*;
+use crate::shell::testing::{in_namespace, ip, object, soon};
+
+const DVIPA: &str = "10.1.3.10";
+
+/// Long enough for several looks at what is ending.
+const SEVERAL_LOOKS: Duration = Duration::from_millis(600);
+
+struct Server {
+    listener: TcpListener,
+}
+
+impl Server {
+    /// A server that listens on a DVIPA in one of the ways of servers.
+    fn start(address: &str) -> Self {
+        if ip("-4 address show dev lo").contains(DVIPA) {
+            return Self {
+                listener: TcpListener::bind(address).expect("a listener"),
+            };
+        }
+        ip(&format!("address add {DVIPA}/32 dev lo scope host"));
+        Self {
+            listener: TcpListener::bind(address).expect("a listener"),
+        }
+    }
+
+    fn port(&self) -> u16 {
+        self.listener.local_addr().expect("a bound listener").port()
+    }
+
+    /// A connection to the DVIPA, its client bound to `client_port` (0: any).
+    fn connect(&self, client_port: u16) -> Connection {
+        let client: SocketAddr = SocketAddr::new([127, 0, 0, 9].into(), client_port);
+        let server = SocketAddr::new(DVIPA.parse().expect("an address"), self.port());
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_reuse_address(true).expect("SO_REUSEADDR");
+        socket.bind(&client.into()).expect("the port is free");
+        socket.connect(&server.into()).expect("the server listens");
+        let near = TcpStream::from(socket);
+        let client = near.local_addr().expect("a connection");
+        let flow = FlowKey {
+            client: client.ip(),
+            client_port: client.port(),
+            dvipa: server.ip(),
+            port: server.port(),
+        };
+        let (far, _) = self.listener.accept().expect("the connection");
+        Connection { near, far, flow }
+    }
+}
+
+struct Connection {
+    near: TcpStream,
+    far: TcpStream,
+    flow: FlowKey,
+}
+
+fn dvipas() -> BTreeSet<IpAddr> {
+    BTreeSet::from([DVIPA.parse().expect("an address")])
+}
+
+fn start() -> (Connections, mpsc::Receiver<Ends>) {
+    let (connections, ends) = Connections::start(Some(&object("watch"))).expect("the task");
+    assert!(
+        connections.missing().is_none(),
+        "{:?}",
+        connections.missing()
+    );
+    connections.watch(dvipas());
+    (connections, ends)
+}
+
+async fn next(ends: &mut mpsc::Receiver<Ends>) -> Ends {
+    soon("an end of a connection", ends.recv())
+        .await
+        .expect("the task runs")
+}
+
+/// Asserts that nothing is reported for a while.
+async fn silence(ends: &mut mpsc::Receiver<Ends>) {
+    if let Ok(unexpected) = timeout(SEVERAL_LOOKS, ends.recv()).await {
+        panic!("nothing expected, found {unexpected:?}");
+    }
+}
+
+const WAYS_TO_LISTEN: [&str; 4] = ["10.1.3.10:0", "0.0.0.0:0", "[::]:0", "[::ffff:10.1.3.10]:0"];
+
+#[test]
+fn the_client_closes_first() {
+    in_namespace(|| async {
+        for address in WAYS_TO_LISTEN {
+            let server = Server::start(address);
+            let (_connections, mut ends) = start();
+            let Connection {
+                near,
+                mut far,
+                flow,
+            } = server.connect(0);
+            drop(near);
+            assert_eq!(far.read(&mut [0]).expect("the end of the stream"), 0);
+            // The server still has it.
+            assert_eq!(list(&dvipas()).await.expect("a list"), [flow], "{address}");
+            drop(far);
+            assert_eq!(next(&mut ends).await, Ends::Ending(vec![flow]), "{address}");
+            assert_eq!(next(&mut ends).await, Ends::Gone(vec![flow]), "{address}");
+            assert_eq!(list(&dvipas()).await.expect("a list"), [], "{address}");
+        }
+    });
+}
+
+#[test]
+fn the_server_closes_first() {
+    in_namespace(|| async {
+        let mut remnants = BTreeSet::new();
+        for address in WAYS_TO_LISTEN {
+            let server = Server::start(address);
+            let (_connections, mut ends) = start();
+            if !remnants.is_empty() {
+                let Ends::Ending(again) = next(&mut ends).await else {
+                    panic!("what is left")
+                };
+                assert_eq!(
+                    again.into_iter().collect::<BTreeSet<_>>(),
+                    remnants,
+                    "{address}"
+                );
+            }
+            let Connection { near, far, flow } = server.connect(0);
+            drop(far);
+            // At once, though the client has not closed: FIN_WAIT_2.
+            assert_eq!(next(&mut ends).await, Ends::Ending(vec![flow]), "{address}");
+            silence(&mut ends).await;
+            drop(near);
+            // TIME_WAIT.
+            silence(&mut ends).await;
+            assert!(
+                list(&dvipas()).await.expect("a list").contains(&flow),
+                "{address}"
+            );
+            remnants.insert(flow);
+        }
+    });
+}
+
+#[test]
+fn a_reset_ends_it_at_once() {
+    in_namespace(|| async {
+        for address in WAYS_TO_LISTEN {
+            let server = Server::start(address);
+            let (_connections, mut ends) = start();
+            for by_client in [true, false] {
+                let Connection { near, far, flow } = server.connect(0);
+                let resetting = if by_client { &near } else { &far };
+                SockRef::from(resetting)
+                    .set_linger(Some(Duration::ZERO))
+                    .expect("SO_LINGER");
+                if by_client {
+                    drop(near);
+                    drop(far);
+                } else {
+                    drop(far);
+                    drop(near);
+                }
+                assert_eq!(next(&mut ends).await, Ends::Ending(vec![flow]), "{address}");
+                assert_eq!(next(&mut ends).await, Ends::Gone(vec![flow]), "{address}");
+            }
+            silence(&mut ends).await;
+        }
+    });
+}
+
+#[test]
+fn a_reset_is_reported_while_the_program_still_has_the_socket() {
+    in_namespace(|| async {
+        let server = Server::start("[::]:0");
+        let (_connections, mut ends) = start();
+        let Connection { near, far, flow } = server.connect(0);
+        SockRef::from(&near)
+            .set_linger(Some(Duration::ZERO))
+            .expect("SO_LINGER");
+        drop(near);
+        assert_eq!(next(&mut ends).await, Ends::Ending(vec![flow]));
+        assert_eq!(next(&mut ends).await, Ends::Gone(vec![flow]));
+        drop(far);
+        silence(&mut ends).await;
+    });
+}
+
+#[test]
+fn without_the_program_a_reset_by_the_server_leads_to_an_audit() {
+    in_namespace(|| async {
+        let server = Server::start("[::]:0");
+        let (connections, mut ends) = Connections::start(None).expect("the task");
+        assert!(connections.missing().is_some());
+        connections.watch(dvipas());
+        for _ in 0..3 {
+            let Connection { near, far, .. } = server.connect(0);
+            SockRef::from(&far)
+                .set_linger(Some(Duration::ZERO))
+                .expect("SO_LINGER");
+            drop(far);
+            drop(near);
+        }
+        assert_eq!(next(&mut ends).await, Ends::Resync);
+        assert_eq!(list(&dvipas()).await.expect("what the audit asks"), []);
+    });
+}
+
+#[test]
+fn a_half_closed_connection_lives() {
+    in_namespace(|| async {
+        let server = Server::start("[::]:0");
+        let (connections, mut ends) = start();
+        let Connection {
+            mut near,
+            mut far,
+            flow,
+        } = server.connect(0);
+        far.shutdown(Shutdown::Write)
+            .expect("the server has sent everything");
+        silence(&mut ends).await;
+        // Nor does looking anew end it: FIN_WAIT_2, but a program has it.
+        connections.watch(dvipas());
+        silence(&mut ends).await;
+        near.write_all(b"upload")
+            .expect("the other direction is open");
+        drop(near);
+        let mut received = String::new();
+        far.read_to_string(&mut received).expect("all of it");
+        assert_eq!(received, "upload");
+        drop(far);
+        assert_eq!(next(&mut ends).await, Ends::Ending(vec![flow]));
+    });
+}
+
+#[test]
+fn a_connection_that_lives_again_is_not_gone() {
+    in_namespace(|| async {
+        let server = Server::start("[::]:0");
+        let (_connections, mut ends) = start();
+        let Connection { near, far, flow } = server.connect(0);
+        drop(far);
+        assert_eq!(next(&mut ends).await, Ends::Ending(vec![flow]));
+        drop(near);
+        // The server's TIME_WAIT yields to a new connection from the same port.
+        let again = server.connect(flow.client_port);
+        assert_eq!(again.flow, flow);
+        silence(&mut ends).await;
+        drop(again.near);
+        drop(again.far);
+        assert_eq!(next(&mut ends).await, Ends::Ending(vec![flow]));
+        assert_eq!(next(&mut ends).await, Ends::Gone(vec![flow]));
+    });
+}
+
+#[test]
+fn every_connection_of_many_is_reported_once() {
+    in_namespace(|| async {
+        let server = Server::start("[::]:0");
+        let (_connections, mut ends) = start();
+        let mut expected = BTreeSet::new();
+        let mut ending = Vec::new();
+        let mut gone = Vec::new();
+        for _ in 0..300 {
+            let Connection { near, far, flow } = server.connect(0);
+            drop(near);
+            drop(far);
+            expected.insert(flow);
+        }
+        while gone.len() < expected.len() {
+            match next(&mut ends).await {
+                Ends::Ending(flows) => ending.extend(flows),
+                Ends::Gone(flows) => gone.extend(flows),
+                Ends::Resync => panic!("a few hundred events fit"),
+            }
+        }
+        for (what, flows) in [("ending", ending), ("gone", gone)] {
+            assert_eq!(flows.len(), expected.len(), "{what} once each");
+            assert_eq!(
+                flows.into_iter().collect::<BTreeSet<_>>(),
+                expected,
+                "{what}"
+            );
+        }
+        silence(&mut ends).await;
+    });
+}
+
+#[test]
+fn lost_events_are_said_to_be_lost() {
+    in_namespace(|| async {
+        let server = Server::start("10.1.3.10:0");
+        let (connections, mut ends) =
+            Connections::start_with_buffer(Some(&object("watch")), 8 << 10).expect("the task");
+        connections.watch(dvipas());
+        // The runtime has one thread: the task runs when the last one has ended.
+        let ended: BTreeSet<FlowKey> = (0..500)
+            .map(|_| {
+                let Connection { near, far, flow } = server.connect(0);
+                drop(near);
+                drop(far);
+                flow
+            })
+            .collect();
+        let mut gone = BTreeSet::new();
+        loop {
+            match next(&mut ends).await {
+                Ends::Ending(_) => {}
+                Ends::Gone(flows) => gone.extend(flows),
+                Ends::Resync => break,
+            }
+        }
+        assert!(
+            gone.is_subset(&ended) && gone.len() < ended.len(),
+            "{} gone",
+            gone.len()
+        );
+        assert_eq!(list(&dvipas()).await.expect("what the audit asks"), []);
+    });
+}
+
+#[test]
+fn lists_connections_in_every_state() {
+    in_namespace(|| async {
+        let server = Server::start("[::]:0");
+        let established = server.connect(0);
+        let finwait2 = server.connect(0);
+        drop(finwait2.far);
+        let timewait = server.connect(0);
+        drop(timewait.far);
+        drop(timewait.near);
+        let closewait = server.connect(0);
+        drop(closewait.near);
+        let mut expected = [
+            established.flow,
+            finwait2.flow,
+            timewait.flow,
+            closewait.flow,
+        ]
+        .to_vec();
+        expected.sort();
+        assert_eq!(list(&dvipas()).await.expect("a list"), expected);
+        assert_eq!(list(&BTreeSet::new()).await.expect("a list"), []);
+        drop((
+            established.near,
+            established.far,
+            finwait2.near,
+            closewait.far,
+        ));
+    });
+}

@@ -1,0 +1,179 @@
+//! The `sock_ops` programs that report on sockets: loading, attaching, reading.
+//!
+//! A program lives as long as its [`SockOpsProgram`]; nothing of it is pinned,
+//! so a daemon that is killed leaves nothing behind. Programs of other stacks
+//! and of other software on the same cgroup are left alone.
+
+use std::fs::{self, File};
+use std::io;
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::PathBuf;
+
+use aya::maps::{MapData, RingBuf};
+use aya::programs::{CgroupAttachMode, SockOps};
+use aya::{Ebpf, EbpfLoader};
+use distributor_common::watch::AF_INET;
+use tokio::io::unix::AsyncFd;
+
+use super::namespace;
+
+#[cfg(test)]
+mod tests;
+
+/// Name of the constant of both programs: the namespace whose sockets they report.
+const NETNS_COOKIE: &str = "NETNS_COOKIE";
+
+/// What one of the programs reports.
+pub(super) trait Report: Sized {
+    /// Name of the program in the object.
+    const PROGRAM: &'static str;
+    /// Name of its ring buffer.
+    const RING: &'static str;
+
+    /// Reads a report; `None` when it is none.
+    fn parse(bytes: &[u8]) -> Option<Self>;
+}
+
+/// Why sockets cannot be reported on as things happen to them.
+#[derive(Debug, thiserror::Error)]
+pub enum SockOpsError {
+    /// The eBPF object is not there.
+    #[error("this program was built without its eBPF objects; `cargo xtask build-ebpf` makes them")]
+    NoObject,
+    /// There is no cgroup to attach to.
+    #[error("no cgroup v2 hierarchy is mounted; `mount -t cgroup2 none /sys/fs/cgroup` does it")]
+    NoCgroup,
+    /// The mounts or the cgroup cannot be read.
+    #[error("cannot open `{path}`")]
+    Open {
+        /// What could not be opened.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel does not say which network namespace this is.
+    #[error("the kernel has no cookie for network namespaces; Linux 5.14 or later has")]
+    NoNamespaceCookie(#[source] io::Error),
+    /// The object is not the one that this program was built with.
+    #[error("the eBPF object has no `{0}`")]
+    Incomplete(&'static str),
+    /// The kernel refused the object.
+    #[error("the kernel does not load the eBPF object `watch`")]
+    Load(#[from] aya::EbpfError),
+    /// The kernel refused the program.
+    #[error("the kernel does not load or attach a program of the eBPF object `watch`")]
+    Program(#[from] aya::programs::ProgramError),
+    /// The kernel refused the ring buffer.
+    #[error("the kernel does not provide a ring buffer of the eBPF object `watch`")]
+    Map(#[from] aya::maps::MapError),
+    /// The ring buffer cannot be waited for.
+    #[error("a ring buffer of the eBPF object `watch` cannot be waited for")]
+    Wait(#[source] io::Error),
+}
+
+/// An attached program and its reports.
+pub(super) struct SockOpsProgram<R> {
+    ring: AsyncFd<RingBuf<MapData>>,
+    /// Holds the program and its link.
+    _program: Ebpf,
+    report: PhantomData<R>,
+}
+
+impl<R: Report> SockOpsProgram<R> {
+    /// Loads the program of the eBPF object `watch` for the calling thread's namespace and
+    /// attaches it to the root cgroup.
+    pub(super) fn attach(object: Option<&[u8]>) -> Result<Self, SockOpsError> {
+        let object = object.ok_or(SockOpsError::NoObject)?;
+        let cgroup = cgroup()?;
+        let cookie = namespace::cookie().map_err(SockOpsError::NoNamespaceCookie)?;
+        let mut ebpf = EbpfLoader::new()
+            .override_global(NETNS_COOKIE, &cookie, true)
+            .load(object)?;
+        let program = ebpf.program_mut(R::PROGRAM);
+        let program: &mut SockOps = program
+            .ok_or(SockOpsError::Incomplete(R::PROGRAM))?
+            .try_into()?;
+        program.load()?;
+        // A link never displaces another program, and takes no flag that says so.
+        program.attach(cgroup, CgroupAttachMode::Single)?;
+        let ring = ebpf
+            .take_map(R::RING)
+            .ok_or(SockOpsError::Incomplete(R::RING))?;
+        let ring = RingBuf::try_from(ring)?;
+        // SAFETY: the ring buffer owns its descriptor, and nothing here replaces or closes it
+        // while the reactor knows it.
+        let ring =
+            unsafe { AsyncFd::register(ring) }.map_err(|error| SockOpsError::Wait(error.into()))?;
+        Ok(Self {
+            ring,
+            _program: ebpf,
+            report: PhantomData,
+        })
+    }
+
+    /// Waits for reports and returns all that are there.
+    ///
+    /// Safe to cancel: nothing is taken before the wait is over.
+    pub(super) async fn next(&mut self) -> io::Result<Vec<R>> {
+        tokio::task::coop::consume_budget().await;
+        loop {
+            let ring = self.ring.get_mut();
+            let mut reports = Vec::new();
+            while let Some(bytes) = ring.next() {
+                reports.extend(R::parse(&bytes));
+            }
+            if !reports.is_empty() {
+                return Ok(reports);
+            }
+            self.ring.readable_mut().await?.clear_ready();
+        }
+    }
+}
+
+/// Waits for reports of a program that may be missing: then for ever.
+pub(super) async fn reports<R: Report>(
+    program: Option<&mut SockOpsProgram<R>>,
+) -> io::Result<Vec<R>> {
+    match program {
+        Some(program) => program.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The address in a report, never v4-mapped.
+pub(super) fn address(family: u32, bytes: [u8; 16]) -> IpAddr {
+    if family == AF_INET {
+        let [a, b, c, d, ..] = bytes;
+        IpAddr::from([a, b, c, d])
+    } else {
+        IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
+    }
+}
+
+/// Opens the root of the cgroup v2 hierarchy, wherever it is mounted.
+fn cgroup() -> Result<File, SockOpsError> {
+    let open =
+        |path: PathBuf| File::open(&path).map_err(|source| SockOpsError::Open { path, source });
+    let path = PathBuf::from("/proc/self/mountinfo");
+    let mounts = fs::read_to_string(&path).map_err(|source| SockOpsError::Open { path, source })?;
+    open(cgroup_root(&mounts).ok_or(SockOpsError::NoCgroup)?)
+}
+
+/// Finds where the cgroup v2 hierarchy is mounted (`proc_pid_mountinfo(5)`).
+///
+/// Of several mounts the one that shows the most of it: that with the
+/// shortest root, which is `/` where nothing is hidden.
+pub(super) fn cgroup_root(mountinfo: &str) -> Option<PathBuf> {
+    let mounts = mountinfo.lines().filter_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let is_cgroup2 = filesystem.split(' ').next() == Some("cgroup2");
+        let mut fields = mount.split(' ').skip(3);
+        let (root, path) = (fields.next()?, fields.next()?);
+        is_cgroup2.then_some((root.len(), path))
+    });
+    // The kernel writes a space in a path as `\040`, and so on.
+    mounts
+        .min()
+        .map(|(_, path)| PathBuf::from(path.replace("\\040", " ")))
+}
