@@ -11,6 +11,8 @@
 //! keep the callback flags that others have set, and are silent about every
 //! socket that is not in the namespace of their own stack.
 
+mod panic;
+
 use aya_ebpf::{
     EbpfContext,
     bindings::{
@@ -172,13 +174,3 @@ fn bytes(words: [u32; 4]) -> [u8; 16] {
     // SAFETY: both are sixteen bytes without any invalid value.
     unsafe { core::mem::transmute::<[u32; 4], [u8; 16]>(words) }
 }
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
-}
-
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

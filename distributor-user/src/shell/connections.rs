@@ -73,7 +73,7 @@ pub struct Connections {
 impl Connections {
     /// Starts the task, in the network namespace of the calling thread.
     ///
-    /// `object` is the eBPF object with the program `watch_closes`. Without
+    /// `object` is the eBPF object `watch`. Without
     /// it, or where it cannot be attached, a warning names what is missing,
     /// and a server that resets a connection (`SO_LINGER` of 0) leads to
     /// [`Ends::Resync`], at most once a second.

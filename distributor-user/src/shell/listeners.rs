@@ -48,7 +48,7 @@ pub struct Listeners {
 impl Listeners {
     /// Starts the task, in the network namespace of the calling thread.
     ///
-    /// `object` is the eBPF object with the program `watch`. Without it, or
+    /// `object` is the eBPF object `watch`. Without it, or
     /// where it cannot be attached, a warning names what is missing and new
     /// listeners are noticed within half a second instead of at once.
     ///

@@ -1,7 +1,6 @@
 //! Network namespaces for the tests of the shell; needs root.
 
 use std::future::Future;
-use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -64,13 +63,4 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future)
         .await
         .unwrap_or_else(|_elapsed| panic!("not within {DEADLINE:?}: {what}"))
-}
-
-/// The bytes of a built eBPF object.
-pub(crate) fn object(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../target/bpf/bpfel-unknown-none/bpf")
-        .join(name);
-    std::fs::read(&path)
-        .unwrap_or_else(|error| panic!("{error}: {}: run `cargo xtask build-ebpf`", path.display()))
 }

@@ -5,7 +5,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 use tokio::time::timeout;
 
 use super::*;
-use crate::shell::testing::{in_namespace, ip, object, soon};
+use crate::shell::objects::{WATCH, built};
+use crate::shell::testing::{in_namespace, ip, soon};
 
 const DVIPA: &str = "10.1.3.10";
 
@@ -66,7 +67,7 @@ fn dvipas() -> BTreeSet<IpAddr> {
 }
 
 fn start() -> (Connections, mpsc::Receiver<Ends>) {
-    let (connections, ends) = Connections::start(Some(&object("watch"))).expect("the task");
+    let (connections, ends) = Connections::start(built(WATCH)).expect("the task");
     assert!(
         connections.missing().is_none(),
         "{:?}",
@@ -297,7 +298,7 @@ fn lost_events_are_said_to_be_lost() {
     in_namespace(|| async {
         let server = Server::start("10.1.3.10:0");
         let (connections, mut ends) =
-            Connections::start_with_buffer(Some(&object("watch")), 8 << 10).expect("the task");
+            Connections::start_with_buffer(built(WATCH), 8 << 10).expect("the task");
         connections.watch(dvipas());
         // The runtime has one thread: the task runs when the last one has ended.
         let ended: BTreeSet<FlowKey> = (0..500)

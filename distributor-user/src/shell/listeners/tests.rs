@@ -7,7 +7,8 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use socket2::{Domain, Socket, Type};
 
 use super::*;
-use crate::shell::testing::{in_namespace, ip, object, soon};
+use crate::shell::objects::{WATCH, built};
+use crate::shell::testing::{in_namespace, ip, soon};
 
 const DVIPA: &str = "10.1.3.10";
 const OTHER: &str = "10.1.3.11";
@@ -56,8 +57,8 @@ async fn becomes(
 fn start(program: bool) -> (Listeners, watch::Receiver<Vec<ReadyRow>>) {
     ip(&format!("address add {DVIPA}/32 dev lo scope host"));
     ip(&format!("address add {OTHER}/32 dev lo scope host"));
-    let object = program.then(|| object("watch"));
-    let (listeners, snapshots) = Listeners::start(object.as_deref()).expect("the task");
+    let object = program.then(|| built(WATCH)).flatten();
+    let (listeners, snapshots) = Listeners::start(object).expect("the task");
     assert_eq!(
         listeners.missing().is_none(),
         program,
@@ -169,7 +170,7 @@ fn a_listener_from_before_is_noticed_when_it_ends() {
         ip(&format!("address add {DVIPA}/32 dev lo scope host"));
         for address in [DVIPA, "0.0.0.0", "::", "::ffff:10.1.3.10"] {
             let before = listener(address, 8443, false);
-            let (listeners, mut snapshots) = Listeners::start(Some(&object("watch"))).expect("it");
+            let (listeners, mut snapshots) = Listeners::start(built(WATCH)).expect("it");
             listeners.watch(dvipas(&[DVIPA]));
             becomes(&mut snapshots, &[row(DVIPA, 8443, 1)]).await;
             drop(before);
@@ -210,7 +211,7 @@ fn a_closing_listener_is_never_counted() {
 fn other_namespaces_are_none_of_our_business() {
     in_namespace(|| async {
         let mut program: SockOpsProgram<ListenerChange> =
-            SockOpsProgram::attach(Some(&object("watch"))).expect("the program is attached");
+            SockOpsProgram::attach(built(WATCH)).expect("the program is attached");
         let stranger = std::thread::spawn(|| {
             in_namespace(|| async {
                 ip(&format!("address add {DVIPA}/32 dev lo scope host"));
