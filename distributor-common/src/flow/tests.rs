@@ -165,15 +165,17 @@ fn bucket_of(slots: &[(State, u16)]) -> Bucket {
     bucket
 }
 
+/// Why, what the slots are before, and which is taken.
+type Case<'a> = (
+    &'a str,
+    [(State, u16); 8],
+    Result<(usize, PlaceKind), Unplaced>,
+);
+
 #[test]
 fn slots_are_given_away_in_order() {
     use State::{Ending as E, Established as O, Free as F, HalfOpen as H};
     let now = 1000;
-    type Case<'a> = (
-        &'a str,
-        [(State, u16); 8],
-        Result<(usize, PlaceKind), Unplaced>,
-    );
     let cases: &[Case<'_>] = &[
         (
             "a free slot before everything",
