@@ -14,6 +14,7 @@ pub mod namespace;
 pub mod process;
 pub mod profile;
 pub mod program;
+pub mod sandbox;
 pub mod scenario;
 pub mod snapshot;
 pub mod stack;
