@@ -6,6 +6,7 @@
 mod check;
 mod keygen;
 mod netstat;
+mod run;
 
 use std::process::ExitCode;
 
@@ -13,6 +14,8 @@ use clap::{Parser, Subcommand};
 
 /// Where daemons keep their admin sockets and state.
 const DEFAULT_RUN_DIR: &str = "/run/distributor";
+/// Where daemons pin their maps and links.
+const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/distributor";
 
 /// Distributes the connections of a virtual IP address over Linux stacks, as z/OS does.
 #[derive(Debug, Parser)]
@@ -28,6 +31,8 @@ enum Verb {
     Check(check::Check),
     /// Makes a key for a group.
     Keygen(keygen::Keygen),
+    /// Runs a stack: reads its profile, joins its group, distributes.
+    Run(run::Run),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),
 }
@@ -38,6 +43,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Keygen(arguments) => keygen::run(&arguments),
+        Verb::Run(arguments) => run::run(arguments),
         Verb::Netstat(arguments) => netstat::run(&arguments),
     };
     done.unwrap_or_else(|error| {

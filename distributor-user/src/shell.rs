@@ -7,6 +7,7 @@
 pub mod addresses;
 pub mod admin;
 pub mod connections;
+pub mod daemon;
 pub mod dataplane;
 pub mod group;
 pub mod links;

@@ -1,0 +1,117 @@
+//! `distributor run`: one stack, until a signal ends it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+use super::{DEFAULT_PIN_DIR, DEFAULT_RUN_DIR};
+use crate::shell::daemon::{self, DaemonOptions};
+
+/// Arguments of `distributor run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// The profile of this stack.
+    #[arg(long, value_name = "FILE")]
+    profile: PathBuf,
+    /// Where INCLUDE looks for `dataset(member)`; may be repeated.
+    #[arg(long, value_name = "DIR")]
+    include_dir: Vec<PathBuf>,
+    /// The name of this stack: 1 to 16 letters, digits, `-`, `_`, `@`, `#` or `$`.
+    #[arg(long, value_parser = stack_name)]
+    name: String,
+    /// The group's key, made by `distributor keygen`; repeated during rotation: the first one
+    /// seals, all of them open.
+    #[arg(long, value_name = "FILE", required = true)]
+    key: Vec<PathBuf>,
+    /// An interface on which packets for DVIPAs arrive; may be repeated. Without it: every
+    /// interface that is up and has an address, except lo.
+    #[arg(long, value_name = "IF")]
+    interface: Vec<String>,
+    /// The interface of the DYNAMICXCF network. Without it: the one that has the DYNAMICXCF
+    /// address, or an address of its subnet.
+    #[arg(long, value_name = "IF")]
+    xcf_interface: Option<String>,
+    /// The address of another stack, to find the group by, besides DESTIP and multicast; may be
+    /// repeated.
+    #[arg(long, value_name = "ADDR")]
+    seed: Vec<IpAddr>,
+    /// The group's UDP port.
+    #[arg(long, default_value_t = crate::shell::group::DEFAULT_PORT)]
+    port: u16,
+    /// How many connections the flow table holds; 16 bytes each.
+    #[arg(long, value_name = "N", default_value_t = 1 << 20)]
+    flow_capacity: u32,
+    /// How long a clean stop waits for connections to end, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    stop_deadline: u64,
+    /// Where the admin socket and the record of changed settings are kept.
+    #[arg(long, env = "DISTRIBUTOR_RUN_DIR", default_value = DEFAULT_RUN_DIR)]
+    run_dir: PathBuf,
+    /// Where maps and links are pinned; on a mounted bpffs.
+    #[arg(long, env = "DISTRIBUTOR_PIN_DIR", default_value = DEFAULT_PIN_DIR)]
+    pin_dir: PathBuf,
+}
+
+fn stack_name(text: &str) -> Result<String, String> {
+    let is_legal = |letter: char| letter.is_ascii_alphanumeric() || "-_@#$".contains(letter);
+    if (1..=16).contains(&text.len()) && text.chars().all(is_legal) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "expected 1 to 16 letters, digits, `-`, `_`, `@`, `#` or `$`, found `{text}`"
+        ))
+    }
+}
+
+pub(super) fn run(arguments: Run) -> anyhow::Result<ExitCode> {
+    let filter = EnvFilter::try_from_env("DISTRIBUTOR_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let options = DaemonOptions {
+        profile: arguments.profile,
+        include_dirs: arguments.include_dir,
+        name: arguments.name,
+        keys: arguments.key,
+        interfaces: arguments.interface,
+        xcf_interface: arguments.xcf_interface,
+        seeds: arguments.seed,
+        port: arguments.port,
+        flow_capacity: arguments.flow_capacity,
+        stop_deadline: Duration::from_secs(arguments.stop_deadline),
+        run_dir: arguments.run_dir,
+        pin_dir: arguments.pin_dir,
+    };
+    // One thread: the loop owns everything, and its namespace is the process's.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the async runtime cannot be started")?;
+    runtime.block_on(daemon::run(options))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stack_name;
+
+    #[test]
+    fn a_name_is_fit_for_a_file_name() {
+        for (text, is_legal) in [
+            ("TCPIP2", true),
+            ("a-b_c@#$", true),
+            ("", false),
+            ("..", false),
+            ("a/b", false),
+            ("ABCDEFGHIJKLMNOPQ", false),
+        ] {
+            assert_eq!(stack_name(text).is_ok(), is_legal, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The daemon: one loop that owns everything.
+//!
+//! What happens arrives on channels and becomes an event of the engine; what
+//! the engine answers is executed here in order, and nothing is decided here.
+//! The tasks beside the loop (group, addresses, next hops, sockets, admin) each
+//! own their sockets and send to one channel; all of them may be dropped at any
+//! time, because what must outlive the daemon is pinned in the kernel.
+//!
+//! Dropping a [`Daemon`] puts nothing back: that is what lets its successor go
+//! on where it was. Only [`stop`](Daemon::stop) does.
+
+mod execute;
+mod interim;
+mod network;
+mod open;
+mod reports;
+mod stop;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+use tracing::{info, warn};
+
+use crate::engine::stack::{Event, NextHopKey, Placement, Stack};
+use crate::shell::dataplane::Dataplane;
+use crate::shell::group::{ConflictKind, Group, GroupEvent};
+use network::Network;
+
+/// How often the engine and the repairs look around.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What `distributor run` was told.
+#[derive(Clone, Debug)]
+pub struct DaemonOptions {
+    /// The profile.
+    pub profile: PathBuf,
+    /// Where INCLUDE looks for members.
+    pub include_dirs: Vec<PathBuf>,
+    /// The stack's name.
+    pub name: String,
+    /// Key files, the sealing one first.
+    pub keys: Vec<PathBuf>,
+    /// Ingress interfaces by name; empty means all that can be.
+    pub interfaces: Vec<String>,
+    /// The interface of the DYNAMICXCF network by name.
+    pub xcf_interface: Option<String>,
+    /// Addresses of other stacks.
+    pub seeds: Vec<IpAddr>,
+    /// The group's UDP port.
+    pub port: u16,
+    /// How many flows the table holds.
+    pub flow_capacity: u32,
+    /// How long a clean stop waits for connections.
+    pub stop_deadline: Duration,
+    /// Where the admin socket and the record of changed settings are.
+    pub run_dir: PathBuf,
+    /// Where maps and links are pinned.
+    pub pin_dir: PathBuf,
+}
+
+/// Runs one stack until SIGTERM or SIGINT, then stops cleanly.
+///
+/// # Errors
+///
+/// The profile, a key, an interface or the machine does not allow it; nothing was changed then.
+pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let (mut daemon, mut sources) = Daemon::open(options).await?;
+    daemon.start().await;
+    info!("stack {} is up", daemon.stack.name());
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = signals.stop() => break,
+            _ = tick.tick() => daemon.tick().await,
+            input = sources.next() => daemon.take(input).await,
+        }
+    }
+    daemon.stop(&mut sources, &mut signals).await
+}
+
+/// One running stack.
+pub(super) struct Daemon {
+    options: DaemonOptions,
+    began: Instant,
+    stack: Stack,
+    dataplane: Dataplane,
+    group: Group,
+    kernel: open::Kernel,
+    network: Network,
+    placements: BTreeMap<IpAddr, Placement>,
+    activated: BTreeMap<IpAddr, String>,
+}
+
+/// Something that arrived on one of the channels.
+pub(super) enum Input {
+    Event(Event),
+    Group(GroupEvent),
+    Admin(crate::shell::admin::Pending),
+    AddressRepaired(IpAddr),
+}
+
+impl Daemon {
+    /// Returns the engine's clock: monotonic, since the daemon began.
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    async fn start(&mut self) {
+        let effects = self.stack.start(self.now());
+        self.execute(effects).await;
+    }
+
+    async fn handle(&mut self, event: Event) {
+        let effects = self.stack.handle(event, self.now());
+        self.execute(effects).await;
+    }
+
+    async fn take(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => self.handle(event).await,
+            Input::Group(event) => self.take_group(event).await,
+            Input::Admin((request, answer)) => {
+                let reply = self.answer(request).await;
+                // Whoever asked may have gone.
+                let _ = answer.send(reply);
+            }
+            Input::AddressRepaired(address) => {
+                warn!("address {address} was removed by somebody and is back");
+            }
+        }
+    }
+
+    async fn take_group(&mut self, event: GroupEvent) {
+        let event = match event {
+            GroupEvent::Joined {
+                name, dynamic_xcf, ..
+            } => Event::Joined { name, dynamic_xcf },
+            GroupEvent::State { name, values } => Event::State { name, values },
+            GroupEvent::Left { name, .. } => Event::Left { name },
+            GroupEvent::Fact { from, fact } => Event::Fact { from, fact },
+            GroupEvent::PathUp {
+                name,
+                ifindex,
+                peer_address,
+            } => {
+                let path = NextHopKey {
+                    ifindex,
+                    destination: peer_address,
+                };
+                Event::Path {
+                    name,
+                    path,
+                    is_up: true,
+                }
+            }
+            GroupEvent::PathDown {
+                name,
+                ifindex,
+                peer_address,
+            } => {
+                let path = NextHopKey {
+                    ifindex,
+                    destination: peer_address,
+                };
+                Event::Path {
+                    name,
+                    path,
+                    is_up: false,
+                }
+            }
+            GroupEvent::Addresses { .. } => return,
+            GroupEvent::Conflict {
+                what,
+                name,
+                dynamic_xcf,
+                at,
+            } => {
+                warn!(
+                    "{name} ({dynamic_xcf}) at {at} is not admitted: its {what} belongs to a \
+                     living stack",
+                    what = spell(what)
+                );
+                return;
+            }
+            GroupEvent::Refused { what, by } => {
+                let what = spell(what);
+                warn!("{by} does not admit this stack: its {what} belongs to another living stack");
+                return;
+            }
+        };
+        self.handle(event).await;
+    }
+
+    async fn tick(&mut self) {
+        if let Err(error) = self.dataplane.sweep() {
+            warn!("the flow table could not be swept: {error}");
+        }
+        match self.dataplane.reattach() {
+            Ok(repaired) => {
+                for interface in repaired {
+                    warn!(
+                        "the program on {} was detached by somebody and is back",
+                        interface.name
+                    );
+                }
+            }
+            Err(error) => warn!("the program could not be attached again: {error}"),
+        }
+        self.handle(Event::Tick).await;
+    }
+}
+
+fn spell(what: ConflictKind) -> &'static str {
+    match what {
+        ConflictKind::Name => "name",
+        ConflictKind::DynamicXcf => "DYNAMICXCF address",
+    }
+}
+
+/// The signals that end a daemon.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be caught");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Returns when the daemon is asked to stop.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

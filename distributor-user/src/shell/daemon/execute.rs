@@ -1,0 +1,121 @@
+//! Executes the engine's effects, in their order.
+//!
+//! An effect that fails is told to the operator and the rest goes on: the
+//! engine's desired state stands, and what is missing is repaired later.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+
+use tracing::{debug, error, info, warn};
+
+use super::Daemon;
+use super::interim::arp;
+use super::reports::wall_clock;
+use crate::engine::fact::Fact;
+use crate::engine::forwarding::{Flow, FlowKey};
+use crate::engine::message::Message;
+use crate::engine::stack::{Effect, Event, Placement};
+use crate::shell::connections;
+use crate::shell::group::SendError;
+
+impl Daemon {
+    pub(super) async fn execute(&mut self, effects: Vec<Effect>) {
+        let mut queue = VecDeque::from(effects);
+        while let Some(effect) = queue.pop_front() {
+            match self.perform(effect).await {
+                Ok(None) => {}
+                Ok(Some(event)) => queue.extend(self.stack.handle(event, self.now())),
+                Err(error) => error!("{error:#}"),
+            }
+        }
+    }
+
+    /// Performs one effect; returns the event that it asked for.
+    async fn perform(&mut self, effect: Effect) -> anyhow::Result<Option<Event>> {
+        match effect {
+            Effect::Place { dvipa, placement } => self.place(dvipa, placement).await?,
+            Effect::Forward(forwarding) => self.dataplane.apply(&forwarding)?,
+            Effect::Watch(dvipas) => {
+                self.kernel.listeners.watch(dvipas.clone());
+                self.kernel.connections.watch(dvipas);
+            }
+            Effect::Resolve(paths) => self.kernel.next_hops.watch(paths),
+            Effect::Send { to, fact } => self.send(&to, &fact)?,
+            Effect::Publish { key, value } => self.group.publish(key, value),
+            Effect::MarkEnding(flows) => self.dataplane.mark_ending(&flows),
+            Effect::RemoveEnded { target, flows } => {
+                let removed = self.dataplane.remove_ended(&flows, target);
+                debug!(
+                    "{removed} of {} ended flows of {target} were in the table",
+                    flows.len()
+                );
+            }
+            Effect::ForgetTarget(target) => {
+                let removed = self.dataplane.forget_target(target);
+                info!("{removed} flows of {target} were removed: it is not coming back");
+            }
+            Effect::ListConnections { dvipa, asked } => {
+                let flows = connections::list(&BTreeSet::from([dvipa])).await?;
+                return Ok(Some(Event::Connections {
+                    dvipa,
+                    asked,
+                    flows,
+                }));
+            }
+            Effect::SnapshotFlows {
+                request,
+                target,
+                dvipa,
+            } => {
+                let is_asked = |flow: &Flow| flow.target == target && flow.key.dvipa == dvipa;
+                let flows = self.dataplane.flows().filter(is_asked).collect();
+                return Ok(Some(Event::FlowSnapshot { request, flows }));
+            }
+            Effect::Tell(message) => tell(&message),
+        }
+        Ok(None)
+    }
+
+    /// Sends a fact; a member that has just left needs none.
+    fn send(&self, to: &str, fact: &Fact) -> anyhow::Result<()> {
+        match self.group.send(to, fact) {
+            Ok(()) | Err(SendError::NoMember(_)) => Ok(()),
+            Err(error @ (SendError::TooLong(_) | SendError::Ended)) => Err(error.into()),
+        }
+    }
+
+    async fn place(&mut self, dvipa: IpAddr, placement: Option<Placement>) -> anyhow::Result<()> {
+        let is_new_owner = placement == Some(Placement::Owned);
+        match placement {
+            Some(placement) => {
+                self.activated
+                    .insert(dvipa, wall_clock("%m/%d/%Y %H:%M:%S"));
+                self.placements.insert(dvipa, placement);
+            }
+            None => {
+                self.activated.remove(&dvipa);
+                self.placements.remove(&dvipa);
+            }
+        }
+        let wanted = self.network.addresses(&self.placements);
+        self.kernel.addresses.apply(wanted).await?;
+        if is_new_owner && let Some(link) = self.network.owner_link(dvipa) {
+            arp::announce(dvipa, link);
+        }
+        Ok(())
+    }
+
+    /// Lists what this stack terminates on the DVIPAs that it holds, in any state.
+    pub(super) async fn own_connections(&self) -> anyhow::Result<Vec<FlowKey>> {
+        Ok(connections::list(&self.placements.keys().copied().collect()).await?)
+    }
+}
+
+fn tell(message: &Message) {
+    let id = message.id();
+    if message.is_warning() {
+        warn!("{id} {message}");
+    } else {
+        info!("{id} {message}");
+    }
+}

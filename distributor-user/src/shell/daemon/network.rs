@@ -1,0 +1,147 @@
+//! This stack's interfaces, and which address belongs on which.
+//!
+//! Chosen once, at the start, by `engine::links`; nothing here changes anything.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use anyhow::Context as _;
+
+use super::DaemonOptions;
+use crate::engine::addresses::{self, Role};
+use crate::engine::config::DynamicXcf;
+use crate::engine::links::{self, Link};
+use crate::engine::stack::Placement;
+use crate::shell::dataplane::Interface;
+use crate::shell::group::LocalAddress;
+
+/// The interfaces of a running stack.
+#[derive(Clone, Debug)]
+pub(super) struct Network {
+    /// This stack's identity.
+    xcf: DynamicXcf,
+    /// The interface of the DYNAMICXCF network.
+    pub(super) xcf_link: Link,
+    /// The interfaces on which packets for DVIPAs arrive.
+    pub(super) ingress: Vec<Link>,
+    /// Index of `lo`.
+    loopback: u32,
+}
+
+impl Network {
+    /// Chooses among the interfaces that there are.
+    pub(super) fn choose(
+        all: &[Link],
+        xcf: DynamicXcf,
+        options: &DaemonOptions,
+    ) -> anyhow::Result<Self> {
+        let ingress = links::ingress(all, &options.interfaces)?;
+        let xcf_link = links::xcf(all, options.xcf_interface.as_deref(), &xcf)?;
+        let loopback = all
+            .iter()
+            .find(|link| link.is_loopback)
+            .context("there is no loopback interface to hold DVIPAs hidden on")?;
+        Ok(Self {
+            xcf,
+            xcf_link: xcf_link.clone(),
+            ingress: ingress.into_iter().cloned().collect(),
+            loopback: loopback.index,
+        })
+    }
+
+    /// Returns the interface that an owned DVIPA belongs on.
+    pub(super) fn owner_link(&self, dvipa: IpAddr) -> Option<&Link> {
+        let ingress: Vec<&Link> = self.ingress.iter().collect();
+        links::owner(&ingress, self.xcf_link.index, dvipa)
+    }
+
+    /// Lists every address that this stack should have: its own, and the DVIPAs in their places.
+    pub(super) fn addresses(
+        &self,
+        placements: &BTreeMap<IpAddr, Placement>,
+    ) -> Vec<addresses::Placement> {
+        let own = addresses::Placement {
+            address: self.xcf.address,
+            ifindex: self.xcf_link.index,
+            role: Role::DynamicXcf {
+                prefix_len: self.xcf.prefix_len,
+            },
+        };
+        let dvipas = placements.iter().filter_map(|(dvipa, placement)| {
+            let (ifindex, role) = match placement {
+                Placement::Owned => (self.owner_link(*dvipa)?.index, Role::Owned),
+                Placement::Hidden => (self.loopback, Role::Hidden),
+            };
+            Some(addresses::Placement {
+                address: *dvipa,
+                ifindex,
+                role,
+            })
+        });
+        [own].into_iter().chain(dvipas).collect()
+    }
+
+    /// Finds the DVIPAs that an earlier daemon of this stack has left in their places.
+    pub(super) fn held(&self, all: &[Link]) -> BTreeMap<IpAddr, Placement> {
+        let mut held = BTreeMap::new();
+        for link in all {
+            let is_dvipa = |address: IpAddr| address != self.xcf.address;
+            for own in link
+                .addresses
+                .iter()
+                .filter(|own| own.is_ours && is_dvipa(own.address))
+            {
+                let is_hidden = link.index == self.loopback;
+                let placement = if is_hidden {
+                    Placement::Hidden
+                } else {
+                    Placement::Owned
+                };
+                held.insert(own.address, placement);
+            }
+        }
+        held
+    }
+
+    /// Lists the interfaces that the packet path runs on: ingress, and the DYNAMICXCF network's,
+    /// because some drivers send what was redirected to them only while a program is attached.
+    pub(super) fn interfaces(&self) -> Vec<Interface> {
+        let links = self.ingress.iter().chain([&self.xcf_link]);
+        let mut chosen: Vec<Interface> = Vec::new();
+        for link in links {
+            let interface = Interface {
+                name: link.name.clone(),
+                ifindex: link.index,
+            };
+            if !chosen.contains(&interface) {
+                chosen.push(interface);
+            }
+        }
+        chosen
+    }
+
+    /// Lists the addresses on which the group is talked to, on every network; never a DVIPA.
+    pub(super) fn locals(&self, all: &[Link]) -> Vec<LocalAddress> {
+        let mut locals = Vec::new();
+        for link in all {
+            let is_ingress = self
+                .ingress
+                .iter()
+                .any(|ingress| ingress.index == link.index);
+            for own in &link.addresses {
+                let is_xcf = own.address == self.xcf.address;
+                let is_on_network = own.address.is_ipv4() && own.prefix_len < 32 && !own.is_ours;
+                if is_xcf || (is_ingress && is_on_network) {
+                    locals.push(LocalAddress {
+                        ifname: link.name.clone(),
+                        ifindex: link.index,
+                        address: own.address,
+                        prefix_len: own.prefix_len,
+                        is_xcf,
+                    });
+                }
+            }
+        }
+        locals
+    }
+}

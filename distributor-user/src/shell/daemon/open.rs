@@ -1,0 +1,269 @@
+//! The start of a daemon: everything is checked first, then taken into use.
+//!
+//! A start that fails puts back what it had changed, except what it had
+//! adopted: that served before it and goes on serving.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
+use std::net::IpAddr;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use tokio::sync::{mpsc, watch};
+use tracing::warn;
+
+use super::interim::arp;
+use super::interim::neighbours::{HopChange, NextHops};
+use super::interim::sysctls::Sysctls;
+use super::network::Network;
+use super::{Daemon, DaemonOptions, Input};
+use crate::engine::config::{Config, Destinations, DvipaRole};
+use crate::engine::fact::ReadyRow;
+use crate::engine::profile::{self, Style};
+use crate::engine::stack::{Adopted, Event, Placement, Stack, StackOptions};
+use crate::shell::addresses::{Addresses, Repaired};
+use crate::shell::admin::{self, AdminServer};
+use crate::shell::connections::{Connections, Ends};
+use crate::shell::dataplane::{Dataplane, DataplaneOptions};
+use crate::shell::group::{self, Group, GroupEvent, GroupOptions};
+use crate::shell::listeners::Listeners;
+use crate::shell::netlink::Netlink;
+use crate::shell::profile_files::ProfileFiles;
+use crate::shell::{self, objects};
+
+/// What the daemon does to its kernel besides the packet path.
+pub(super) struct Kernel {
+    pub(super) addresses: Addresses,
+    pub(super) sysctls: Sysctls,
+    pub(super) listeners: Listeners,
+    pub(super) connections: Connections,
+    pub(super) next_hops: NextHops,
+    _admin: AdminServer,
+}
+
+/// Where inputs come from.
+pub(super) struct Sources {
+    group: mpsc::Receiver<GroupEvent>,
+    admin: mpsc::Receiver<admin::Pending>,
+    listeners: watch::Receiver<Vec<ReadyRow>>,
+    ends: mpsc::Receiver<Ends>,
+    hops: mpsc::Receiver<HopChange>,
+    repaired: mpsc::Receiver<Repaired>,
+}
+
+impl Sources {
+    /// Waits for the next input. Safe to cancel: an input is taken whole or not at all.
+    pub(super) async fn next(&mut self) -> Input {
+        tokio::select! {
+            Some(event) = self.group.recv() => Input::Group(event),
+            Some(pending) = self.admin.recv() => Input::Admin(pending),
+            Ok(()) = self.listeners.changed() => {
+                Input::Event(Event::Listeners(self.listeners.borrow_and_update().clone()))
+            }
+            Some(ends) = self.ends.recv() => Input::Event(match ends {
+                Ends::Ending(flows) => Event::FlowsEnding(flows),
+                Ends::Gone(flows) => Event::FlowsGone(flows),
+                Ends::Resync => Event::Resync,
+            }),
+            Some(change) = self.hops.recv() => Input::Event(Event::NextHop {
+                path: change.path,
+                hop: change.hop,
+            }),
+            Some(repaired) = self.repaired.recv() => Input::AddressRepaired(repaired.address),
+            // Every sender lives in a task; when all have ended, only signals and ticks are left.
+            else => std::future::pending().await,
+        }
+    }
+}
+
+impl Daemon {
+    /// Checks everything, then takes it into use.
+    pub(super) async fn open(options: DaemonOptions) -> anyhow::Result<(Self, Sources)> {
+        let config = read_profile(&options)?;
+        let keys = group::load_keys(&options.keys)?;
+        if !nix::unistd::geteuid().is_root() {
+            bail!(
+                "expected to run as root, found user {}",
+                nix::unistd::geteuid()
+            );
+        }
+        let xcf = config.dynamic_xcf.context(
+            "the profile gives this stack no identity; \
+             add `IPCONFIG DYNAMICXCF address subnet_mask cost_metric`",
+        )?;
+        let netlink = Netlink::open().context("cannot talk to the kernel by netlink")?;
+        let all = shell::links::list(&netlink).await?;
+        let network = Network::choose(&all, xcf, &options)?;
+        let held = network.held(&all);
+        let (admin_server, admin) = AdminServer::start(&options.run_dir, &options.name)?;
+        refuse_taken(&config, &held, &network).await?;
+
+        let dataplane = Dataplane::open(&DataplaneOptions {
+            pin_dir: options.pin_dir.join(&options.name),
+            interfaces: network.interfaces(),
+            flow_capacity: options.flow_capacity,
+            seeds: None,
+        })?;
+        let adopted = Adopted {
+            forwarding: dataplane.forwarding(),
+            placements: held,
+        };
+        let (addresses, repaired) = Addresses::start(&netlink)?;
+        let state_file = options.run_dir.join(format!("{}.sysctls", options.name));
+        let mut sysctls = Sysctls::open(&state_file)?;
+        let group = GroupOptions {
+            seeds: seeds(&config, &options.seeds),
+            port: options.port,
+            ..GroupOptions::new(&options.name, xcf.address, keys, Vec::new())
+        };
+        let joined = async {
+            sysctls.prepare(&network.interfaces())?;
+            addresses
+                .apply(network.addresses(&adopted.placements))
+                .await?;
+            let local = network.locals(&shell::links::list(&netlink).await?);
+            Ok(Group::start(GroupOptions { local, ..group }).await?)
+        };
+        let (group, group_events) = match joined.await {
+            Ok(joined) => joined,
+            Err(error) if dataplane.is_adopted() => return Err(error),
+            Err(error) => return Err(undo(error, addresses, sysctls, dataplane).await),
+        };
+        let watch_object = objects::built(objects::WATCH);
+        let (listeners, rows) = Listeners::start(watch_object)?;
+        let (connections, ends) = Connections::start(watch_object)?;
+        let (next_hops, hops) = NextHops::start(&netlink)?;
+        let began = Instant::now();
+        let stack = StackOptions {
+            name: options.name.clone(),
+            config,
+            xcf_ifindex: network.xcf_link.index,
+            first_revision: since_epoch_ms(),
+        };
+        let placements = adopted.placements.clone();
+        let daemon = Self {
+            began,
+            stack: Stack::new(stack, adopted, began.elapsed()),
+            dataplane,
+            group,
+            kernel: Kernel {
+                addresses,
+                sysctls,
+                listeners,
+                connections,
+                next_hops,
+                _admin: admin_server,
+            },
+            network,
+            placements,
+            activated: BTreeMap::new(),
+            options,
+        };
+        let sources = Sources {
+            group: group_events,
+            admin,
+            listeners: rows,
+            ends,
+            hops,
+            repaired,
+        };
+        Ok((daemon, sources))
+    }
+}
+
+/// Puts back what a failed start had changed, and returns why it failed.
+async fn undo(
+    error: anyhow::Error,
+    addresses: Addresses,
+    sysctls: Sysctls,
+    dataplane: Dataplane,
+) -> anyhow::Error {
+    let undone = [
+        addresses
+            .apply(Vec::new())
+            .await
+            .map(|_| ())
+            .context("addresses stay behind"),
+        sysctls.restore().context("settings stay changed"),
+        dataplane
+            .close_and_remove()
+            .context("the program stays attached"),
+    ];
+    for failure in undone.into_iter().filter_map(Result::err) {
+        warn!("{failure:#}");
+    }
+    error
+}
+
+/// Reads the profile; explains what is wrong with it on standard error.
+fn read_profile(options: &DaemonOptions) -> anyhow::Result<Config> {
+    let mut files = ProfileFiles::new(options.include_dirs.clone());
+    let loaded = match files.open(&options.profile) {
+        Ok(text) => profile::load(text, &mut files),
+        Err(error) => profile::unreadable(&options.profile.display().to_string(), error),
+    };
+    let is_colourful = std::io::stderr().is_terminal();
+    eprint!(
+        "{}",
+        loaded.text(if is_colourful {
+            Style::Coloured
+        } else {
+            Style::Plain
+        })
+    );
+    loaded.config.with_context(|| {
+        format!(
+            "`{}` has errors and nothing of it was applied",
+            options.profile.display()
+        )
+    })
+}
+
+/// Asks the network whether somebody else has a DVIPA that this stack is going to own.
+async fn refuse_taken(
+    config: &Config,
+    held: &BTreeMap<IpAddr, Placement>,
+    network: &Network,
+) -> anyhow::Result<()> {
+    for dvipa in &config.dvipas {
+        let is_definer = matches!(dvipa.role, DvipaRole::Define { .. });
+        if !is_definer || held.contains_key(&dvipa.address) {
+            continue;
+        }
+        let Some(link) = network.owner_link(dvipa.address) else {
+            continue;
+        };
+        if let Some(holder) = arp::probe(dvipa.address, link).await? {
+            bail!(
+                "VIPA {} is taken: {} answers for it on `{}`; \
+                 if that is a stack of the group, code VIPABACKUP here instead of VIPADEFINE",
+                dvipa.address,
+                holder,
+                link.name
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Lists where group members may be: the targets of the profile and what the operator named.
+fn seeds(config: &Config, named: &[IpAddr]) -> Vec<IpAddr> {
+    let own = config.dynamic_xcf.map(|xcf| xcf.address);
+    let mut seeds = named.to_vec();
+    for service in &config.services {
+        if let Destinations::List(targets) = &service.destinations {
+            seeds.extend(targets.iter().filter(|target| Some(**target) != own));
+        }
+    }
+    seeds.sort_unstable();
+    seeds.dedup();
+    seeds
+}
+
+/// Numbers the readiness reports of this start above those of the last one.
+fn since_epoch_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

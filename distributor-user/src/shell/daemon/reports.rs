@@ -1,0 +1,90 @@
+//! Answers the admin socket.
+
+use super::Daemon;
+use crate::engine::forwarding::{Flow, ServiceKey};
+use crate::engine::report::{self, Body, CounterRow, InterfaceRow, Report, ReportName, Totals};
+use crate::shell::admin::{Answer, Request};
+use crate::shell::dataplane::AttachMode;
+
+impl Daemon {
+    pub(super) async fn answer(&mut self, request: Request) -> Answer {
+        match request {
+            Request::Netstat(name) => match self.report(name).await {
+                Ok(body) => Answer::Report(Report {
+                    stack: self.stack.name().to_owned(),
+                    time: wall_clock("%H:%M:%S"),
+                    body,
+                }),
+                Err(error) => Answer::Refused(format!("{error:#}")),
+            },
+        }
+    }
+
+    async fn report(&mut self, name: ReportName) -> anyhow::Result<Body> {
+        Ok(match name {
+            ReportName::Vipadcfg => report::vipadcfg(self.stack.config()),
+            ReportName::Vipadyn => {
+                report::vipadyn(&self.stack, |dvipa| self.activated.get(&dvipa).cloned())
+            }
+            ReportName::Vdpt => {
+                report::vdpt(&self.stack, &self.totals(), &count(self.dataplane.flows()))
+            }
+            ReportName::Vcrt => {
+                let here = self.own_connections().await?;
+                let flows: Vec<Flow> = self.dataplane.flows().collect();
+                report::vcrt(&self.stack, &flows, &here)
+            }
+            ReportName::Stats => self.statistics()?,
+        })
+    }
+
+    fn totals(&self) -> Totals {
+        let mut totals = Totals::new();
+        for key in self.stack.applied().forwarding.services.keys() {
+            for (target, connections) in self.dataplane.total_connections(key.dvipa, key.port) {
+                totals.insert((*key, target), connections);
+            }
+        }
+        totals
+    }
+
+    fn statistics(&self) -> anyhow::Result<Body> {
+        let interfaces = self
+            .dataplane
+            .interfaces()
+            .map(|(interface, mode)| InterfaceRow {
+                name: interface.name.clone(),
+                mode: match mode {
+                    AttachMode::Native => "native".to_owned(),
+                    AttachMode::Generic => "generic".to_owned(),
+                },
+            });
+        let totals = self.dataplane.counters()?;
+        let counters = totals.iter().map(|(counter, packets)| CounterRow {
+            name: counter.name.to_owned(),
+            packets,
+            meaning: counter.help.to_owned(),
+        });
+        Ok(Body::Stats {
+            interfaces: interfaces.collect(),
+            counters: counters.collect(),
+        })
+    }
+}
+
+fn count(flows: impl Iterator<Item = Flow>) -> Totals {
+    let mut totals = Totals::new();
+    for flow in flows {
+        let service = ServiceKey {
+            dvipa: flow.key.dvipa,
+            port: flow.key.port,
+        };
+        *totals.entry((service, flow.target)).or_default() += 1;
+    }
+    totals
+}
+
+/// Formats the local time.
+pub(super) fn wall_clock(format: &str) -> String {
+    jiff::Zoned::now().strftime(format).to_string()
+}

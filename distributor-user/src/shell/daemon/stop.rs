@@ -1,0 +1,110 @@
+//! The clean stop: hand over, wait, put everything back.
+//!
+//! Address first, program last. While it waits, the packet path goes on; a
+//! second signal, or the deadline, ends the waiting.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::time::MissedTickBehavior;
+use tracing::{info, warn};
+
+use super::open::Sources;
+use super::{Daemon, Signals};
+use crate::engine::stack::Event;
+
+/// How often it looks whether all has ended.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long no packet for a DVIPA must have come.
+const SILENCE: Duration = Duration::from_secs(1);
+
+impl Daemon {
+    pub(super) async fn stop(
+        mut self,
+        sources: &mut Sources,
+        signals: &mut Signals,
+    ) -> anyhow::Result<()> {
+        info!("stopping; a second signal ends the waiting for connections");
+        self.handle(Event::Stop).await;
+        let deadline = Instant::now() + self.options.stop_deadline;
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silence = Silence {
+            packets: self.distributed_packets(),
+            since: Instant::now(),
+        };
+        loop {
+            tokio::select! {
+                () = signals.stop() => break,
+                input = sources.next() => self.take(input).await,
+                _ = look.tick() => {
+                    let is_silent = silence.lasts(self.distributed_packets());
+                    if is_silent && self.living_connections().await == 0 {
+                        break;
+                    }
+                    if Instant::now() >= deadline {
+                        warn!(
+                            "stopping with {} connections, after {:?}",
+                            self.living_connections().await,
+                            self.options.stop_deadline
+                        );
+                        break;
+                    }
+                }
+            }
+        }
+        self.handle(Event::Quiet).await;
+        self.put_back().await
+    }
+
+    async fn put_back(self) -> anyhow::Result<()> {
+        self.group.stop().await;
+        self.kernel
+            .addresses
+            .apply(Vec::new())
+            .await
+            .context("addresses stay behind")?;
+        self.kernel
+            .sysctls
+            .restore()
+            .context("settings stay changed")?;
+        self.dataplane
+            .close_and_remove()
+            .context("the program stays attached")?;
+        info!(
+            "stack {} is down; everything is as it was",
+            self.stack.name()
+        );
+        Ok(())
+    }
+
+    /// Counts the connections that end here and that a program still has.
+    async fn living_connections(&self) -> usize {
+        self.own_connections()
+            .await
+            .map_or(0, |connections| connections.len())
+    }
+
+    /// Counts the packets that came for what is distributed here.
+    fn distributed_packets(&self) -> u64 {
+        self.dataplane.distributed_packets().unwrap_or(0)
+    }
+}
+
+/// Since when nothing has come.
+struct Silence {
+    packets: u64,
+    since: Instant,
+}
+
+impl Silence {
+    fn lasts(&mut self, packets: u64) -> bool {
+        if packets != self.packets {
+            *self = Self {
+                packets,
+                since: Instant::now(),
+            };
+        }
+        self.since.elapsed() >= SILENCE
+    }
+}
