@@ -1,6 +1,6 @@
 //! What the compiler wants to have and the verifier never lets run.
 
-#[cfg(target_arch = "bpf")]
+#[cfg(not(test))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}

@@ -4,6 +4,14 @@
     missing_docs,
     reason = "the `sock_ops` macro generates items without documentation"
 )]
+#![allow(
+    clippy::inline_always,
+    reason = "the context of a program is not passed on to functions of their own"
+)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the `sock_ops` macro passes the context by value"
+)]
 //! Reports the listeners of one stack as they come and go, and connections as they close.
 //!
 //! The programs see every TCP socket below the cgroup that they are attached
@@ -115,7 +123,7 @@ fn report_listener(ctx: &SockOpsContext, what: u16) {
         cookie: socket_cookie(ctx),
         address: local_address(ctx),
         family: ctx.family(),
-        port: ctx.local_port() as u16,
+        port: port(ctx.local_port()),
         what,
     });
     entry.submit(0);
@@ -131,9 +139,9 @@ fn report_close(ctx: &SockOpsContext) {
         local: local_address(ctx),
         remote: remote_address(ctx),
         family: ctx.family(),
-        local_port: ctx.local_port() as u16,
+        local_port: port(ctx.local_port()),
         // Unlike the local one, it comes in network byte order.
-        remote_port: u32::from_be(ctx.remote_port()) as u16,
+        remote_port: port(u32::from_be(ctx.remote_port())),
     });
     entry.submit(0);
 }
@@ -149,11 +157,8 @@ fn local_address(ctx: &SockOpsContext) -> [u8; 16] {
     if ctx.family() == AF_INET {
         return bytes([ctx.local_ip4(), 0, 0, 0]);
     }
-    // SAFETY: the context is valid, and the kernel allows reads of one word each only.
-    bytes(
-        [0, 1, 2, 3]
-            .map(|word| unsafe { core::ptr::read_volatile(&raw const (*ctx.ops).local_ip6[word]) }),
-    )
+    // SAFETY: the context is valid; only the place of the field is taken.
+    words(unsafe { &raw const (*ctx.ops).local_ip6 })
 }
 
 #[inline(always)]
@@ -161,12 +166,24 @@ fn remote_address(ctx: &SockOpsContext) -> [u8; 16] {
     if ctx.family() == AF_INET {
         return bytes([ctx.remote_ip4(), 0, 0, 0]);
     }
-    // SAFETY: the context is valid, and the kernel allows reads of one word each only.
-    bytes(
-        [0, 1, 2, 3].map(|word| unsafe {
-            core::ptr::read_volatile(&raw const (*ctx.ops).remote_ip6[word])
-        }),
-    )
+    // SAFETY: the context is valid; only the place of the field is taken.
+    words(unsafe { &raw const (*ctx.ops).remote_ip6 })
+}
+
+/// Reads an IPv6 address of the context, of which the kernel gives one word at a time.
+#[inline(always)]
+fn words(address: *const [u32; 4]) -> [u8; 16] {
+    let first = address.cast::<u32>();
+    bytes([0, 1, 2, 3].map(|word| {
+        // SAFETY: the four words are fields of the context that the kernel called the program with.
+        unsafe { first.wrapping_add(word).read_volatile() }
+    }))
+}
+
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "a port has sixteen bits")]
+fn port(word: u32) -> u16 {
+    word as u16
 }
 
 #[inline(always)]
