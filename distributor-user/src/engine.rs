@@ -17,3 +17,4 @@ pub mod profile;
 pub mod report;
 pub mod selection;
 pub mod stack;
+pub mod sysctls;

@@ -18,6 +18,7 @@ mod objects;
 pub mod profile_files;
 mod sock_diag;
 pub mod sock_ops;
+pub mod sysctls;
 
 #[cfg(test)]
 mod testing;
