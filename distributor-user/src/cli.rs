@@ -32,7 +32,7 @@ enum Verb {
     /// Makes a key for a group.
     Keygen(keygen::Keygen),
     /// Runs a stack: reads its profile, joins its group, distributes.
-    Run(run::Run),
+    Run(run::RunArguments),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),
 }

@@ -14,7 +14,7 @@ use crate::shell::daemon::{self, DaemonOptions};
 
 /// Arguments of `distributor run`.
 #[derive(Debug, Args)]
-pub(super) struct Run {
+pub(super) struct RunArguments {
     /// The profile of this stack.
     #[arg(long, value_name = "FILE")]
     profile: PathBuf,
@@ -68,7 +68,7 @@ fn stack_name(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn run(arguments: Run) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_env("DISTRIBUTOR_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -139,9 +139,22 @@ impl Connections {
 ///
 /// The kernel refuses the dump.
 pub async fn list(dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
+    in_states(connected(), dvipas).await
+}
+
+/// Lists the connections of [`list`] that can still carry data: all but those in `TIME_WAIT`.
+///
+/// # Errors
+///
+/// The kernel refuses the dump.
+pub async fn living(dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
+    in_states(connected() - StateFlags::TIME_WAIT, dvipas).await
+}
+
+async fn in_states(states: StateFlags, dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
     let mut flows = BTreeSet::new();
     SockDiag::open()?
-        .dump(connected(), Scope::Local(dvipas), |entry| {
+        .dump(states, Scope::Local(dvipas), |entry| {
             flows.extend(flow(entry).filter(|flow| dvipas.contains(&flow.dvipa)));
         })
         .await?;

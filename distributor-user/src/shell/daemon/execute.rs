@@ -86,16 +86,13 @@ impl Daemon {
 
     async fn place(&mut self, dvipa: IpAddr, placement: Option<Placement>) -> anyhow::Result<()> {
         let is_new_owner = placement == Some(Placement::Owned);
-        match placement {
-            Some(placement) => {
-                self.activated
-                    .insert(dvipa, wall_clock("%m/%d/%Y %H:%M:%S"));
-                self.placements.insert(dvipa, placement);
-            }
-            None => {
-                self.activated.remove(&dvipa);
-                self.placements.remove(&dvipa);
-            }
+        if let Some(placement) = placement {
+            self.activated
+                .insert(dvipa, wall_clock("%m/%d/%Y %H:%M:%S"));
+            self.placements.insert(dvipa, placement);
+        } else {
+            self.activated.remove(&dvipa);
+            self.placements.remove(&dvipa);
         }
         let wanted = self.network.addresses(&self.placements);
         self.kernel.addresses.apply(wanted).await?;

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::open::Sources;
 use super::{Daemon, Signals};
 use crate::engine::stack::Event;
+use crate::shell::connections;
 
 /// How often it looks whether all has ended.
 const LOOK: Duration = Duration::from_millis(100);
@@ -80,7 +81,8 @@ impl Daemon {
 
     /// Counts the connections that end here and that a program still has.
     async fn living_connections(&self) -> usize {
-        self.own_connections()
+        let dvipas = self.placements.keys().copied().collect();
+        connections::living(&dvipas)
             .await
             .map_or(0, |connections| connections.len())
     }

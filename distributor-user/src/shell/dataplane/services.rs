@@ -118,7 +118,7 @@ impl Services {
         let service = &self.values[index as usize];
         let rows = rows_of(service).into_iter().flatten().collect();
         let ring = self.entries(Ring::from_word(service.ring.load()));
-        (rows, ring.map(|entry| entry.target()).collect())
+        (rows, ring.map(RingEntry::target).collect())
     }
 
     /// New connections of a service by the slots of its targets.
