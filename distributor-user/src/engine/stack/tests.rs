@@ -389,9 +389,10 @@ fn an_adopted_packet_path_is_left_alone_until_its_targets_have_reported() {
 
     let mut alone = stack("TCPIP", config(), adopted());
     alone.start(ZERO);
-    assert!(is_untouched(
-        &alone.handle(Event::Tick, SETTLE - Duration::from_millis(1))
-    ));
+    assert!(is_untouched(&alone.handle(
+        Event::Tick,
+        SETTLE.saturating_sub(Duration::from_millis(1))
+    )));
     alone.handle(Event::Tick, SETTLE);
     assert!(
         ring(&alone).is_empty(),
@@ -408,11 +409,14 @@ fn an_audit_removes_what_the_target_misses_twice() {
     let effects = stack.handle(Event::Tick, now);
     let request = effects
         .iter()
-        .find_map(|effect| match effect {
-            Effect::SnapshotFlows {
+        .find_map(|effect| {
+            let Effect::SnapshotFlows {
                 request, target, ..
-            } if *target == xcf(2) => Some(*request),
-            _ => None,
+            } = effect
+            else {
+                return None;
+            };
+            (*target == xcf(2)).then_some(*request)
         })
         .expect("an audit of TCPIP2");
     let table = vec![
@@ -514,7 +518,10 @@ fn a_departed_member_is_forgotten_in_time_with_its_flows() {
         },
         ZERO,
     );
-    let early = stack.handle(Event::Tick, FORGET_MEMBER - Duration::from_secs(1));
+    let early = stack.handle(
+        Event::Tick,
+        FORGET_MEMBER.saturating_sub(Duration::from_secs(1)),
+    );
     assert!(!early.contains(&Effect::ForgetTarget(xcf(2))), "{early:?}");
     let late = stack.handle(Event::Tick, FORGET_MEMBER);
     assert!(late.contains(&Effect::ForgetTarget(xcf(2))), "{late:?}");

@@ -8,30 +8,6 @@
     reason = "goes when the real parts come"
 )]
 
-pub(super) mod sysctls {
-    pub struct Sysctls;
-    impl Sysctls {
-        pub fn open(_f: &std::path::Path) -> anyhow::Result<Self> {
-            Ok(Self)
-        }
-        pub fn prepare(
-            &mut self,
-            names: &[crate::shell::dataplane::Interface],
-        ) -> anyhow::Result<()> {
-            for n in names {
-                let n = &n.name;
-                std::fs::write(format!("/proc/sys/net/ipv4/conf/{n}/arp_ignore"), "1")?;
-                std::fs::write(format!("/proc/sys/net/ipv4/conf/{n}/arp_announce"), "2")?;
-                std::fs::write(format!("/proc/sys/net/ipv4/conf/{n}/rp_filter"), "2")?;
-            }
-            Ok(())
-        }
-        pub fn restore(self) -> anyhow::Result<()> {
-            Ok(())
-        }
-    }
-}
-
 pub(super) mod arp {
     use std::net::IpAddr;
     pub async fn probe(

@@ -12,6 +12,7 @@ use crate::engine::addresses::{self, Role};
 use crate::engine::config::DynamicXcf;
 use crate::engine::links::{self, Link};
 use crate::engine::stack::Placement;
+use crate::engine::sysctls::InterfaceUse;
 use crate::shell::dataplane::Interface;
 use crate::shell::group::LocalAddress;
 
@@ -118,6 +119,19 @@ impl Network {
             }
         }
         chosen
+    }
+
+    /// Lists what each interface is used for, as far as the kernel's settings care.
+    pub(super) fn uses(&self) -> Vec<InterfaceUse> {
+        let interfaces = self.interfaces();
+        let has_other_way_back = interfaces.len() > 1;
+        let uses = interfaces.into_iter().map(|interface| InterfaceUse {
+            guards_dvipas: true,
+            receives_distributed: has_other_way_back && interface.ifindex == self.xcf_link.index,
+            name: interface.name,
+            ifindex: interface.ifindex,
+        });
+        uses.collect()
     }
 
     /// Lists the addresses on which the group is talked to, on every network; never a DVIPA.

@@ -14,7 +14,6 @@ use tracing::warn;
 
 use super::interim::arp;
 use super::interim::neighbours::{HopChange, NextHops};
-use super::interim::sysctls::Sysctls;
 use super::network::Network;
 use super::{Daemon, DaemonOptions, Input};
 use crate::engine::config::{Config, Destinations, DvipaRole};
@@ -29,6 +28,7 @@ use crate::shell::group::{self, Group, GroupEvent, GroupOptions};
 use crate::shell::listeners::Listeners;
 use crate::shell::netlink::Netlink;
 use crate::shell::profile_files::ProfileFiles;
+use crate::shell::sysctls::Sysctls;
 use crate::shell::{self, objects};
 
 /// What the daemon does to its kernel besides the packet path.
@@ -117,7 +117,7 @@ impl Daemon {
             ..GroupOptions::new(&options.name, xcf.address, keys, Vec::new())
         };
         let joined = async {
-            sysctls.prepare(&network.interfaces())?;
+            sysctls.apply(&network.uses())?;
             addresses
                 .apply(network.addresses(&adopted.placements))
                 .await?;
@@ -175,7 +175,7 @@ impl Daemon {
 async fn undo(
     error: anyhow::Error,
     addresses: Addresses,
-    sysctls: Sysctls,
+    mut sysctls: Sysctls,
     dataplane: Dataplane,
 ) -> anyhow::Error {
     let undone = [
@@ -184,7 +184,7 @@ async fn undo(
             .await
             .map(|_| ())
             .context("addresses stay behind"),
-        sysctls.restore().context("settings stay changed"),
+        sysctls.apply(&[]).context("settings stay changed"),
         dataplane
             .close_and_remove()
             .context("the program stays attached"),

@@ -58,7 +58,7 @@ impl Daemon {
         self.put_back().await
     }
 
-    async fn put_back(self) -> anyhow::Result<()> {
+    async fn put_back(mut self) -> anyhow::Result<()> {
         self.group.stop().await;
         self.kernel
             .addresses
@@ -67,7 +67,7 @@ impl Daemon {
             .context("addresses stay behind")?;
         self.kernel
             .sysctls
-            .restore()
+            .apply(&[])
             .context("settings stay changed")?;
         self.dataplane
             .close_and_remove()
