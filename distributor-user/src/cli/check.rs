@@ -98,11 +98,7 @@ fn is_colourful() -> bool {
 
 /// `FILE: no errors, 1 warning`.
 fn summary(loaded: &Loaded) -> String {
-    let name = loaded
-        .sources
-        .iter()
-        .next()
-        .map_or("", |source| source.name.as_str());
+    let name = loaded.sources.profile();
     let count = |severity| match (loaded.count(severity), Severity::name(severity)) {
         (0, name) => format!("no {name}s"),
         (1, name) => format!("1 {name}"),

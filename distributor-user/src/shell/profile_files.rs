@@ -206,20 +206,25 @@ fn read(path: &Path) -> Result<Text, ReadError> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> ReadError {
-    let (message, help) = match error.kind() {
-        io::ErrorKind::NotFound => (
-            format!("there is no file `{}`", path.display()),
+    let path = path.display();
+    let kind = error.kind();
+    let (message, help) = if kind == io::ErrorKind::NotFound {
+        (
+            format!("there is no file `{path}`"),
             "check the name, and the directory that it is relative to",
-        ),
-        io::ErrorKind::PermissionDenied => (
-            format!("permission to read `{}` is denied", path.display()),
+        )
+    } else if kind == io::ErrorKind::PermissionDenied {
+        (
+            format!("permission to read `{path}` is denied"),
             "run as a user who may read it",
-        ),
-        io::ErrorKind::IsADirectory => (
-            format!("expected a file, found the directory `{}`", path.display()),
+        )
+    } else if kind == io::ErrorKind::IsADirectory {
+        (
+            format!("expected a file, found the directory `{path}`"),
             "name a file in it",
-        ),
-        _ => (format!("`{}`: {error}", path.display()), "check the file"),
+        )
+    } else {
+        (format!("`{path}`: {error}"), "check the file")
     };
     ReadError {
         message,

@@ -4,8 +4,6 @@
 //! per statement or keyword is all that the parser, its suggestions, the help
 //! texts and the reference know about the language.
 
-use std::fmt::Write as _;
-
 /// A statement or a keyword.
 #[derive(Debug)]
 pub struct Row {
@@ -18,6 +16,10 @@ pub struct Row {
     pub parts: &'static [Part],
     /// What this system does with it.
     pub standing: Standing,
+    /// How it is written for an ordinary case; empty if the syntax says enough.
+    pub example: &'static str,
+    /// The z/OS message that says the same as `standing`.
+    pub id: Option<&'static str>,
 }
 
 /// What this system does with a statement or a keyword.
@@ -156,6 +158,8 @@ impl Row {
             doc,
             parts,
             standing: Standing::Supported,
+            example: "",
+            id: None,
         }
     }
 
@@ -163,6 +167,21 @@ impl Row {
     #[must_use]
     pub const fn but(self, standing: Standing) -> Self {
         Self { standing, ..self }
+    }
+
+    /// The same with an example.
+    #[must_use]
+    pub const fn like(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    /// The same with the z/OS message that says what `standing` says.
+    #[must_use]
+    pub const fn id(self, id: &'static str) -> Self {
+        Self {
+            id: Some(id),
+            ..self
+        }
     }
 
     /// The whole word in capitals.
@@ -182,7 +201,7 @@ impl Row {
     /// Whether `word` is this word or an abbreviation of it.
     #[must_use]
     pub fn matches(&self, word: &str) -> bool {
-        word.len() >= self.minimum() && self.begins_with(word)
+        self.begins_with(word) && word.len() >= self.minimum()
     }
 
     /// Whether `word` is this word in full.
@@ -203,18 +222,35 @@ impl Row {
         self.parts.iter().flat_map(Part::keywords)
     }
 
-    /// What follows the word, in one line: `[optional]`, `(one | of)`, `repeated …`.
+    /// The word and what follows it in one line: `[optional]`, `(one | of)`, `repeated …`.
     #[must_use]
     pub fn syntax(&self) -> String {
+        self.write_line(Depth::Full)
+    }
+
+    /// The same, short enough for a message: many keywords are only called options.
+    #[must_use]
+    pub fn usage(&self) -> String {
+        self.write_line(Depth::Short)
+    }
+
+    fn write_line(&self, depth: Depth) -> String {
         let mut line = self.name.to_owned();
         for part in self.parts {
             if !line.is_empty() {
                 line.push(' ');
             }
-            part.write_syntax(&mut line);
+            part.write_syntax(depth, &mut line);
         }
         line
     }
+}
+
+/// How much of a syntax is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Full,
+    Short,
 }
 
 /// The row of `rows` that `word` names; the whole word goes before an abbreviation.
@@ -256,41 +292,36 @@ impl Part {
         of_choices.chain(entries.iter().copied())
     }
 
-    fn write_syntax(&self, line: &mut String) {
+    fn write_syntax(&self, depth: Depth, line: &mut String) {
+        const MANY: usize = 6;
         match self {
             Self::Argument(argument) => line.push_str(argument.name),
-            Self::Optional(argument) => {
-                let _ = write!(line, "[{}]", argument.name);
-            }
-            Self::List(argument) => {
-                let _ = write!(line, "{} …", argument.name);
+            Self::Optional(argument) => line.extend(["[", argument.name, "]"]),
+            Self::List(argument) => line.extend([argument.name, " …"]),
+            Self::Keywords(_, choices) if depth == Depth::Short && choices.len() > MANY => {
+                line.push_str("[option …]");
             }
             Self::Keywords(_, choices) => {
-                let choices: Vec<String> = choices.iter().map(Choice::syntax).collect();
+                let choices: Vec<String> =
+                    choices.iter().map(|choice| choice.syntax(depth)).collect();
                 line.push_str(&choices.join(" "));
             }
+            Self::Entries([], entry) => line.extend([&entry.write_line(depth), " …"]),
             Self::Entries(keywords, entry) => {
                 let mut alternatives: Vec<String> =
-                    keywords.iter().map(|row| row.syntax()).collect();
-                alternatives.push(format!("{} …", entry.syntax()));
-                line.push_str(&alternatives.join(" | "));
+                    keywords.iter().map(|row| row.write_line(depth)).collect();
+                alternatives.push(format!("{} …", entry.write_line(depth)));
+                line.extend(["(", &alternatives.join(" | "), ")"]);
             }
-            Self::Block(_, end) => {
-                let _ = write!(line, "… {}", end.name);
-            }
-            Self::Skipped(end) => {
-                line.push('…');
-                if let Some(end) = end {
-                    let _ = write!(line, " {}", end.name);
-                }
-            }
+            Self::Block(_, end) | Self::Skipped(Some(end)) => line.extend(["… ", end.name]),
+            Self::Skipped(None) => line.push('…'),
         }
     }
 }
 
 impl Choice {
-    fn syntax(&self) -> String {
-        let rows: Vec<String> = self.rows.iter().map(|row| row.syntax()).collect();
+    fn syntax(&self, depth: Depth) -> String {
+        let rows: Vec<String> = self.rows.iter().map(|row| row.write_line(depth)).collect();
         let rows = rows.join(" | ");
         match self.need {
             Need::Optional => format!("[{rows}]"),

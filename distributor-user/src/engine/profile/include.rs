@@ -151,7 +151,7 @@ impl Expander<'_> {
         if let Some(opened) = self.known.get(&text.identity) {
             return opened.clone();
         }
-        let index = self.out.sources.len();
+        let index = self.out.sources.next_index();
         let (source, is_text) = decode(index, text.name, text.bytes, included_at, self.found);
         let words = if is_text {
             lexer::words(index, &source, self.found)

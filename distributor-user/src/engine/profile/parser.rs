@@ -5,11 +5,12 @@
 //! beginning of the next, and reports nothing that follows from the error.
 
 mod blocks;
+mod misplaced;
 mod missing;
+mod parts;
 
-use super::argument::{self, resembles};
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::grammar::{Argument, Choice, Need, Order, Part, Row, Standing, find};
+use super::grammar::{Part, Row, Standing, find};
 use super::lexer::Word;
 use super::source::{Sources, Span};
 use super::suggest;
@@ -33,6 +34,8 @@ pub(super) fn parse(sources: &Sources, words: &[Word], found: &mut Diagnostics) 
         open: Vec::new(),
         block: None,
         covered: 0,
+        noted: Vec::new(),
+        scans: Vec::new(),
         suggestions: MAX_SUGGESTIONS,
         assumed: Vec::new(),
         is_incomplete: false,
@@ -48,7 +51,7 @@ pub(super) fn parse(sources: &Sources, words: &[Word], found: &mut Diagnostics) 
 }
 
 /// Suggestions cost time; whoever has this many words wrong needs no more of them.
-const MAX_SUGGESTIONS: usize = 2000;
+const MAX_SUGGESTIONS: usize = 500;
 
 struct Parser<'a> {
     sources: &'a Sources,
@@ -61,6 +64,10 @@ struct Parser<'a> {
     block: Option<Block>,
     /// How many of the rows at hand are not acted on: one report for the outermost is enough.
     covered: usize,
+    /// What a note has been written about; one for each word is enough.
+    noted: Vec<&'static Row>,
+    /// Where the ends of blocks were looked for last, one for each kind of block.
+    scans: Vec<Scan>,
     suggestions: usize,
     /// Words understood though they are missing: the index of the word they belong before.
     assumed: Vec<(usize, &'static str)>,
@@ -75,6 +82,14 @@ struct Block {
     is_closed: bool,
 }
 
+/// From `from` on the first end or opener of a block is the word `to`.
+struct Scan {
+    end: &'static Row,
+    from: usize,
+    to: usize,
+    is_closed: bool,
+}
+
 impl<'a> Parser<'a> {
     fn peek(&self) -> Option<(&'a str, Word)> {
         let word = *self.words.get(self.at)?;
@@ -84,6 +99,12 @@ impl<'a> Parser<'a> {
     fn previous(&self) -> Option<(&'a str, Word)> {
         let word = *self.words.get(self.at.checked_sub(1)?)?;
         Some((self.sources.text(word.span), word))
+    }
+
+    /// The next word, or at the end of the profile the last.
+    fn here(&self) -> Span {
+        let last = self.words.len().saturating_sub(1);
+        self.words[self.at.min(last)].span
     }
 
     fn error(&mut self, node: &mut Node, diagnostic: Diagnostic) {
@@ -135,22 +156,44 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The next word, or at the end of the profile the last.
-    fn here(&self) -> Span {
-        let last = self.words.len().saturating_sub(1);
-        self.words[self.at.min(last)].span
-    }
-
     /// Says what this system makes of `row`, unless something around it was said already.
     fn covered(&mut self, row: &'static Row, span: Span, read: impl FnOnce(&mut Self)) {
-        let report = report_standing(row, span);
-        let covers = usize::from(report.is_some());
-        if let (Some(report), 0) = (report, self.covered) {
-            self.found.push(report);
+        let covers = usize::from(row.standing != Standing::Supported);
+        if covers == 1 && self.covered == 0 {
+            self.report_standing(row, span);
         }
         self.covered += covers;
         read(self);
         self.covered -= covers;
+    }
+
+    fn report_standing(&mut self, row: &'static Row, span: Span) {
+        let name = row.keyword();
+        let mut report = match row.standing {
+            Standing::Supported => return,
+            Standing::Noted(until) => {
+                let message = format!("`{name}` is understood, but not acted on yet: {until}");
+                Diagnostic::note(span, message)
+            }
+            Standing::Meaningless(instead) => {
+                Diagnostic::note(span, format!("`{name}` has no effect here: {instead}"))
+            }
+            Standing::Unsupported(until) => {
+                Diagnostic::warning(span, format!("`{name}` is not supported yet: {until}"))
+            }
+            Standing::Refused(reason, help) => {
+                let message = format!("`{name}` is not supported yet: {reason}");
+                Diagnostic::error(span, message).help(help)
+            }
+        };
+        report.id = row.id;
+        if let Standing::Noted(_) | Standing::Meaningless(_) = row.standing {
+            if self.noted.iter().any(|noted| std::ptr::eq(*noted, row)) {
+                return;
+            }
+            self.noted.push(row);
+        }
+        self.found.push(report);
     }
 
     fn body(&mut self, node: &mut Node) {
@@ -162,209 +205,44 @@ impl<'a> Parser<'a> {
         self.open.pop();
     }
 
-    fn part(&mut self, node: &mut Node, index: usize) {
-        match &node.row.parts[index] {
-            Part::Argument(wanted) => self.argument(node, index, wanted),
-            Part::Optional(wanted) => {
-                if self.comes(wanted) {
-                    self.argument(node, index, wanted);
-                }
-            }
-            Part::List(wanted) => self.list(node, index, wanted),
-            Part::Keywords(order, choices) => self.keywords(node, *order, choices),
-            Part::Entries(keywords, entry) => self.entries(node, keywords, entry),
-            Part::Block(rows, end) => self.block(node, rows, end),
-            Part::Skipped(end) => self.skip(node, *end),
-        }
-    }
-
-    /// Whether the next word can only be meant as `wanted`.
-    fn comes(&self, wanted: &Argument) -> bool {
-        self.peek()
-            .is_some_and(|(text, _)| resembles(wanted.kind, text))
-    }
-
-    fn argument(&mut self, node: &mut Node, index: usize, wanted: &Argument) {
-        loop {
-            let Some((text, word)) = self.peek() else {
-                return self.missing(node, wanted);
-            };
-            let later = node.row.parts[index..].iter().flat_map(Part::keywords);
-            let is_name = matches!(wanted.kind, super::grammar::Kind::Name(_));
-            let belongs_elsewhere =
-                later_keyword(later, text) || (word.opens_line && self.starts_next(text));
-            if is_name && belongs_elsewhere {
-                return self.missing(node, wanted);
-            }
-            if let Some(reading) = argument::read(wanted, &self.words[self.at..], self.sources) {
-                self.at += reading.words;
-                node.values.extend(reading.values);
-                if let Some(problem) = reading.problem {
-                    self.error(node, problem);
-                }
-                return;
-            }
-            if belongs_elsewhere || self.is_known(text) || resembles_address(wanted, text) {
-                return self.missing(node, wanted);
-            }
-            let earlier = node.row.parts[..index].iter().flat_map(Part::keywords);
-            if let Some(row) = self.similar(earlier, text) {
-                self.misspelt(node, row, word.span);
-                let child = self.keyword(row);
-                node.children.push(child);
-                continue;
-            }
-            return self.foreign(node, wanted);
-        }
-    }
-
-    fn list(&mut self, node: &mut Node, index: usize, wanted: &Argument) {
-        let mut is_first = node.addresses().next().is_none() && node.ports().next().is_none();
-        while is_first || self.comes(wanted) {
-            is_first = false;
-            self.argument(node, index, wanted);
-            self.misplaced(node, index);
-        }
-    }
-
-    fn keywords(&mut self, node: &mut Node, order: Order, choices: &'static [Choice]) {
-        let mut furthest = 0;
-        loop {
-            while let Some((text, word)) = self.peek() {
-                let rows = choices
-                    .iter()
-                    .flat_map(|choice| choice.rows.iter().copied());
-                let Some(row) = find(rows, text) else {
-                    break;
-                };
-                let at = choices
-                    .iter()
-                    .position(|choice| contains(choice, row))
-                    .unwrap_or(0);
-                if given(node, &choices[at]) && self.leaves_block(text, word) {
-                    break;
-                }
-                let is_repeated = self.check_repetition(node, &choices[at], row, word.span);
-                if !is_repeated && order == Order::Given && at < furthest {
-                    let after = choices[at + 1..=furthest]
-                        .iter()
-                        .find(|choice| given(node, choice));
-                    self.out_of_order(node, row, word.span, after);
-                }
-                furthest = furthest.max(at);
-                let child = self.keyword(row);
-                node.children.push(child);
-            }
-            let needed = choices
-                .iter()
-                .find(|choice| choice.need != Need::Optional && !given(node, choice));
-            match needed {
-                Some(choice) if self.required(node, choice) => {}
-                Some(_) | None => return,
-            }
-        }
-    }
-
-    fn entries(&mut self, node: &mut Node, keywords: &'static [&'static Row], entry: &'static Row) {
-        loop {
-            let Some((text, word)) = self.peek() else {
-                break;
-            };
-            if let Some(row) = find(keywords.iter().copied(), text) {
-                let child = self.keyword(row);
-                node.children.push(child);
-            } else if self.begins_entry(entry, text) {
-                let mut child = Node::new(entry, word.span);
-                let start = self.at;
-                self.body(&mut child);
-                self.end(&mut child);
-                self.report_assumed(start, &child);
-                node.children.push(child);
-            } else {
-                break;
-            }
-        }
-        if node.children.is_empty() && !node.is_broken {
-            self.no_entries(node, keywords, entry);
-        }
-    }
-
-    fn begins_entry(&self, entry: &'static Row, text: &str) -> bool {
-        match entry.parts.first() {
-            Some(Part::Argument(first)) => resembles(first.kind, text),
-            Some(_) | None => false,
-        }
-    }
-
     /// What stands between a statement's end and the next statement.
     fn trailing(&mut self, node: &mut Node) {
-        let Some(last) = node.row.parts.len().checked_sub(1) else {
-            return;
-        };
-        if matches!(node.row.parts[last], Part::Block(..) | Part::Skipped(_)) {
-            return;
+        match node.row.parts.last() {
+            None | Some(Part::Block(..) | Part::Skipped(_)) => return,
+            Some(
+                Part::Argument(_)
+                | Part::Optional(_)
+                | Part::List(_)
+                | Part::Keywords(..)
+                | Part::Entries(..),
+            ) => {}
         }
         self.open.push(node.row);
         while let Some((text, word)) = self.peek() {
             if self.leaves_block(text, word) {
                 break;
-            } else if let Some(row) = find(node.row.keywords(), text) {
+            }
+            if let Some(row) = find(node.row.keywords(), text) {
                 self.belated(node, row, word.span);
-            } else if self.starts_next(text) {
-                break;
-            } else if !self.recover(node, text, word) {
+            } else if self.starts_next(text) || !self.recover(node, text, word) {
                 break;
             }
-            self.part(node, last);
+            self.resume(node);
         }
         self.open.pop();
     }
 
-    /// Deals with a word that belongs nowhere; false if it looks like the next statement.
-    fn recover(&mut self, node: &mut Node, text: &str, word: Word) -> bool {
-        let inner = node.children.last().map(|child| child.row);
-        let inner = collect(inner.into_iter().flat_map(Row::keywords));
-        if let Some(row) = find(inner.iter().copied(), text) {
-            self.belated(node, row, word.span);
-            return true;
-        }
-        let own = collect(node.row.keywords()).into_iter().chain(inner);
-        if let Some(row) = self.similar(own, text) {
-            self.misspelt(node, row, word.span);
-            let child = self.keyword(row);
-            node.children.push(child);
-            return true;
-        }
-        let next = collect(self.next_rows());
-        if self.similar(next.into_iter(), text).is_some() {
-            return false;
-        }
-        self.unexpected(node);
-        true
-    }
-
-    /// Reads keywords that should have come before part `index`.
-    fn misplaced(&mut self, node: &mut Node, index: usize) {
-        while let Some((text, word)) = self.peek() {
-            let here = node.row.parts[index..].iter().flat_map(Part::keywords);
-            let earlier = node.row.parts[..index].iter().flat_map(Part::keywords);
-            if later_keyword(here, text) || self.leaves_block(text, word) {
-                return;
-            }
-            let Some(row) = find(earlier, text) else {
-                return;
-            };
-            self.belated(node, row, word.span);
-        }
-    }
-
-    /// Words that may begin the next statement here.
-    fn next_rows(&self) -> impl Iterator<Item = &'static Row> + Clone + use<> {
+    /// Words that may begin the next statement here; outside a block also those that should have
+    /// stood in one.
+    fn next_rows(&self) -> impl Iterator<Item = &'static Row> + use<> {
         let (rows, end) = match self.block {
             Some(block) => (block.rows, Some(block.end)),
             None => (&[] as &[_], None),
         };
-        rows.iter().copied().chain(end).chain(table::statements())
+        let strayed = self.block.is_none().then(table::substatements);
+        let here = rows.iter().copied().chain(end);
+        here.chain(table::statements())
+            .chain(strayed.into_iter().flatten())
     }
 
     fn starts_next(&self, text: &str) -> bool {
@@ -380,56 +258,12 @@ impl<'a> Parser<'a> {
 
     /// Whether `text` is a keyword of anything at hand, or may begin the next statement.
     fn is_known(&self, text: &str) -> bool {
-        let open = self
-            .open
-            .iter()
-            .any(|row| row.keywords().any(|row| row.matches(text)));
-        open || self.starts_next(text)
+        let mut open = self.open.iter();
+        open.any(|row| is_one(row.keywords(), text)) || self.starts_next(text)
     }
 }
 
-fn collect(rows: impl Iterator<Item = &'static Row>) -> Vec<&'static Row> {
-    rows.collect()
-}
-
-fn later_keyword(rows: impl Iterator<Item = &'static Row>, text: &str) -> bool {
-    collect(rows).into_iter().any(|row| row.matches(text))
-}
-
-fn contains(choice: &Choice, row: &'static Row) -> bool {
-    choice
-        .rows
-        .iter()
-        .any(|candidate| std::ptr::eq(*candidate, row))
-}
-
-fn given(node: &Node, choice: &Choice) -> bool {
-    node.children
-        .iter()
-        .any(|child| contains(choice, child.row))
-}
-
-/// An address where something else is wanted is probably the next argument.
-fn resembles_address(wanted: &Argument, text: &str) -> bool {
-    wanted.kind != super::grammar::Kind::Address && argument::dotted(text).is_some()
-}
-
-fn report_standing(row: &'static Row, span: Span) -> Option<Diagnostic> {
-    let name = row.keyword();
-    Some(match row.standing {
-        Standing::Supported => return None,
-        Standing::Noted(until) => Diagnostic::note(
-            span,
-            format!("`{name}` is understood, but not acted on yet: {until}"),
-        ),
-        Standing::Meaningless(instead) => {
-            Diagnostic::note(span, format!("`{name}` has no effect here: {instead}"))
-        }
-        Standing::Unsupported(until) => {
-            Diagnostic::warning(span, format!("`{name}` is not supported yet: {until}"))
-        }
-        Standing::Refused(reason, help) => {
-            Diagnostic::error(span, format!("`{name}` is not supported yet: {reason}")).help(help)
-        }
-    })
+/// Whether `text` names one of `rows`.
+fn is_one(mut rows: impl Iterator<Item = &'static Row>, text: &str) -> bool {
+    rows.any(|row| row.matches(text))
 }

@@ -5,16 +5,19 @@
 
 mod distribute;
 mod dvipa;
+mod method;
+mod services;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::super::config::{Config, DynamicXcf, PortProtocol, PortReservation, PortShare, Service};
+use super::super::config::{Config, DynamicXcf, PortProtocol, PortReservation, PortShare};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::source::Span;
-use super::table::{ipconfig, port, vipadynamic};
+use super::table::{ipconfig, port, vipadistribute, vipadynamic};
 use super::tree::Node;
 use dvipa::Defined;
+use services::Services;
 
 /// What the statements of a profile amount to.
 pub(super) struct Resolved {
@@ -53,8 +56,7 @@ struct Resolver<'a> {
     dvipa_index: HashMap<Ipv4Addr, usize>,
     /// Where a DVIPA is defined first, whether or not the resolver has come to it.
     defined_at: HashMap<Ipv4Addr, Span>,
-    services: Vec<Option<Service>>,
-    service_index: HashMap<(Ipv4Addr, u16), usize>,
+    services: Services,
     /// The first VIPADISTRIBUTE that defines something.
     distributes: Option<Span>,
     /// Where each DESTIP address stands first.
@@ -82,8 +84,7 @@ impl<'a> Resolver<'a> {
             dvipas: Vec::new(),
             dvipa_index: HashMap::new(),
             defined_at,
-            services: Vec::new(),
-            service_index: HashMap::new(),
+            services: Services::default(),
             distributes: None,
             destinations: Vec::new(),
         }
@@ -209,7 +210,7 @@ impl<'a> Resolver<'a> {
                 self.vipabackup(statement);
             } else if statement.is(&vipadynamic::VIPADELETE) {
                 self.vipadelete(statement);
-            } else if statement.is(&vipadynamic::VIPADISTRIBUTE) {
+            } else if statement.is(&vipadistribute::VIPADISTRIBUTE) {
                 self.vipadistribute(statement);
             }
         }
@@ -285,7 +286,7 @@ impl<'a> Resolver<'a> {
                     .flatten()
                     .map(|defined| defined.dvipa)
                     .collect(),
-                services: self.services.into_iter().flatten().collect(),
+                services: self.services.into_list(),
                 ports: self.ports,
             },
         }

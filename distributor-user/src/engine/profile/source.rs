@@ -119,20 +119,14 @@ impl Sources {
         self.of(span).text.get(span.start..span.end).unwrap_or("")
     }
 
-    /// All sources, the profile first.
-    pub fn iter(&self) -> std::slice::Iter<'_, Source> {
-        self.list.iter()
+    /// What messages call the profile itself.
+    #[must_use]
+    pub fn profile(&self) -> &str {
+        self.list.first().map_or("", |source| &source.name)
     }
 
-    /// Number of sources.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    /// Where the next source will stand.
+    pub(super) fn next_index(&self) -> usize {
         self.list.len()
-    }
-
-    /// Whether no text was read at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
     }
 }

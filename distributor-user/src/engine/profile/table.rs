@@ -10,6 +10,7 @@ pub(super) mod globalconfig;
 pub(super) mod ipconfig;
 pub(super) mod other;
 pub(super) mod port;
+pub(super) mod vipadistribute;
 pub(super) mod vipadynamic;
 
 use super::grammar::{Part, Row, Standing};
@@ -35,6 +36,23 @@ pub(super) fn statements() -> impl Iterator<Item = &'static Row> + Clone {
 /// The statements whose content is read.
 pub(super) fn acted_on() -> impl Iterator<Item = &'static Row> {
     statements().filter(|row| !matches!(row.parts, [Part::Skipped(_)]))
+}
+
+/// The statements that stand in blocks, and the ends of these.
+pub(super) fn substatements() -> impl Iterator<Item = &'static Row> {
+    let parts = statements().flat_map(|row| row.parts);
+    parts.flat_map(|part| {
+        let (rows, end): (&[_], _) = match part {
+            Part::Block(rows, end) => (rows, Some(*end)),
+            Part::Argument(_)
+            | Part::Optional(_)
+            | Part::List(_)
+            | Part::Keywords(..)
+            | Part::Entries(..)
+            | Part::Skipped(_) => (&[], None),
+        };
+        rows.iter().copied().chain(end)
+    })
 }
 
 /// Calls `visit` with every row and the statement it belongs to, the statements themselves

@@ -4,9 +4,18 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::engine::config::{Destinations, DistMethod, Dvipa, DvipaRole, DynamicXcf, Moveable};
+use crate::engine::config::{
+    Destinations, DistMethod, Dvipa, DvipaRole, DynamicXcf, Moveable, PortProtocol, PortShare,
+};
 
+mod canonical;
+mod language;
+mod lexical;
+mod property;
 mod scenario;
+mod semantics;
+mod size;
+mod syntax;
 
 /// Members by name; the profile itself is called `profile`.
 #[derive(Default)]

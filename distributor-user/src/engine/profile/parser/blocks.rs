@@ -6,8 +6,8 @@ use super::super::lexer::Word;
 use super::super::source::Span;
 use super::super::tree::Node;
 use super::super::{quote, table};
-use super::missing::misspelling;
-use super::{Block, Parser, collect};
+use super::misplaced::misspelling;
+use super::{Block, Parser, Scan, is_one};
 
 impl Parser<'_> {
     /// Reads one statement at the outermost level.
@@ -67,10 +67,9 @@ impl Parser<'_> {
 
     /// Whether `text` is meant as the end of the block; reports it if so.
     fn is_misspelt_end(&mut self, end: &'static Row, text: &str, word: Word) -> bool {
-        let next = collect(self.next_rows());
         let is_end = elsewhere(text).is_none()
             && self
-                .similar(next.into_iter(), text)
+                .similar(self.next_rows(), text)
                 .is_some_and(|row| std::ptr::eq(row, end));
         if is_end {
             self.found
@@ -80,16 +79,38 @@ impl Parser<'_> {
     }
 
     /// Whether `end` comes before `opener` comes again.
-    fn is_closed(&self, opener: &'static Row, end: &'static Row) -> bool {
-        self.words[self.at..]
+    fn is_closed(&mut self, opener: &'static Row, end: &'static Row) -> bool {
+        // Misspelt openers do not end a scan: without its result a profile full of them would be
+        // read in quadratic time.
+        let known = self
+            .scans
             .iter()
-            .map(|word| self.sources.text(word.span))
-            .find_map(|text| match (end.matches(text), opener.matches(text)) {
-                (true, _) => Some(true),
-                (false, true) => Some(false),
-                (false, false) => None,
-            })
-            .unwrap_or(false)
+            .position(|scan| std::ptr::eq(scan.end, end));
+        if let Some(scan) = known.and_then(|at| self.scans.get(at))
+            && (scan.from..=scan.to).contains(&self.at)
+        {
+            return scan.is_closed;
+        }
+        let mut scan = Scan {
+            end,
+            from: self.at,
+            to: self.words.len(),
+            is_closed: false,
+        };
+        for (at, word) in self.words.iter().enumerate().skip(self.at) {
+            let text = self.sources.text(word.span);
+            if end.matches(text) || opener.matches(text) {
+                scan.to = at;
+                scan.is_closed = end.matches(text);
+                break;
+            }
+        }
+        let is_closed = scan.is_closed;
+        match known {
+            Some(at) => self.scans[at] = scan,
+            None => self.scans.push(scan),
+        }
+        is_closed
     }
 
     fn unclosed(&mut self, node: &mut Node, end: &'static Row, next: Option<(&str, Word)>) {
@@ -138,12 +159,10 @@ impl Parser<'_> {
             let is_closed = self.is_closed(node.row, end);
             if !is_closed {
                 let (name, end) = (node.row.keyword(), end.keyword());
-                let report = Diagnostic::error(
-                    node.span,
-                    format!("expected `{end}` for this `{name}`, found none"),
-                )
-                .id("EZZ0312I")
-                .help(format!("write `{end}` after the last line of `{name}`"));
+                let message = format!("expected `{end}` for this `{name}`, found none");
+                let report = Diagnostic::error(node.span, message)
+                    .id("EZZ0312I")
+                    .help(format!("write `{end}` after the last line of `{name}`"));
                 self.error(node, report);
             }
             is_closed
@@ -165,7 +184,7 @@ impl Parser<'_> {
     /// a statement, or at the full name of one that is acted on.
     fn is_next_statement(&self, text: &str, word: Word) -> bool {
         if word.opens_line {
-            return self.starts_next(text);
+            return self.starts_next(text) || is_one(table::substatements(), text);
         }
         self.next_rows().any(|row| {
             let is_skipped = matches!(row.parts, [Part::Skipped(_)]);
@@ -181,8 +200,7 @@ impl Parser<'_> {
         if let Some((row, owner)) = elsewhere(text) {
             return self.strayed(nodes, row, owner, word.span);
         }
-        let next = collect(self.next_rows());
-        if let Some(row) = self.similar(next.into_iter(), text) {
+        if let Some(row) = self.similar(self.next_rows(), text) {
             let kind = if self.block.is_some() {
                 "statement of the block"
             } else {
@@ -213,6 +231,7 @@ impl Parser<'_> {
         self.pass_over();
     }
 
+    /// Passes over the next word and what belongs to it, whatever it is.
     fn pass_over(&mut self) {
         self.is_incomplete = true;
         self.at += 1;
@@ -268,6 +287,9 @@ impl Parser<'_> {
             node.children.push(child);
         } else if block.is_none() && takes_keywords_only(owner) {
             self.rest_of_statement(&mut node);
+        } else if block.is_some() {
+            self.at += 1;
+            return;
         } else {
             return self.pass_over();
         }
@@ -277,9 +299,9 @@ impl Parser<'_> {
 
 fn write_in_place(row: &'static Row, owner: &'static Row) -> String {
     if takes_keywords_only(owner) {
-        format!("write `{} {}`", owner.keyword(), row.syntax())
+        format!("write `{} {}`", owner.keyword(), row.usage())
     } else {
-        format!("write it in its place: `{}`", owner.syntax())
+        format!("write it in its place: `{}`", owner.usage())
     }
 }
 

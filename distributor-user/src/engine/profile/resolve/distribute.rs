@@ -3,23 +3,20 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::super::super::config::{Destinations, DistMethod, Service};
+use super::super::super::config::Destinations;
+use super::super::super::links::contains;
 use super::super::diagnostic::Diagnostic;
 use super::super::source::Span;
-use super::super::table::vipadynamic::{
-    ALL, AUTOSWITCHBACK, BACKUP, DELETE, DESTINATION, DESTIP, DISTMETHOD, HEALTHSWITCH, HOTSTANDBY,
-    NOAUTOSWITCHBACK, NOHEALTHSWITCH, PORTS, PREFERRED, TIMEDAFFINITY, WEIGHT, WEIGHTEDACTIVE,
+use super::super::table::vipadistribute::{
+    ALL, DELETE, DESTINATION, DESTIP, DISTMETHOD, HOTSTANDBY, PORTS,
 };
 use super::super::tree::Node;
 use super::Resolver;
 use super::dvipa::unusable;
+use super::services::MAX_TARGETS;
 
 /// Ports in one statement, as on z/OS.
 const MAX_PORTS: usize = 64;
-/// Targets of one service, as on z/OS.
-const MAX_TARGETS: usize = 32;
-/// BACKUP targets of one HOTSTANDBY service.
-const MAX_BACKUPS: usize = 31;
 
 impl Resolver<'_> {
     pub(super) fn vipadistribute(&mut self, node: &Node) {
@@ -28,146 +25,29 @@ impl Resolver<'_> {
             self.distributes.get_or_insert(node.span);
             self.check_method(node);
         }
-        let dvipa = node.addresses().next();
-        if let Some((address, span)) =
-            dvipa.filter(|(address, _)| !self.is_dvipa(IpAddr::V4(*address)))
-        {
-            self.not_defined(address, span);
-        }
         let ports = self.ports(node);
         let destinations = self.destinations(node);
-        let (Some((dvipa, _)), Some(destinations)) = (dvipa, destinations) else {
+        let Some((dvipa, dvipa_span)) = node.addresses().next() else {
+            return;
+        };
+        if !self.is_dvipa(dvipa.into()) {
+            return self.not_defined(dvipa, dvipa_span);
+        }
+        let Some(destinations) = destinations else {
             return;
         };
         for (port, span) in ports {
-            if is_delete {
-                self.delete_service(dvipa, port, &destinations, span);
+            let done = if is_delete {
+                self.services.take_back(dvipa, port, &destinations)
             } else {
-                self.add_service(dvipa, port, &destinations, span);
+                self.services.add(dvipa, port, &destinations)
+            };
+            if let Err(refusal) = done {
+                // The other ports of the statement would be refused for the same reason.
+                return self
+                    .found
+                    .push(Diagnostic::error(span, refusal.message).help(refusal.help));
             }
-        }
-    }
-
-    fn check_method(&mut self, node: &Node) {
-        let method = node.child(&DISTMETHOD);
-        if method.is_none() && !node.has_error() {
-            self.found.push(
-                Diagnostic::error(
-                    node.span,
-                    "expected `DISTMETHOD ROUNDROBIN`, found no method, which means `BASEWLM`",
-                )
-                .help("`BASEWLM` is not supported yet: write `DISTMETHOD ROUNDROBIN`"),
-            );
-        }
-        let is_method = |row| method.is_some_and(|method| method.child(row).is_some());
-        if method.is_some_and(|method| method.children.is_empty()) {
-            return;
-        }
-        if is_method(&HOTSTANDBY) {
-            self.check_hot_standby(node);
-        } else {
-            self.check_no_hot_standby(node);
-        }
-        let weight = entries(node).find_map(|entry| entry.child(&WEIGHT));
-        if let Some(weight) = weight.filter(|_| !is_method(&WEIGHTEDACTIVE)) {
-            self.found.push(
-                Diagnostic::warning(
-                    weight.whole(),
-                    "expected no `WEIGHT` with this method, found one; it is ignored",
-                )
-                .id("EZZ0799I")
-                .help("`WEIGHT` belongs to `DISTMETHOD WEIGHTEDACTIVE`; remove it"),
-            );
-        }
-        if let Some((1.., span)) = node.child(&TIMEDAFFINITY).and_then(Node::number) {
-            self.found.push(
-                Diagnostic::error(
-                    span,
-                    "`TIMEDAFFINITY` is not supported yet: a client could reach another target each time",
-                )
-                .help("remove it, or write `TIMEDAFFINITY 0`"),
-            );
-        }
-    }
-
-    fn check_no_hot_standby(&mut self, node: &Node) {
-        let options = [
-            &AUTOSWITCHBACK,
-            &NOAUTOSWITCHBACK,
-            &HEALTHSWITCH,
-            &NOHEALTHSWITCH,
-        ];
-        let option = options.iter().find_map(|row| node.child(row));
-        let target =
-            entries(node).find_map(|entry| entry.child(&PREFERRED).or(entry.child(&BACKUP)));
-        for keyword in option.into_iter().chain(target) {
-            let name = keyword.row.keyword();
-            self.found.push(
-                Diagnostic::error(
-                    keyword.span,
-                    format!(
-                        "expected `{name}` only with `DISTMETHOD HOTSTANDBY`, found it without"
-                    ),
-                )
-                .id("EZZ0831I")
-                .help(format!("remove `{name}`")),
-            );
-        }
-    }
-
-    fn check_hot_standby(&mut self, node: &Node) {
-        let Some(destip) = node.child(&DESTIP) else {
-            return;
-        };
-        let help = "name each target: one `PREFERRED`, the others `BACKUP rank`";
-        if let Some(all) = destip.child(&ALL) {
-            self.found.push(
-                Diagnostic::error(
-                    all.span,
-                    "expected a list of targets with `HOTSTANDBY`, found `ALL`",
-                )
-                .id("EZZ0165I")
-                .help(help),
-            );
-            return;
-        }
-        let count = |row| {
-            entries(node)
-                .filter(|entry| entry.child(row).is_some())
-                .count()
-        };
-        let (preferred, backups) = (count(&PREFERRED), count(&BACKUP));
-        let plain = entries(node).find(|entry| entry.children.is_empty() && !entry.has_error());
-        if let Some(plain) = plain {
-            self.found.push(
-                Diagnostic::error(
-                    plain.span,
-                    "expected `PREFERRED` or `BACKUP` after a target of `HOTSTANDBY`, found neither",
-                )
-                .id("EZZ0826I")
-                .help(help),
-            );
-        } else if (preferred != 1 || backups == 0) && !destip.has_error() {
-            self.found.push(
-                Diagnostic::error(
-                    destip.span,
-                    format!(
-                        "expected one `PREFERRED` and at least one `BACKUP`, found {preferred} and {backups}"
-                    ),
-                )
-                .id("EZZ0827I")
-                .help(help),
-            );
-        }
-        if backups > MAX_BACKUPS {
-            self.found.push(
-                Diagnostic::error(
-                    destip.span,
-                    format!("expected at most {MAX_BACKUPS} `BACKUP` targets, found {backups}"),
-                )
-                .id("EZZ0829I")
-                .help("remove some of them"),
-            );
         }
     }
 
@@ -255,9 +135,7 @@ impl Resolver<'_> {
                 });
                 continue;
             }
-            self.destinations.push((address, span));
-            list.push(address.into());
-            if list.len() == MAX_TARGETS + 1 {
+            if list.len() == MAX_TARGETS {
                 self.found.push(
                     Diagnostic::error(
                         span,
@@ -266,121 +144,12 @@ impl Resolver<'_> {
                     .id("EZZ0318I")
                     .help("remove some of them, or write `DESTIP ALL`"),
                 );
+                break;
             }
+            self.destinations.push((address, span));
+            list.push(address.into());
         }
         (!list.is_empty()).then_some(Destinations::List(list))
-    }
-
-    fn add_service(&mut self, dvipa: Ipv4Addr, port: u16, new: &Destinations, span: Span) {
-        let existing = self.service_index.get(&(dvipa, port)).copied();
-        let Some(service) = existing.and_then(|index| self.services[index].as_mut()) else {
-            self.service_index
-                .insert((dvipa, port), self.services.len());
-            self.services.push(Some(Service {
-                dvipa: dvipa.into(),
-                port,
-                method: DistMethod::RoundRobin,
-                destinations: new.clone(),
-            }));
-            return;
-        };
-        match (&mut service.destinations, new) {
-            (Destinations::All, Destinations::All) => {}
-            (Destinations::List(list), Destinations::List(more)) => {
-                let known: HashSet<IpAddr> = list.iter().copied().collect();
-                list.extend(
-                    more.iter()
-                        .copied()
-                        .filter(|address| !known.contains(address)),
-                );
-                if list.len() > MAX_TARGETS && known.len() <= MAX_TARGETS {
-                    self.found.push(
-                        Diagnostic::error(
-                            span,
-                            format!(
-                                "expected at most {MAX_TARGETS} targets of `{dvipa}` port {port}, found more"
-                            ),
-                        )
-                        .help("an earlier VIPADISTRIBUTE of the same port has targets already"),
-                    );
-                }
-            }
-            (Destinations::All, Destinations::List(_))
-            | (Destinations::List(_), Destinations::All) => {
-                self.found.push(
-                    Diagnostic::error(
-                        span,
-                        format!(
-                            "expected either `ALL` or a list of targets for `{dvipa}` port {port}, found both"
-                        ),
-                    )
-                    .help("an earlier VIPADISTRIBUTE of the same port says otherwise: write VIPADISTRIBUTE DELETE first"),
-                );
-            }
-        }
-    }
-
-    fn delete_service(&mut self, dvipa: Ipv4Addr, port: u16, gone: &Destinations, span: Span) {
-        let index = self.service_index.get(&(dvipa, port)).copied();
-        let service = index.and_then(|index| self.services[index].as_mut());
-        let Some(service) = service else {
-            self.found.push(
-                Diagnostic::error(
-                    span,
-                    format!("expected a port that is distributed before, found {port} of `{dvipa}`"),
-                )
-                .help("VIPADISTRIBUTE DELETE takes back an earlier VIPADISTRIBUTE of this profile; remove it"),
-            );
-            return;
-        };
-        let is_empty = match (&mut service.destinations, gone) {
-            (Destinations::All, Destinations::All) => true,
-            (Destinations::List(list), Destinations::List(gone)) => {
-                let unknown = gone.iter().find(|address| !list.contains(address)).copied();
-                list.retain(|address| !gone.contains(address));
-                let is_empty = list.is_empty();
-                if let Some(unknown) = unknown {
-                    self.no_such_target(dvipa, port, &unknown.to_string(), span);
-                }
-                is_empty
-            }
-            (Destinations::All, Destinations::List(gone)) => {
-                let first = gone.first().map_or_else(String::new, ToString::to_string);
-                self.no_such_target(dvipa, port, &first, span);
-                false
-            }
-            (Destinations::List(_), Destinations::All) => {
-                self.no_such_target(dvipa, port, "ALL", span);
-                false
-            }
-        };
-        if let (true, Some(index)) = (is_empty, self.service_index.get(&(dvipa, port)).copied()) {
-            self.services[index] = None;
-            self.service_index.remove(&(dvipa, port));
-        }
-    }
-
-    fn no_such_target(&mut self, dvipa: Ipv4Addr, port: u16, target: &str, span: Span) {
-        self.found.push(
-            Diagnostic::error(
-                span,
-                format!("expected a DESTIP that port {port} of `{dvipa}` has, found `{target}`"),
-            )
-            .help("repeat the DESTIP entries of the VIPADISTRIBUTE that is taken back"),
-        );
-    }
-
-    pub(super) fn delete_services_of(&mut self, dvipa: Ipv4Addr) {
-        for service in &mut self.services {
-            if service
-                .as_ref()
-                .is_some_and(|service| service.dvipa == IpAddr::V4(dvipa))
-            {
-                *service = None;
-            }
-        }
-        self.service_index
-            .retain(|(address, _), _| *address != dvipa);
     }
 
     /// What is wrong with targets only shows when DVIPAs and DYNAMICXCF are known.
@@ -405,10 +174,10 @@ impl Resolver<'_> {
                     )
                     .help("DESTIP names target stacks by their `IPCONFIG DYNAMICXCF` addresses"),
                 );
-            } else if let Some((xcf, _)) = xcf {
-                if !in_subnet(address, xcf.address, xcf.prefix_len) {
-                    outside.push((address, span));
-                }
+            } else if xcf
+                .is_some_and(|(xcf, _)| !contains(xcf.address, xcf.prefix_len, address.into()))
+            {
+                outside.push((address, span));
             }
         }
         let (Some((xcf, xcf_span)), Some(&(first, span))) = (xcf, outside.first()) else {
@@ -431,17 +200,10 @@ impl Resolver<'_> {
     }
 }
 
-fn entries(node: &Node) -> impl Iterator<Item = &Node> {
+pub(super) fn entries(node: &Node) -> impl Iterator<Item = &Node> {
     let destip = node.child(&DESTIP);
     let children = destip.into_iter().flat_map(|destip| destip.children.iter());
     children.filter(|child| child.is(&DESTINATION))
-}
-
-fn in_subnet(address: Ipv4Addr, of: IpAddr, prefix_len: u8) -> bool {
-    match of {
-        IpAddr::V4(of) => masked(address, prefix_len) == masked(of, prefix_len),
-        IpAddr::V6(_) => false,
-    }
 }
 
 fn masked(address: Ipv4Addr, prefix_len: u8) -> Ipv4Addr {

@@ -102,8 +102,7 @@ impl Resolver<'_> {
                 });
                 continue;
             }
-            self.dvipa_index.insert(address, self.dvipas.len());
-            if self.dvipa_index.len() == MAX_DVIPAS + 1 {
+            if self.dvipa_index.len() == MAX_DVIPAS {
                 self.found.push(
                     Diagnostic::error(
                         span,
@@ -111,7 +110,10 @@ impl Resolver<'_> {
                     )
                     .help("move some of them to another group of stacks"),
                 );
+                self.misses_dvipas = true;
+                return;
             }
+            self.dvipa_index.insert(address, self.dvipas.len());
             self.dvipas.push(Some(Defined {
                 dvipa: Dvipa {
                     address: address.into(),
@@ -130,7 +132,7 @@ impl Resolver<'_> {
                 continue;
             };
             self.dvipas[known] = None;
-            self.delete_services_of(address);
+            self.services.remove(address);
         }
     }
 

@@ -23,7 +23,8 @@ pub(in super::super) static GLOBALCONFIG: Row = Row::new(
         ],
     )],
     "Settings of the whole stack.",
-);
+)
+.like("GLOBALCONFIG SYSPLEXMONITOR TIMERSECS 60 RECOVERY");
 
 static SYSPLEXMONITOR: Row = Row::new(
     "SYSPLEXMONitor",

@@ -34,7 +34,8 @@ pub(in super::super) static IPCONFIG: Row = Row::new(
         ],
     )],
     "Settings of the IPv4 layer, among them this stack's address inside the group.",
-);
+)
+.like("IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1 255.255.255.0 1");
 
 pub(in super::super) static DYNAMICXCF: Row = Row::new(
     "DYNAMICXCF",
@@ -59,7 +60,8 @@ pub(in super::super) static DYNAMICXCF: Row = Row::new(
         ),
     ],
     "This stack's address inside the group, by which every DESTIP names it.",
-);
+)
+.like("DYNAMICXCF 172.1.1.1 255.255.255.0 1");
 pub(in super::super) static NODYNAMICXCF: Row = flag(
     "NODYNAMICXCF",
     "This stack takes part in no group; the default.",
@@ -287,4 +289,5 @@ pub(in super::super) static IPCONFIG6: Row = Row::new(
     &[Part::Skipped(None)],
     "Settings of the IPv6 layer.",
 )
-.but(Standing::Unsupported("addresses and groups are IPv4 only"));
+.but(Standing::Unsupported("addresses and groups are IPv4 only"))
+.id("EZZ0695I");

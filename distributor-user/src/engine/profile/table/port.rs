@@ -13,7 +13,8 @@ pub(in super::super) static PORT: Row = Row::new(
     &[Part::Entries(&[&UNRSV], &RESERVATION)],
     "Reserves ports for applications.",
 )
-.but(NOT_ENFORCED);
+.but(NOT_ENFORCED)
+.like("PORT 8443 TCP WEB* SHAREPORT BIND 10.1.3.10");
 
 const NUM: Argument = Argument::new("num", "a port from 1 to 65535", Number(1, 65535));
 const USER: Argument = Argument {
@@ -38,7 +39,8 @@ pub(in super::super) static RESERVATION: Row = Row::new(
         Part::Keywords(Given, OPTIONS),
     ],
     "One port and who may use it.",
-);
+)
+.like("8443 TCP WEB* SHAREPORT BIND 10.1.3.10");
 
 static OPTIONS: &[Choice] = &[
     Choice::optional(&[&NOAUTOLOG]),
@@ -117,7 +119,8 @@ pub(in super::super) static PORTRANGE: Row = Row::new(
     &[Part::Entries(&[], &RANGE)],
     "Reserves ranges of ports for applications.",
 )
-.but(NOT_ENFORCED);
+.but(NOT_ENFORCED)
+.like("PORTRANGE 9000 16 TCP WEB*");
 static RANGE: Row = Row::new(
     "",
     &[

@@ -1,11 +1,12 @@
-//! VIPADYNAMIC and what stands in it.
+//! VIPADYNAMIC and what stands in it, VIPADISTRIBUTE excepted.
 
-use super::super::grammar::Kind::{Address, Mask, Name, Number, Ports};
+use super::super::grammar::Kind::{Address, Mask, Name, Number};
 use super::super::grammar::Order::{Any, Given};
 use super::super::grammar::{Argument, Choice, Part, Row, Standing};
 use super::flag;
+use super::vipadistribute::{DEFINE, DELETE, VIPADISTRIBUTE};
 
-const DVIPA: Argument = Argument::new("dvipa", "a DVIPA such as `10.1.3.10`", Address);
+pub(super) const DVIPA: Argument = Argument::new("dvipa", "a DVIPA such as `10.1.3.10`", Address);
 const MASK: Argument = Argument::new("subnet_mask", "a subnet mask such as `255.255.255.0`", Mask);
 const DYNXCFIP: Argument = Argument::new("dynxcfip", "the DYNAMICXCF address of a target", Address);
 
@@ -14,7 +15,8 @@ pub(in super::super) static VIPADYNAMIC: Row = Row::new(
     "VIPADynamic",
     &[Part::Block(SUBSTATEMENTS, &ENDVIPADYNAMIC)],
     "Defines the DVIPAs of this stack and how their connections are distributed.",
-);
+)
+.like("VIPADYNAMIC VIPADEFINE 255.255.255.0 10.1.3.10 ENDVIPADYNAMIC");
 /// Its end.
 pub(in super::super) static ENDVIPADYNAMIC: Row =
     flag("ENDVIPADynamic", "Ends the statements of VIPADYNAMIC.");
@@ -45,7 +47,8 @@ pub(in super::super) static VIPADEFINE: Row = Row::new(
         Part::List(DVIPA),
     ],
     "Makes this stack the owner of addresses, whenever it is up.",
-);
+)
+.like("VIPADEFINE MOVEABLE IMMEDIATE 255.255.255.0 10.1.3.10");
 
 pub(in super::super) static VIPABACKUP: Row = Row::new(
     "VIPABackup",
@@ -68,39 +71,15 @@ pub(in super::super) static VIPABACKUP: Row = Row::new(
         Part::List(DVIPA),
     ],
     "Makes this stack take addresses over when their owner is gone; the highest rank goes first.",
-);
+)
+.like("VIPABACKUP 100 MOVEABLE IMMEDIATE 255.255.255.0 10.1.3.10");
 
 pub(in super::super) static VIPADELETE: Row = Row::new(
     "VIPADELete",
     &[Part::List(DVIPA)],
     "Takes back an earlier VIPADEFINE or VIPABACKUP.",
-);
-
-pub(in super::super) static VIPADISTRIBUTE: Row = Row::new(
-    "VIPADISTribute",
-    &[
-        Part::Keywords(
-            Any,
-            &[
-                Choice::optional(&[&DEFINE, &DELETE]),
-                Choice::optional(&[&DISTMETHOD]),
-                Choice::optional(&[&OPTLOCAL, &NOOPTLOCAL]),
-                Choice::optional(&[&SYSPLEXPORTS]),
-                Choice::optional(&[&TIMEDAFFINITY]),
-                Choice::optional(&[&AUTOSWITCHBACK, &NOAUTOSWITCHBACK]),
-                Choice::optional(&[&HEALTHSWITCH, &NOHEALTHSWITCH]),
-                Choice::optional(&[&PROCTYPE]),
-                Choice::optional(&[&PROCXCOST]),
-                Choice::optional(&[&ILWEIGHTING]),
-                Choice::optional(&[&TIER1, &TIER2]),
-            ],
-        ),
-        Part::Argument(DVIPA),
-        Part::Keywords(Given, &[Choice::optional(&[&PORTS])]),
-        Part::Keywords(Given, &[Choice::required(&[&DESTIP])]),
-    ],
-    "Distributes the connections to a DVIPA's ports over target stacks.",
-);
+)
+.like("VIPADELETE 10.1.3.10");
 
 pub(in super::super) static MOVEABLE: Row = Row::new(
     "MOVEable",
@@ -130,237 +109,9 @@ static CPCSCOPE: Row = flag("CPCSCOPE", "Keeps the DVIPA on one CPC.").but(Stand
     "the address could move to any stack of the group",
     "remove it, and code VIPABACKUP only on stacks that the address may move to",
 ));
-const TWO_TIERS: &str = "connections are distributed once, not in two tiers";
-const ONE_TIER: &str = "distribute in one tier: remove `TIER1` or `TIER2` and what belongs to it";
-
-pub(in super::super) static DEFINE: Row = flag("DEFINE", "Adds what follows; the default.");
-pub(in super::super) static DELETE: Row = flag(
-    "DELEte",
-    "Takes back what an earlier statement of the same operands added.",
-);
-
-pub(in super::super) static DISTMETHOD: Row = Row::new(
-    "DISTMethod",
-    &[Part::Keywords(
-        Given,
-        &[Choice::required(&[
-            &BASEWLM,
-            &ROUNDROBIN,
-            &SERVERWLM,
-            &WEIGHTEDACTIVE,
-            &HOTSTANDBY,
-            &TARGCONTROLLED,
-        ])],
-    )],
-    "Chooses how the target of a new connection is picked.",
-);
-pub(in super::super) static ROUNDROBIN: Row = flag(
-    "ROUNDROBIN",
-    "Every target stack that is ready gets one connection in turn.",
-);
-const METHOD: Standing = Standing::Refused(
-    "connections can only be distributed in turn",
-    "write `DISTMETHOD ROUNDROBIN`",
-);
-pub(in super::super) static BASEWLM: Row = flag(
-    "BASEWLM",
-    "Targets by the free capacity of their systems; the default.",
-)
-.but(METHOD);
-static SERVERWLM: Row = flag(
-    "SERVERWLM",
-    "Targets by how well their servers meet their goals.",
-)
-.but(METHOD);
-pub(in super::super) static WEIGHTEDACTIVE: Row = flag(
-    "WEIGHTEDActive",
-    "Targets so that active connections keep to fixed weights.",
-)
-.but(METHOD);
-pub(in super::super) static HOTSTANDBY: Row = flag(
-    "HOTSTANDBY",
-    "One target gets everything, another when it fails.",
-)
-.but(METHOD);
-static TARGCONTROLLED: Row = flag(
-    "TARGCONTROLLED",
-    "Targets by weights that they report themselves.",
-)
-.but(METHOD);
-
-static OPTLOCAL: Row = Row::new(
-    "OPTLOCAL",
-    &[Part::Optional(Argument::new(
-        "value",
-        "a value from 0 to 16",
-        Number(0, 16),
-    ))],
-    "Keeps connections that begin on a target stack on that stack.",
-)
-.but(Standing::Unsupported(
-    "connections that begin on a target go through the owner as all do",
-));
-static NOOPTLOCAL: Row = flag(
-    "NOOPTLOCAL",
-    "Connections that begin on a target are distributed as all are; the default.",
-);
-static SYSPLEXPORTS: Row = flag("SYSPLEXPorts", "Makes ephemeral ports unique in the group.").but(
-    Standing::Unsupported("two stacks may use the same local port for outgoing connections"),
-);
-pub(in super::super) static TIMEDAFFINITY: Row = Row::new(
-    "TIMEDAFFinity",
-    &[Part::Argument(Argument::new(
-        "seconds",
-        "a time from 0 to 9999 seconds",
-        Number(0, 9999),
-    ))],
-    "Sends a client to the same target again for so many seconds.",
-);
-pub(in super::super) static AUTOSWITCHBACK: Row = flag(
-    "AUTOSWITCHBACK",
-    "HOTSTANDBY: goes back to the preferred target; the default.",
-);
-pub(in super::super) static NOAUTOSWITCHBACK: Row = flag(
-    "NOAUTOSWITCHBACK",
-    "HOTSTANDBY: stays on the backup target.",
-);
-pub(in super::super) static HEALTHSWITCH: Row = flag(
-    "HEALTHSWITCH",
-    "HOTSTANDBY: leaves an unhealthy target; the default.",
-);
-pub(in super::super) static NOHEALTHSWITCH: Row = flag(
-    "NOHEALTHSWITCH",
-    "HOTSTANDBY: leaves a target only when it is gone.",
-);
-
-const SHARE: Argument = Argument::new("n", "a number from 0 to 99", Number(0, 99));
-const COST: Argument = Argument::new("n", "a cost from 1 to 100", Number(1, 100));
-const WITH_METHOD: Standing = Standing::Unsupported("it refines a method that is not");
-static PROCTYPE: Row = Row::new(
-    "PROCTYPE",
-    &[Part::Keywords(
-        Given,
-        &[
-            Choice::optional(&[&CP_SHARE]),
-            Choice::optional(&[&ZAAP_SHARE]),
-            Choice::optional(&[&ZIIP_SHARE]),
-        ],
-    )],
-    "BASEWLM: the expected use of the kinds of processors.",
-)
-.but(WITH_METHOD);
-static CP_SHARE: Row = Row::new(
-    "CP",
-    &[Part::Argument(SHARE)],
-    "Share of normal processors.",
-);
-static ZAAP_SHARE: Row = Row::new("ZAAP", &[Part::Argument(SHARE)], "Share of zAAPs.");
-static ZIIP_SHARE: Row = Row::new("ZIIP", &[Part::Argument(SHARE)], "Share of zIIPs.");
-static PROCXCOST: Row = Row::new(
-    "PROCXCOST",
-    &[Part::Keywords(
-        Given,
-        &[
-            Choice::optional(&[&ZAAP_COST]),
-            Choice::optional(&[&ZIIP_COST]),
-        ],
-    )],
-    "SERVERWLM: what work for a special processor costs on a normal one.",
-)
-.but(WITH_METHOD);
-static ZAAP_COST: Row = Row::new("ZAAP", &[Part::Argument(COST)], "Cost of zAAP work.");
-static ZIIP_COST: Row = Row::new("ZIIP", &[Part::Argument(COST)], "Cost of zIIP work.");
-static ILWEIGHTING: Row = Row::new(
-    "ILWEIGHTING",
-    &[Part::Argument(Argument::new(
-        "n",
-        "a number from 0 to 3",
-        Number(0, 3),
-    ))],
-    "SERVERWLM: how much displacing unimportant work is favoured.",
-)
-.but(WITH_METHOD);
-
-const GROUP: Argument = Argument::new("groupname", "a group name of 1 to 16 characters", Name(16));
-static TIER1: Row = Row::new(
-    "TIER1",
-    &[
-        Part::Argument(GROUP),
-        Part::Keywords(Given, &[Choice::optional(&[&GRE, &ENCAP])]),
-        Part::Keywords(Given, &[Choice::optional(&[&CONTROLPORT])]),
-    ],
-    "The first tier of a distribution in two tiers.",
-)
-.but(Standing::Refused(TWO_TIERS, ONE_TIER));
-static TIER2: Row = Row::new(
-    "TIER2",
-    &[Part::Argument(GROUP)],
-    "The second tier of a distribution in two tiers.",
-)
-.but(Standing::Refused(TWO_TIERS, ONE_TIER));
-static GRE: Row = flag("GRE", "Reaches targets outside the group by GRE.");
-static ENCAP: Row = flag(
-    "ENCAP",
-    "Reaches targets outside the group by IPv6 in IPv6.",
-);
-static CONTROLPORT: Row = Row::new(
-    "CONTROLPORT",
-    &[Part::Argument(Argument::new(
-        "port",
-        "a port from 1 to 65535",
-        Number(1, 65535),
-    ))],
-    "Where the agent of such a target listens.",
-);
-
-pub(in super::super) static PORTS: Row = Row::new(
-    "PORT",
-    &[Part::List(Argument::new(
-        "port",
-        "a port from 1 to 65535 or a range such as `5000-5003`",
-        Ports,
-    ))],
-    "The ports, at most 64 in one statement.",
-);
-pub(in super::super) static DESTIP: Row = Row::new(
-    "DESTIP",
-    &[Part::Entries(&[&ALL], &DESTINATION)],
-    "The target stacks by their DYNAMICXCF addresses, at most 32.",
-);
-pub(in super::super) static ALL: Row = flag(
-    "ALL",
-    "Every stack of the group, now and later, this one included.",
-);
-pub(in super::super) static DESTINATION: Row = Row::new(
-    "",
-    &[
-        Part::Argument(DYNXCFIP),
-        Part::Keywords(Given, &[Choice::optional(&[&WEIGHT, &PREFERRED, &BACKUP])]),
-    ],
-    "One target.",
-);
-pub(in super::super) static WEIGHT: Row = Row::new(
-    "WEIGHT",
-    &[Part::Argument(Argument::new(
-        "weight",
-        "a weight from 1 to 99",
-        Number(1, 99),
-    ))],
-    "WEIGHTEDACTIVE: the target's share; 10 if it is left out.",
-);
-pub(in super::super) static PREFERRED: Row = flag(
-    "PREFERRED",
-    "HOTSTANDBY: the target that gets everything while it lives.",
-);
-pub(in super::super) static BACKUP: Row = Row::new(
-    "BACKUP",
-    &[Part::Optional(Argument::new(
-        "rank",
-        "a rank from 1 to 254",
-        Number(1, 254),
-    ))],
-    "HOTSTANDBY: a target that waits; the highest rank goes first.",
-);
+pub(super) const TWO_TIERS: &str = "connections are distributed once, not in two tiers";
+pub(super) const ONE_TIER: &str =
+    "distribute in one tier: remove `TIER1` or `TIER2` and what belongs to it";
 
 static VIPARANGE: Row = Row::new(
     "VIPARange",

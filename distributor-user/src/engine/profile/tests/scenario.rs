@@ -30,12 +30,12 @@ VIPADYNAMIC
 ENDVIPADYNAMIC
 ";
 
-fn xcf(host: &str) -> Option<DynamicXcf> {
-    Some(DynamicXcf {
+fn xcf(host: &str) -> DynamicXcf {
+    DynamicXcf {
         address: ip(host),
         prefix_len: 24,
         cost_metric: 3,
-    })
+    }
 }
 
 fn service() -> Vec<crate::engine::config::Service> {
@@ -54,7 +54,7 @@ fn the_front_end_says_what_it_means() {
     assert_eq!(
         loaded.config,
         Some(Config {
-            dynamic_xcf: xcf("172.1.1.1"),
+            dynamic_xcf: Some(xcf("172.1.1.1")),
             sysplex_routing: true,
             dvipas: vec![Dvipa {
                 address: ip("10.1.3.10"),
@@ -76,7 +76,7 @@ fn a_target_needs_one_statement_on_two_lines() {
     let loaded = load_text(TARGET);
     assert_eq!(told(&loaded), Vec::<String>::new());
     let expected = Config {
-        dynamic_xcf: xcf("172.1.1.2"),
+        dynamic_xcf: Some(xcf("172.1.1.2")),
         sysplex_routing: true,
         ..Config::default()
     };
@@ -99,5 +99,95 @@ fn a_backup_needs_no_rank() {
                 moveable: Some(Moveable::Immediate)
             },
         }]
+    );
+}
+
+#[test]
+fn ipconfig_written_as_ifconfig() {
+    let loaded = load_text(&FRONT_END.replace("IPCONFIG", "IFCONFIG"));
+    let found: Vec<Finding> = loaded.findings().collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].message, "expected a statement, found `IFCONFIG`");
+    assert_eq!(found[0].help.as_deref(), Some("did you mean `IPCONFIG`?"));
+}
+
+#[test]
+fn a_blank_inside_an_address() {
+    let loaded = load_text(&FRONT_END.replace("10.1.3.10 PORT", "10.1 .3.10 PORT"));
+    let found: Vec<Finding> = loaded.findings().collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        found[0].message,
+        "expected an address without blanks, found `10.1 .3.10`"
+    );
+    assert_eq!(found[0].help.as_deref(), Some("write `10.1.3.10`"));
+    let place = (
+        found[0].line,
+        found[0].column,
+        found[0].end_line,
+        found[0].end_column,
+    );
+    assert_eq!(place, (6, 43, 6, 53));
+}
+
+#[test]
+fn dynamic_xcf_and_destip_in_different_networks() {
+    let loaded = load_text(&FRONT_END.replace("172.1.1.1 ", "172.1.2.1 "));
+    let text = loaded.text(Style::Plain);
+    assert_eq!(
+        text,
+        "\
+warning: expected targets in the DYNAMICXCF network of this stack, found `172.1.1.2` and 1 more outside
+ --> profile:8:10
+  |
+8 |          172.1.1.2
+  |          ^^^^^^^^^
+  |
+ ::: profile:2:16
+  |
+2 |     DYNAMICXCF 172.1.2.1 255.255.255.0 3
+  |                --------- the network is 172.1.2.0/24
+  |
+  = help: DYNAMICXCF and DESTIP mean the same network on every stack: correct one of them
+
+"
+    );
+    assert!(loaded.config.is_some());
+}
+
+#[test]
+fn port_without_protocol_and_job_name() {
+    let config = config_of("PORT 8443 BIND 10.1.3.10\n9443 TCP * SHAREPORT BIND 10.1.3.7");
+    let ports: Vec<_> = config
+        .ports
+        .iter()
+        .map(|port| {
+            (
+                port.port,
+                port.protocol,
+                port.user.as_str(),
+                port.bind,
+                port.share,
+            )
+        })
+        .collect();
+    assert_eq!(
+        ports,
+        [
+            (
+                8443,
+                PortProtocol::Tcp,
+                "*",
+                Some(ip("10.1.3.10")),
+                PortShare::No
+            ),
+            (
+                9443,
+                PortProtocol::Tcp,
+                "*",
+                Some(ip("10.1.3.7")),
+                PortShare::Shareport
+            ),
+        ]
     );
 }

@@ -1,0 +1,191 @@
+//! `distributor check` as a user sees it: what it prints, and how it ends.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+fn check(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_distributor"))
+        .arg("check")
+        .args(arguments)
+        .output()
+        .expect("the program runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn example(name: &str) -> String {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/profiles");
+    examples.join(name).display().to_string()
+}
+
+struct Directory(tempfile::TempDir);
+
+impl Directory {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path: PathBuf = self.0.path().join(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    }
+}
+
+#[test]
+fn the_examples_are_clean() {
+    let files = ["tcpip.profile", "tcpip2.profile", "tcpip3.profile"].map(example);
+    let output = check(&[&files[0], &files[1], &files[2]]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for file in files {
+        assert!(
+            text.contains(&format!("{file}: no errors, no warnings, ")),
+            "{text}"
+        );
+    }
+    assert!(
+        !text.contains('\u{1b}'),
+        "colours are for terminals: {text}"
+    );
+}
+
+#[test]
+fn every_error_is_drawn_and_ends_with_2() {
+    let directory = Directory::new();
+    let file = directory.write(
+        "profile",
+        "IFCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 99\n",
+    );
+    let output = check(&[&file]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = format!(
+        "\
+error[EZZ0308I]: expected a statement, found `IFCONFIG`
+ --> {file}:1:1
+  |
+1 | IFCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 99
+  | ^^^^^^^^
+  |
+  = help: did you mean `IPCONFIG`?
+
+error[EZZ0318I]: expected a cost metric from 0 to 14, found `99`
+ --> {file}:1:45
+  |
+1 | IFCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 99
+  |                                             ^^
+  |
+  = help: write a number from 0 to 14
+
+{file}: 2 errors, no warnings, no notes
+"
+    );
+    assert_eq!(stdout(&output), expected);
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn json_is_one_document() {
+    let directory = Directory::new();
+    let first = directory.write("first", "\nPORT 8443 WEB1\n  70000 TCP *\n");
+    let second = directory.0.path().join("missing").display().to_string();
+    let output = check(&["--format", "json", &first, &second]);
+    assert_eq!(output.status.code(), Some(2));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let finding =
+        |file: &str, place: [usize; 4], severity: &str, id: Value, message: &str, help: Value| {
+            json!({
+                "file": file, "line": place[0], "column": place[1],
+                "end_line": place[2], "end_column": place[3],
+                "severity": severity, "id": id, "message": message, "help": help,
+            })
+        };
+    let expected = json!({"diagnostics": [
+        finding(
+            &first, [2, 1, 2, 5], "note", Value::Null,
+            "`PORT` is understood, but not acted on yet: nothing keeps other programs from these \
+             ports, and no bind is redirected",
+            Value::Null,
+        ),
+        finding(
+            &first, [2, 6, 2, 15], "warning", json!("EZZ0312I"),
+            "expected a protocol, found none; understood as `8443 TCP WEB1`",
+            json!("write `8443 TCP WEB1`; z/OS needs it in full"),
+        ),
+        finding(
+            &first, [3, 3, 3, 8], "error", json!("EZZ0318I"),
+            "expected a port from 1 to 65535, found `70000`",
+            json!("write a number from 1 to 65535"),
+        ),
+        finding(
+            &second, [1, 1, 1, 1], "error", Value::Null,
+            &format!("cannot read the profile: there is no file `{second}`"),
+            json!("check the name, and the directory that it is relative to"),
+        ),
+    ]});
+    assert_eq!(document, expected);
+}
+
+#[test]
+fn notes_and_warnings_end_with_0() {
+    let directory = Directory::new();
+    let file = directory.write("profile", "HOME 10.1.1.1 L\nPORT 8443 WEB1\n");
+    let output = check(&[&file]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).ends_with(&format!("{file}: no errors, 1 warning, 2 notes\n")));
+}
+
+#[test]
+fn members_are_looked_up_where_the_command_line_says() {
+    let directory = Directory::new();
+    let file = directory.write("profile", "INCLUDE TCPIP.PROFILES(XCF)");
+    directory.write(
+        "members/tcpip.profiles/xcf",
+        "IPCONFIG DYNAMICXCF 172.1.1.1/24 1",
+    );
+    let members = directory.0.path().join("members").display().to_string();
+    let without = check(&[&file]);
+    assert_eq!(without.status.code(), Some(2));
+    assert!(
+        stdout(&without).contains("--include-dir"),
+        "{}",
+        stdout(&without)
+    );
+    let with = check(&["--include-dir", &members, &file]);
+    assert_eq!(with.status.code(), Some(0), "{}", stdout(&with));
+}
+
+#[test]
+fn it_is_said_where_the_address_would_come_from() {
+    let directory = Directory::new();
+    let file = directory.write(
+        "profile",
+        "IPCONFIG DYNAMICXCF 172.31.255.1 255.255.255.0 1",
+    );
+    let output = check(&["--xcf-interface", "no-such-interface", &file]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = stdout(&output);
+    assert!(
+        text.contains("warning: there is no interface `no-such-interface`"),
+        "{text}"
+    );
+    let local = directory.write("local", "IPCONFIG DYNAMICXCF 172.31.255.1 255.255.255.0 1");
+    let text = stdout(&check(&["--interface", "no-such-interface", &local]));
+    assert!(
+        text.contains("warning: there is no interface `no-such-interface`"),
+        "{text}"
+    );
+}
+
+#[test]
+fn without_a_file_there_is_nothing_to_check() {
+    let output = check(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!output.stderr.is_empty());
+}
