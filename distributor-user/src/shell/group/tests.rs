@@ -1,3 +1,5 @@
+mod links;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::UdpSocket;
 use std::time::Instant;
