@@ -316,7 +316,7 @@ impl Group {
 /// The place where `distributor keygen` puts a key and `distributor run` looks for it.
 #[must_use]
 pub fn default_key_file() -> PathBuf {
-    PathBuf::from("/etc/distributor/group.key")
+    PathBuf::from("/etc/distributor.key")
 }
 
 #[cfg(test)]

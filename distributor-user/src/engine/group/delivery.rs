@@ -1,9 +1,11 @@
 //! Messages that arrive: at most once, in order, and repeated until they do.
 //!
-//! One stream per session and direction. A message is cut into segments; the
-//! [`Outbox`] repeats each until it is acknowledged, the [`Inbox`] puts them
-//! back together. Neither gives a message up: when the other side no longer
-//! answers, that is for the paths to notice, and the session ends as a whole.
+//! One stream of bytes per session and direction, in which each message comes
+//! after its length. It is cut into segments; the [`Outbox`] repeats each until
+//! it is acknowledged, the [`Inbox`] puts them back together. Messages that
+//! wait share segments. Neither side gives a message up: when the other no
+//! longer answers, that is for the paths to notice, and the session ends as a
+//! whole.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use super::message::{CHUNK_MAX, Frame};
 /// Longest message.
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
+/// A message's length in the stream: so many bytes, the most significant first.
+const LENGTH_LEN: usize = 4;
 /// Segments that may be on the way at once; the acknowledgement has a bit for each but the first.
 const WINDOW: u64 = 64;
 /// Bytes that may wait; a member that is so far behind is told to start anew.
@@ -26,6 +30,10 @@ const REPEAT_MAX: Duration = Duration::from_millis(320);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Overrun;
 
+/// What came is not what an outbox sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Broken;
+
 /// The sending side of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -38,7 +46,6 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Segment {
     chunk: Vec<u8>,
-    is_last: bool,
     state: SegmentState,
 }
 
@@ -52,19 +59,30 @@ enum SegmentState {
 impl Outbox {
     /// Adds a message to the stream.
     pub(super) fn push(&mut self, message: &[u8]) -> Result<(), Overrun> {
-        if self.waiting_bytes + message.len() > WAITING_BYTES_MAX {
+        if self.waiting_bytes + LENGTH_LEN + message.len() > WAITING_BYTES_MAX {
             return Err(Overrun);
         }
-        self.waiting_bytes += message.len();
-        let count = message.len().div_ceil(CHUNK_MAX);
-        for (at, chunk) in message.chunks(CHUNK_MAX).enumerate() {
+        let length = u32::try_from(message.len()).map_err(|_| Overrun)?;
+        self.append(&length.to_be_bytes());
+        self.append(message);
+        Ok(())
+    }
+
+    fn append(&mut self, mut bytes: &[u8]) {
+        self.waiting_bytes += bytes.len();
+        if let Some(last) = self.segments.back_mut()
+            && last.state == SegmentState::Waiting
+        {
+            let (fitting, rest) = bytes.split_at(bytes.len().min(CHUNK_MAX - last.chunk.len()));
+            last.chunk.extend_from_slice(fitting);
+            bytes = rest;
+        }
+        for chunk in bytes.chunks(CHUNK_MAX) {
             self.segments.push_back(Segment {
                 chunk: chunk.to_vec(),
-                is_last: at + 1 == count,
                 state: SegmentState::Waiting,
             });
         }
-        Ok(())
     }
 
     /// The segments to send now; each is asked for again later until it is acknowledged.
@@ -84,7 +102,6 @@ impl Outbox {
             };
             frames.push(Frame::Segment {
                 sequence,
-                is_last: segment.is_last,
                 chunk: &segment.chunk,
             });
         }
@@ -147,34 +164,42 @@ pub(super) struct Inbox {
     /// The segment that the stream goes on with.
     next: u64,
     /// Segments that came early.
-    ahead: BTreeMap<u64, (bool, Vec<u8>)>,
-    /// The message so far.
+    ahead: BTreeMap<u64, Vec<u8>>,
+    /// The stream from the first message on that is not complete.
     partial: Vec<u8>,
 }
 
 impl Inbox {
     /// Takes a segment; returns the messages that are complete now.
-    pub(super) fn take(&mut self, sequence: u64, is_last: bool, chunk: &[u8]) -> Vec<Vec<u8>> {
-        let mut messages = Vec::new();
+    pub(super) fn take(&mut self, sequence: u64, chunk: &[u8]) -> Result<Vec<Vec<u8>>, Broken> {
         if sequence >= self.next && sequence - self.next < WINDOW {
-            self.ahead
-                .entry(sequence)
-                .or_insert_with(|| (is_last, chunk.to_vec()));
+            self.ahead.entry(sequence).or_insert_with(|| chunk.to_vec());
         }
-        while let Some((is_last, chunk)) = self.ahead.remove(&self.next) {
+        let mut messages = Vec::new();
+        while let Some(chunk) = self.ahead.remove(&self.next) {
             self.next += 1;
-            // A member never sends more; one that does has nothing of it kept.
-            if self.partial.len() <= MESSAGE_BYTES_MAX {
-                self.partial.extend_from_slice(&chunk);
-            }
-            if is_last {
-                let message = std::mem::take(&mut self.partial);
-                if message.len() <= MESSAGE_BYTES_MAX {
-                    messages.push(message);
-                }
-            }
+            self.partial.extend_from_slice(&chunk);
+            self.split_off_messages(&mut messages)?;
         }
-        messages
+        Ok(messages)
+    }
+
+    fn split_off_messages(&mut self, messages: &mut Vec<Vec<u8>>) -> Result<(), Broken> {
+        let mut rest = self.partial.as_slice();
+        while let Some((length, after)) = rest.split_first_chunk::<LENGTH_LEN>() {
+            let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Broken)?;
+            if length > MESSAGE_BYTES_MAX {
+                return Err(Broken);
+            }
+            let Some((message, after)) = after.split_at_checked(length) else {
+                break;
+            };
+            messages.push(message.to_vec());
+            rest = after;
+        }
+        let used = self.partial.len() - rest.len();
+        self.partial.drain(..used);
+        Ok(())
     }
 
     /// What has arrived, to tell the sender.

@@ -213,6 +213,8 @@ pub enum LeftReason {
     Reconnected,
     /// It takes facts more slowly than this stack has them.
     Overrun,
+    /// It said what no member says.
+    Broken,
 }
 
 /// What two living stacks must not share.

@@ -195,6 +195,7 @@ impl GroupEngine {
                 self.judge_again(ids, now, out);
                 self.beat(ids, now, out);
             }
+            self.acknowledge(ids, now, out);
             self.flush(ids, now, out);
         }
     }
@@ -202,7 +203,11 @@ impl GroupEngine {
     /// When [`tend_sessions`](Self::tend_sessions) has something to do for a session.
     pub(super) fn session_deadline(&self, session: &Session) -> Option<Duration> {
         let own = [session.next_beat, self.silence(session)];
-        let others = [session.paths.deadline(), session.outbox.deadline()];
+        let others = [
+            session.paths.deadline(),
+            session.outbox.deadline(),
+            session.acknowledge_at,
+        ];
         own.into_iter().chain(others.into_iter().flatten()).min()
     }
 

@@ -79,12 +79,10 @@ pub(super) enum Frame<'a> {
         /// What is taken.
         what: ConflictKind,
     },
-    /// Part of the stream of messages that arrive, once and in order.
+    /// Part of the stream of [`Letter`]s, which arrive once and in order.
     Segment {
         /// Number of the segment in the stream, from 0.
         sequence: u64,
-        /// Whether a message ends with this segment.
-        is_last: bool,
         /// The bytes.
         #[serde(borrow)]
         chunk: &'a [u8],

@@ -87,6 +87,8 @@ pub(super) struct Session {
     pub(super) outbox: Outbox,
     /// Messages from it.
     pub(super) inbox: Inbox,
+    /// When to say what has arrived of them.
+    pub(super) acknowledge_at: Option<Duration>,
     /// Gossip from it.
     pub(super) reassembly: Reassembly,
     /// When the next beats go out.
@@ -116,6 +118,7 @@ impl Session {
             paths,
             outbox: Outbox::default(),
             inbox: Inbox::default(),
+            acknowledge_at: None,
             reassembly: Reassembly::default(),
             next_beat: now,
             is_refusal_reported: false,

@@ -15,6 +15,9 @@ use crate::engine::fact::Fact;
 /// How often goodbye is said, since nobody will acknowledge it.
 const GOODBYES: usize = 3;
 
+/// How long segments are gathered before they are acknowledged together.
+const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(1);
+
 /// How long a stack is looked for that gossip knows and this stack does not.
 const RUMOUR_SEARCH: Duration = Duration::from_mins(1);
 
@@ -64,12 +67,8 @@ impl GroupEngine {
                 session.outbox.acknowledge(next, ahead);
                 self.flush(ids, now, out);
             }
-            Frame::Segment {
-                sequence,
-                is_last,
-                chunk,
-            } => {
-                self.take_segment(ids, sequence, is_last, chunk, now, out)?;
+            Frame::Segment { sequence, chunk } => {
+                self.take_segment(ids, sequence, chunk, now, out)?;
             }
             Frame::Gossip {
                 message,
@@ -99,7 +98,6 @@ impl GroupEngine {
         &mut self,
         ids: Ids,
         sequence: u64,
-        is_last: bool,
         chunk: &[u8],
         now: Duration,
         out: &mut Vec<Output>,
@@ -113,15 +111,31 @@ impl GroupEngine {
         if self.is_paused {
             return Err(DropReason::Paused);
         }
-        let messages = session.inbox.take(sequence, is_last, chunk);
-        let acknowledgement = session.inbox.acknowledgement();
-        self.say(ids, &acknowledgement, now, out);
+        session
+            .acknowledge_at
+            .get_or_insert(now + ACKNOWLEDGE_AFTER);
+        let Ok(messages) = session.inbox.take(sequence, chunk) else {
+            self.close(ids, LeftReason::Broken, now, out);
+            return Err(DropReason::Malformed);
+        };
         for message in messages {
             if let Err(reason) = self.take_letter(ids, &message, now, out) {
                 self.drops.count(reason);
             }
         }
         Ok(())
+    }
+
+    /// Says which segments have arrived, when it is time to.
+    pub(super) fn acknowledge(&mut self, ids: Ids, now: Duration, out: &mut Vec<Output>) {
+        let Some(session) = self.sessions.get_mut(&ids) else {
+            return;
+        };
+        if session.acknowledge_at.is_some_and(|at| now >= at) {
+            session.acknowledge_at = None;
+            let acknowledgement = session.inbox.acknowledgement();
+            self.say(ids, &acknowledgement, now, out);
+        }
     }
 
     fn take_letter(

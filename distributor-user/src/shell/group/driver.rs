@@ -136,13 +136,18 @@ impl Driver {
         let events = self.events.clone();
         loop {
             let timer = self.engine.next_timer().map(|at| self.start + at);
-            // The order is that of urgency: a flood of datagrams delays no beat of ours.
+            // Time comes first, so that nothing delays a beat of ours. The others take turns: neither
+            // a flood of datagrams nor the daemon's own zeal keeps the rest waiting.
             let step = tokio::select! {
                 biased;
                 () = sleep_until(timer.unwrap_or(self.start)), if timer.is_some() => Step::Timer,
-                room = events.reserve(), if !self.backlog.is_empty() => Step::Room(room.ok()),
-                command = commands.recv() => Step::Command(command),
-                Some(datagram) = datagrams.recv() => Step::Datagram(datagram),
+                step = async {
+                    tokio::select! {
+                        room = events.reserve(), if !self.backlog.is_empty() => Step::Room(room.ok()),
+                        command = commands.recv() => Step::Command(command),
+                        Some(datagram) = datagrams.recv() => Step::Datagram(datagram),
+                    }
+                } => step,
             };
             match step {
                 Step::Timer => self.handle(Input::Timer),

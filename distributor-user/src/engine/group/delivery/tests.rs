@@ -27,17 +27,33 @@ fn pass(
 ) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     for frame in outbox.due(now) {
-        if let Frame::Segment {
-            sequence,
-            is_last,
-            chunk,
-        } = frame
+        if let Frame::Segment { sequence, chunk } = frame
             && keep(sequence)
         {
-            messages.extend(inbox.take(sequence, is_last, chunk));
+            messages.extend(inbox.take(sequence, chunk).expect("a sound stream"));
         }
     }
     messages
+}
+
+/// A message as it is in the stream.
+fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).expect("a short message");
+    [&length.to_be_bytes(), message].concat()
+}
+
+/// Numbered messages that fill a segment each.
+fn push_segments(outbox: &mut Outbox, count: u8) {
+    for number in 0..count {
+        outbox
+            .push(&[number; CHUNK_MAX - LENGTH_LEN])
+            .expect("there is room");
+    }
+}
+
+/// The numbers of such messages.
+fn numbers(messages: &[Vec<u8>]) -> Vec<u8> {
+    messages.iter().map(|message| message[0]).collect()
 }
 
 #[test]
@@ -67,13 +83,11 @@ fn repeats_until_acknowledged() {
 fn repeats_only_what_is_missing() {
     let mut outbox = Outbox::default();
     let mut inbox = Inbox::default();
-    for message in 0..10_u8 {
-        outbox.push(&[message]).expect("there is room");
-    }
+    push_segments(&mut outbox, 10);
     let first = pass(&mut outbox, &mut inbox, ms(0), |sequence| {
         ![2, 5].contains(&sequence)
     });
-    assert_eq!(first, [[0], [1]]);
+    assert_eq!(numbers(&first), [0, 1]);
     let Frame::Ack { next, ahead } = inbox.acknowledgement() else {
         panic!("no acknowledgement")
     };
@@ -81,9 +95,30 @@ fn repeats_only_what_is_missing() {
     outbox.acknowledge(next, ahead);
     assert_eq!(outbox.deadline(), Some(ms(20)));
     let second = pass(&mut outbox, &mut inbox, ms(20), |sequence| sequence != 5);
-    assert_eq!(second, [[2], [3], [4]]);
+    assert_eq!(numbers(&second), [2, 3, 4]);
     let third = pass(&mut outbox, &mut inbox, ms(60), |_| true);
-    assert_eq!(third, [[5], [6], [7], [8], [9]]);
+    assert_eq!(numbers(&third), [5, 6, 7, 8, 9]);
+}
+
+#[test]
+fn messages_that_wait_share_segments() {
+    let mut outbox = Outbox::default();
+    let mut inbox = Inbox::default();
+    push_segments(&mut outbox, 64);
+    assert_eq!(due(&mut outbox, ms(0)).len(), 64);
+    let messages: Vec<Vec<u8>> = (0..=255).map(|number| vec![number; 9]).collect();
+    for message in &messages {
+        outbox.push(message).expect("there is room");
+    }
+    assert_eq!(
+        due(&mut outbox, ms(1)),
+        Vec::<u64>::new(),
+        "the window is full"
+    );
+    inbox.next = 64;
+    outbox.acknowledge(64, 0);
+    assert_eq!(outbox.segments.len(), (256 * 13_usize).div_ceil(CHUNK_MAX));
+    assert_eq!(pass(&mut outbox, &mut inbox, ms(2), |_| true), messages);
 }
 
 #[test]
@@ -127,15 +162,16 @@ fn carries_messages_of_any_length_in_order() {
 #[test]
 fn nothing_arrives_twice() {
     let mut inbox = Inbox::default();
-    assert_eq!(inbox.take(1, true, b"two"), Vec::<Vec<u8>>::new());
-    assert_eq!(inbox.take(1, true, b"two"), Vec::<Vec<u8>>::new());
-    assert_eq!(inbox.take(0, true, b"one"), [b"one", b"two"]);
+    let none = Ok(Vec::new());
+    let [one, two] = [b"one", b"two"].map(|message| framed(message));
+    assert_eq!(inbox.take(1, &two), none);
+    assert_eq!(inbox.take(1, &two), none);
+    assert_eq!(
+        inbox.take(0, &one),
+        Ok(vec![b"one".to_vec(), b"two".to_vec()])
+    );
     for sequence in [0, 1, 2 + WINDOW, u64::MAX] {
-        assert_eq!(
-            inbox.take(sequence, true, b"no"),
-            Vec::<Vec<u8>>::new(),
-            "{sequence}"
-        );
+        assert_eq!(inbox.take(sequence, &one), none, "{sequence}");
     }
     assert_eq!(inbox.acknowledgement(), Frame::Ack { next: 2, ahead: 0 });
 }
@@ -147,29 +183,21 @@ fn memory_is_bounded() {
     let taken = (0..1_000)
         .take_while(|_| outbox.push(&message) == Ok(()))
         .count();
-    assert_eq!(taken, WAITING_BYTES_MAX / MESSAGE_BYTES_MAX);
+    assert_eq!(taken, WAITING_BYTES_MAX / (MESSAGE_BYTES_MAX + LENGTH_LEN));
     assert_eq!(due(&mut outbox, ms(0)).len(), 64);
 
     let mut inbox = Inbox::default();
-    let chunk = [0; CHUNK_MAX];
-    for sequence in 0..1_000 {
-        assert!(inbox.take(sequence, false, &chunk).is_empty());
-    }
-    assert!(inbox.partial.len() <= MESSAGE_BYTES_MAX + CHUNK_MAX);
-    assert!(
-        inbox.take(1_000, true, &chunk).is_empty(),
-        "a message beyond the bound"
-    );
-    assert_eq!(inbox.take(1_001, true, b"next"), [b"next"]);
+    let length = u32::try_from(MESSAGE_BYTES_MAX + 1).expect("a number");
+    assert_eq!(inbox.take(0, &length.to_be_bytes()), Err(Broken));
 }
 
 #[test]
 fn a_restarted_stream_carries_what_was_not_acknowledged() {
     let mut outbox = Outbox::default();
-    for message in [b"one", b"two"] {
-        outbox.push(message).expect("there is room");
-    }
-    assert_eq!(due(&mut outbox, ms(0)), [0, 1]);
+    outbox.push(b"one").expect("there is room");
+    assert_eq!(due(&mut outbox, ms(0)), [0]);
+    outbox.push(b"two").expect("there is room");
+    assert_eq!(due(&mut outbox, ms(0)), [1]);
     let mut outbox = outbox.restart();
     let mut inbox = Inbox::default();
     assert_eq!(

@@ -18,7 +18,6 @@ fn the_largest_messages_fit_into_a_datagram() {
     let frames = [
         Frame::Segment {
             sequence: u64::MAX,
-            is_last: true,
             chunk: &chunk,
         },
         Frame::Gossip {
