@@ -1,6 +1,7 @@
 //! `cargo xtask lab`: a network of namespaces to play with.
 //!
-//! Everything after the verb is the lab program's own to understand.
+//! Everything after the verb is the lab program's own to understand. Only `up`
+//! is prepared for; a lab can be looked at and removed with what is there.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -12,6 +13,8 @@ use crate::{build_ebpf, process, root, setup, workspace};
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    setup: setup::Options,
     /// up, down, list, or exec STACK COMMAND….
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     passed_on: Vec<OsString>,
@@ -19,9 +22,14 @@ pub(crate) struct Arguments {
 
 /// Runs the verb.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    build_ebpf::build(&setup::everything(&setup::Options::default())?)?;
+    let is_up = arguments.passed_on.first().is_some_and(|verb| verb == "up");
+    if is_up {
+        build_ebpf::build(&setup::everything(&arguments.setup)?)?;
+    }
     let program = workspace::build_program("lab", Profile::Dev)?;
-    root::provide_bpffs()?;
+    if is_up {
+        root::provide_bpffs()?;
+    }
     let mut lab = process::as_root(&program)?;
     lab.env("PATH", process::search_path(None))
         .args(&arguments.passed_on);

@@ -25,7 +25,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     process::step(workspace::cargo().args(["build", "--bins"]))?;
     root::provide_bpffs()?;
     let mut cargo = workspace::cargo();
-    cargo.arg("test").args(&arguments.passed_on);
+    cargo.arg("test");
+    if arguments.passed_on.is_empty() {
+        cargo.arg("--no-fail-fast");
+    }
+    cargo.args(&arguments.passed_on);
     if let Some(runner) = process::test_runner()? {
         cargo.env(runner_variable(&compiler::host()?), runner);
     }
