@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     build_ebpf::build(&setup::everything(&arguments.setup)?)?;
     let program = workspace::build_program("bench", Profile::Release)?;
-    root::provide_bpffs()?;
+    root::provide_file_systems()?;
     let mut bench = process::as_root(&program)?;
     bench
         .env("PATH", process::search_path(None))

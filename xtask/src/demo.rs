@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     build_ebpf::build(&setup::everything(&arguments.setup)?)?;
     let program = workspace::build_program("demo", Profile::Dev)?;
-    root::provide_bpffs()?;
+    root::provide_file_systems()?;
     let mut demo = process::as_root(&program)?;
     demo.env("PATH", process::search_path(None));
     if arguments.json {

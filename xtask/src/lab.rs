@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let program = workspace::build_program("lab", Profile::Dev)?;
     if is_up {
-        root::provide_bpffs()?;
+        root::provide_file_systems()?;
     }
     let mut lab = process::as_root(&program)?;
     lab.env("PATH", process::search_path(None))

@@ -1,25 +1,25 @@
 //! What xtask does as root, in a process of its own.
 //!
 //! Only this module changes the machine outside the project and outside
-//! cargo's and rustup's directories: it installs packages and mounts bpffs.
+//! cargo's and rustup's directories: it installs packages, and mounts the
+//! kernel's file systems that programs are pinned in and attached to.
 //! Run by an ordinary user, xtask starts itself through sudo with one of these
 //! steps; cargo never runs as root on his behalf.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::{env, fs};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use nix::mount::{MsFlags, mount};
-use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use crate::{process, say};
 
+mod mounts;
 mod services;
 
-/// Where pinned maps, links and programs live.
-const BPFFS: &str = "/sys/fs/bpf";
+use mounts::Place;
 
 /// Where Debian keeps what starts services.
 const SERVICES: &str = "/etc/init.d";
@@ -36,8 +36,8 @@ pub(crate) enum Step {
         #[arg(required = true)]
         packages: Vec<String>,
     },
-    /// Mounts the BPF file system, unless it is mounted.
-    MountBpffs,
+    /// Mounts bpffs and the cgroup v2 hierarchy, unless they are mounted.
+    Mount,
 }
 
 impl Step {
@@ -51,7 +51,7 @@ impl Step {
                 arguments.push("--".to_owned());
                 arguments.extend(packages.iter().cloned());
             }
-            Self::MountBpffs => arguments.push("mount-bpffs".to_owned()),
+            Self::Mount => arguments.push("mount".to_owned()),
         }
         arguments
     }
@@ -63,12 +63,12 @@ pub(crate) fn perform(step: &Step) -> anyhow::Result<()> {
     process::step(process::as_root(&xtask)?.args(step.arguments()))
 }
 
-/// Mounts the BPF file system where it is missing: pins need it.
-pub(crate) fn provide_bpffs() -> anyhow::Result<()> {
-    if is_bpffs() {
+/// Mounts the kernel's file systems that are missing, and without which no daemon runs.
+pub(crate) fn provide_file_systems() -> anyhow::Result<()> {
+    if mounts::missing(&mounted()?).is_empty() {
         Ok(())
     } else {
-        perform(&Step::MountBpffs)
+        perform(&Step::Mount)
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn provide_bpffs() -> anyhow::Result<()> {
 pub(crate) fn run(step: &Step) -> anyhow::Result<ExitCode> {
     match step {
         Step::Install { options, packages } => install(options, packages)?,
-        Step::MountBpffs => mount_bpffs()?,
+        Step::Mount => mount_missing()?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -126,26 +126,29 @@ fn services() -> anyhow::Result<BTreeSet<String>> {
         .with_context(|| format!("cannot list `{SERVICES}`"))
 }
 
-fn mount_bpffs() -> anyhow::Result<()> {
-    if is_bpffs() {
-        return Ok(());
-    }
-    ensure!(
-        Path::new(BPFFS).is_dir(),
-        "`{BPFFS}` does not exist: mount /sys first, on a kernel with CONFIG_BPF_SYSCALL"
-    );
-    mount(
-        Some("bpf"),
-        BPFFS,
-        Some("bpf"),
-        MsFlags::empty(),
-        None::<&str>,
-    )
-    .with_context(|| format!("cannot mount `{BPFFS}`"))
+fn mounted() -> anyhow::Result<String> {
+    fs::read_to_string("/proc/self/mounts").context("cannot read the mounts: mount /proc first")
 }
 
-fn is_bpffs() -> bool {
-    statfs(BPFFS).is_ok_and(|system| system.filesystem_type() == BPF_FS_MAGIC)
+fn mount_missing() -> anyhow::Result<()> {
+    for Place { kind, path } in mounts::missing(&mounted()?) {
+        let directory = Path::new(path);
+        if !directory.is_dir() {
+            fs::create_dir(directory).with_context(|| {
+                format!("no `{path}` to mount {kind} on: mount /sys first; the kernel needs {kind}")
+            })?;
+        }
+        mount(
+            Some(kind),
+            directory,
+            Some(kind),
+            MsFlags::empty(),
+            None::<&str>,
+        )
+        .with_context(|| format!("cannot mount {kind} on `{path}`"))?;
+        say(format_args!("mounted {kind} on {path}"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -169,7 +172,7 @@ mod tests {
                 "rustc-web=1.96.0+dfsg1-1~deb12u2".to_owned(),
             ],
         };
-        for step in [install, Step::MountBpffs] {
+        for step in [install, Step::Mount] {
             // The first word is the verb, which stands where a program's name would.
             let line = Line::try_parse_from(step.arguments()).expect("xtask's own arguments");
             assert_eq!(format!("{:?}", line.step), format!("{step:?}"));

@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     build_ebpf::build(&setup::everything(&arguments.setup)?)?;
     // The tests start the daemon and the lab's programs, which `cargo test` alone need not build.
     process::step(workspace::cargo().args(["build", "--bins"]))?;
-    root::provide_bpffs()?;
+    root::provide_file_systems()?;
     let mut cargo = workspace::cargo();
     cargo.arg("test");
     if arguments.passed_on.is_empty() {
