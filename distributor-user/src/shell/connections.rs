@@ -31,8 +31,12 @@ use super::netlink::EVENT_BUFFER_BYTES;
 use super::sock_diag::{Ended, EndedSockets, Entry, Scope, SockDiag};
 use super::sock_ops::{SockOpsError, SockOpsProgram, reports};
 use closed::{Closed, flow};
+use listing::connected;
+
+pub use listing::{list, living};
 
 mod closed;
+mod listing;
 
 #[cfg(test)]
 mod tests;
@@ -127,43 +131,6 @@ impl Connections {
     pub fn watch(&self, dvipas: BTreeSet<IpAddr>) {
         self.dvipas.send_replace(dvipas);
     }
-}
-
-/// Lists every connection on one of `dvipas` that this stack has, from the first SYN to the
-/// end of `TIME_WAIT`.
-///
-/// Connections that were opened from such an address are among them: nothing
-/// tells them apart, and their packets belong here as well.
-///
-/// # Errors
-///
-/// The kernel refuses the dump.
-pub async fn list(dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
-    in_states(connected(), dvipas).await
-}
-
-/// Lists the connections of [`list`] that can still carry data: all but those in `TIME_WAIT`.
-///
-/// # Errors
-///
-/// The kernel refuses the dump.
-pub async fn living(dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
-    in_states(connected() - StateFlags::TIME_WAIT, dvipas).await
-}
-
-async fn in_states(states: StateFlags, dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
-    let mut flows = BTreeSet::new();
-    SockDiag::open()?
-        .dump(states, Scope::Local(dvipas), |entry| {
-            flows.extend(flow(entry).filter(|flow| dvipas.contains(&flow.dvipa)));
-        })
-        .await?;
-    Ok(flows.into_iter().collect())
-}
-
-/// Every state but those without a peer.
-fn connected() -> StateFlags {
-    StateFlags::all() - StateFlags::LISTEN - StateFlags::CLOSE
 }
 
 struct Task {
