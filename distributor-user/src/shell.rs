@@ -6,6 +6,7 @@
 
 pub mod addresses;
 pub mod admin;
+pub mod arp;
 pub mod connections;
 pub mod daemon;
 pub mod dataplane;
@@ -13,6 +14,7 @@ pub mod group;
 pub mod links;
 pub mod listeners;
 pub mod namespace;
+pub mod neighbours;
 pub mod netlink;
 mod objects;
 pub mod profile_files;

@@ -1,0 +1,264 @@
+//! Keeps the next hops of a set of paths: by which MAC address each is reached.
+//!
+//! The kernel does the work: its routes say who the next hop is, and a
+//! *managed* neighbour entry makes it resolve that one and keep it resolved
+//! without any packet of ours. Nothing here sends or answers ARP. A path
+//! whose next hop is not known for sure has no MAC address, not an old one.
+//!
+//! One task owns the paths. Cancelled between two events it leaves managed
+//! entries behind, which the next start finds by their protocol number.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use netlink_packet_route::RouteNetlinkMessage;
+use rtnetlink::MulticastGroup;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, warn};
+
+use crate::engine::stack::{Hop, NextHopKey};
+
+use super::links;
+use super::netlink::{Netlink, RequestError, RouteEvent, RouteEvents};
+use kernel::Neighbour;
+
+mod kernel;
+
+#[cfg(test)]
+mod tests;
+
+/// Time between two looks at everything when nothing happens.
+const BACKSTOP: Duration = Duration::from_secs(30);
+
+/// Changes of routes and links come in bursts; this much of one is taken at once.
+const BURST: Duration = Duration::from_millis(20);
+
+/// A look at everything takes at most one part in this many of the task's time.
+const LOOK_SHARE: u32 = 20;
+
+/// Changes that wait for the receiver; the task waits when there are more.
+const QUEUE: usize = 64;
+
+/// The watch over the next hops of paths.
+#[derive(Debug)]
+pub struct NextHops {
+    paths: watch::Sender<BTreeSet<NextHopKey>>,
+}
+
+/// A path whose next hop has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HopChange {
+    /// The path.
+    pub path: NextHopKey,
+    /// Its MAC addresses; absent while unresolved.
+    pub hop: Option<Hop>,
+}
+
+impl NextHops {
+    /// Starts the task, in the network namespace of the calling thread.
+    ///
+    /// The receiver gets every change; a path is unresolved until it says
+    /// otherwise. Dropping the [`NextHops`] releases all neighbours.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses a socket.
+    pub fn start(netlink: &Netlink) -> io::Result<(Self, mpsc::Receiver<HopChange>)> {
+        let (paths, wanted) = watch::channel(BTreeSet::new());
+        let (changes, received) = mpsc::channel(QUEUE);
+        let task = Task {
+            netlink: netlink.clone(),
+            events: RouteEvents::open(&[
+                MulticastGroup::Link,
+                MulticastGroup::Neigh,
+                MulticastGroup::Ipv4Route,
+                MulticastGroup::Ipv6Route,
+                MulticastGroup::Ipv4Rule,
+                MulticastGroup::Ipv6Rule,
+                MulticastGroup::Nexthop,
+            ])?,
+            wanted,
+            changes,
+            paths: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
+            neighbours: BTreeMap::new(),
+        };
+        tokio::spawn(task.run());
+        Ok((Self { paths }, received))
+    }
+
+    /// Keeps the next hops of exactly these paths from now on.
+    pub fn watch(&self, paths: BTreeSet<NextHopKey>) {
+        self.paths.send_replace(paths);
+    }
+}
+
+/// What is known about one path.
+#[derive(Clone, Copy, Debug, Default)]
+struct Path {
+    /// The address of its next hop; absent without a route.
+    next_hop: Option<IpAddr>,
+    /// What the receiver knows.
+    told: Option<Hop>,
+}
+
+struct Task {
+    netlink: Netlink,
+    events: RouteEvents,
+    wanted: watch::Receiver<BTreeSet<NextHopKey>>,
+    changes: mpsc::Sender<HopChange>,
+    paths: BTreeMap<NextHopKey, Path>,
+    /// MAC addresses of the interfaces that are up.
+    interfaces: BTreeMap<u32, [u8; 6]>,
+    /// The neighbours that are next hops; absent MAC addresses are unresolved.
+    neighbours: BTreeMap<(u32, IpAddr), Option<[u8; 6]>>,
+}
+
+/// Nobody wants to know any more.
+struct Dropped;
+
+impl Task {
+    async fn run(mut self) {
+        // Either the handle or the receiver is gone: both mean the end.
+        let Dropped = self.watch().await;
+        self.paths.clear();
+        if let Err(error) = self.look().await {
+            warn!(%error, "managed neighbours stay behind");
+        }
+    }
+
+    async fn watch(&mut self) -> Dropped {
+        let mut look_at = Instant::now();
+        loop {
+            tokio::select! {
+                changed = self.wanted.changed() => {
+                    if changed.is_err() {
+                        return Dropped;
+                    }
+                    self.take_set();
+                    look_at = Instant::now();
+                }
+                event = self.events.next() => match event {
+                    Ok(event) => {
+                        if self.take(&event) {
+                            look_at = look_at.min(Instant::now() + BURST);
+                        }
+                    }
+                    Err(error) => {
+                        warn!(%error, "next hops are found by looking only");
+                        tokio::time::sleep(BACKSTOP).await;
+                    }
+                },
+                () = sleep_until(look_at) => {
+                    let start = Instant::now();
+                    if let Err(error) = self.look().await {
+                        warn!(%error, "next hops could not be looked up");
+                    }
+                    // A burst that goes on makes the next look wait; quiet makes it the backstop.
+                    tokio::time::sleep(start.elapsed() * LOOK_SHARE).await;
+                    look_at = Instant::now() + BACKSTOP;
+                }
+            }
+            if let Err(dropped) = self.tell().await {
+                return dropped;
+            }
+        }
+    }
+
+    fn take_set(&mut self) {
+        let wanted = self.wanted.borrow_and_update();
+        self.paths.retain(|path, _| wanted.contains(path));
+        for path in wanted.iter() {
+            self.paths.entry(*path).or_default();
+        }
+    }
+
+    /// Takes an event; says whether everything must be looked at anew.
+    fn take(&mut self, event: &RouteEvent) -> bool {
+        let RouteEvent::Message(message) = event else {
+            return true;
+        };
+        if let RouteNetlinkMessage::NewNeighbour(entry) = message {
+            Neighbour::read(entry).is_some_and(|neighbour| self.take_neighbour(&neighbour))
+        } else if let RouteNetlinkMessage::DelNeighbour(entry) = message {
+            Neighbour::read(entry).is_some_and(|neighbour| self.take_neighbour(&neighbour.gone()))
+        } else if let RouteNetlinkMessage::NewLink(link) | RouteNetlinkMessage::DelLink(link) =
+            message
+        {
+            let ifindex = link.header.index;
+            self.paths.keys().any(|path| path.ifindex == ifindex)
+        } else {
+            !self.paths.is_empty()
+        }
+    }
+
+    fn take_neighbour(&mut self, neighbour: &Neighbour) -> bool {
+        let Some(mac) = self.neighbours.get_mut(&neighbour.key()) else {
+            return false;
+        };
+        *mac = neighbour.mac;
+        // Otherwise somebody has removed the entry, or made it one that nobody keeps.
+        !neighbour.is_kept()
+    }
+
+    /// Looks at links, routes and neighbours, and has the kernel keep the right ones.
+    async fn look(&mut self) -> Result<(), RequestError> {
+        let links = links::list(&self.netlink).await?;
+        self.interfaces = links
+            .iter()
+            .filter(|link| link.is_up)
+            .filter_map(|link| Some((link.index, link.mac?)))
+            .collect();
+        for (key, path) in &mut self.paths {
+            path.next_hop = if self.interfaces.contains_key(&key.ifindex) {
+                kernel::next_hop(&self.netlink, key).await
+            } else {
+                None
+            };
+        }
+        let next_hop = |(key, path): (&NextHopKey, &Path)| Some((key.ifindex, path.next_hop?));
+        let needed: BTreeSet<(u32, IpAddr)> = self.paths.iter().filter_map(next_hop).collect();
+
+        let present = kernel::neighbours(&self.netlink).await?;
+        self.neighbours = needed.iter().map(|key| (*key, None)).collect();
+        let mut kept = BTreeSet::new();
+        for neighbour in &present {
+            if let Some(mac) = self.neighbours.get_mut(&neighbour.key()) {
+                *mac = neighbour.mac;
+                if neighbour.is_kept() {
+                    kept.insert(neighbour.key());
+                }
+            } else if neighbour.is_managed_by_us {
+                kernel::release(&self.netlink, neighbour.key()).await?;
+            }
+        }
+        for key in needed.difference(&kept) {
+            // The interface may have gone down since; then its event is on the way.
+            if let Err(error) = kernel::manage(&self.netlink, *key).await {
+                debug!(%error, "a next hop is not kept");
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the receiver what has changed for it.
+    async fn tell(&mut self) -> Result<(), Dropped> {
+        for (key, path) in &mut self.paths {
+            let hop = path.next_hop.and_then(|next_hop| {
+                Some(Hop {
+                    source_mac: *self.interfaces.get(&key.ifindex)?,
+                    next_hop_mac: (*self.neighbours.get(&(key.ifindex, next_hop))?)?,
+                })
+            });
+            if path.told != hop {
+                path.told = hop;
+                let change = HopChange { path: *key, hop };
+                self.changes.send(change).await.map_err(|_closed| Dropped)?;
+            }
+        }
+        Ok(())
+    }
+}
