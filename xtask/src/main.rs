@@ -76,10 +76,10 @@ fn main() -> ExitCode {
 }
 
 fn exit_code_of(error: &anyhow::Error) -> ExitCode {
-    if error.is::<setup::Refused>() {
-        ExitCode::from(3)
-    } else if process::was_interrupted() {
+    if process::was_interrupted() {
         ExitCode::from(130)
+    } else if error.is::<setup::Refused>() {
+        ExitCode::from(3)
     } else {
         ExitCode::FAILURE
     }

@@ -108,10 +108,15 @@ fn install(options: &[String], packages: &[String]) -> anyhow::Result<()> {
     silence.end()?;
     outcome?;
     for service in services()?.difference(&before) {
+        let mut disable = Command::new("update-rc.d");
+        process::step(
+            disable
+                .args([service, "disable"])
+                .env("PATH", process::search_path(None)),
+        )?;
         say(format_args!(
             "`{service}` is installed but neither running nor started at boot"
         ));
-        process::step(Command::new("update-rc.d").args([service, "disable"]))?;
     }
     Ok(())
 }

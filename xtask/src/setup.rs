@@ -2,8 +2,9 @@
 //!
 //! Nothing is installed before it has been listed, with why it is needed and
 //! how large it is, and nothing at all with `--no-install`. No package is ever
-//! removed, no service started, and nothing in /etc is written. When all is
-//! there, set-up asks a few programs for their version and touches no network.
+//! removed, no service started, and the machine's apt sources stay as they are.
+//! When all is there, set-up asks a few programs for their version and touches
+//! no network.
 
 use std::process::{Command, ExitCode};
 
@@ -20,7 +21,7 @@ pub(crate) use linker::Linker;
 use need::Need;
 
 /// How far set-up may go.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Options {
     /// Installs nothing: says what is missing, and ends with exit code 3.
     #[arg(long)]

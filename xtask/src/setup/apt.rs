@@ -4,7 +4,7 @@
 //! directory): they are fresh, need no root, and leave the machine's lists as
 //! they are. Where the machine's sources lack the security suite, which carries
 //! the compiler, its address is derived from theirs and used for this one
-//! installation; nothing under /etc changes.
+//! installation; the machine's sources stay as they are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
