@@ -55,7 +55,7 @@ struct Findings {
 
 pub(super) fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
     let mut files = ProfileFiles::new(arguments.include_dirs.clone());
-    let links = present_links().context("cannot list the interfaces")?;
+    let links = present_links();
     let mut checked: Vec<Loaded> = Vec::new();
     for path in &arguments.files {
         let mut loaded = match files.open(path) {
@@ -120,9 +120,20 @@ fn present_links() -> anyhow::Result<Vec<Link>> {
 }
 
 /// Says where `run` would take the DYNAMICXCF address from, on this machine.
-fn place_of_xcf(loaded: &Loaded, links: &[Link], arguments: &Check) -> Option<Diagnostic> {
+fn place_of_xcf(
+    loaded: &Loaded,
+    links: &anyhow::Result<Vec<Link>>,
+    arguments: &Check,
+) -> Option<Diagnostic> {
     let xcf = loaded.config.as_ref()?.dynamic_xcf?;
     let span = loaded.dynamic_xcf?;
+    let links = match links {
+        Ok(links) => links,
+        Err(error) => {
+            let message = format!("the interfaces here cannot be listed: {error:#}");
+            return Some(Diagnostic::note(span, message));
+        }
+    };
     let interface = arguments.xcf_interface.as_deref();
     let named = links::ingress(links, &arguments.interfaces);
     if let (Err(error), false) = (&named, arguments.interfaces.is_empty()) {

@@ -14,6 +14,7 @@
 //! this differs from z/OS, `docs/profile.md` says so.
 
 mod argument;
+mod decode;
 mod diagnostic;
 mod grammar;
 mod include;

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::decode::decode;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::lexer::{self, INCLUDE, Word};
 use super::source::{Source, Sources, Span};
@@ -152,13 +153,17 @@ impl Expander<'_> {
             return opened.clone();
         }
         let index = self.out.sources.next_index();
-        let (source, is_text) = decode(index, text.name, text.bytes, included_at, self.found);
-        let words = if is_text {
+        let decoded = decode(text.bytes);
+        if let Some(problem) = decoded.problem {
+            self.found.push(problem.at(index, &decoded.text));
+        }
+        let source = Source::new(text.name, decoded.text, included_at);
+        self.out.is_incomplete |= !decoded.is_text;
+        let words = if decoded.is_text {
             lexer::words(index, &source, self.found)
         } else {
             Vec::new()
         };
-        self.out.is_incomplete |= !is_text;
         let opened = Opened {
             identity: text.identity.clone(),
             source: self.out.sources.push(source),
@@ -273,115 +278,5 @@ impl Expander<'_> {
     fn refuse(&mut self, diagnostic: Diagnostic) {
         self.out.is_incomplete = true;
         self.found.push(diagnostic);
-    }
-}
-
-/// Makes text of bytes; the second value tells whether it is worth reading.
-fn decode(
-    index: usize,
-    name: String,
-    bytes: Vec<u8>,
-    included_at: Option<Span>,
-    found: &mut Diagnostics,
-) -> (Source, bool) {
-    let shape = Shape::of(&bytes);
-    let (mut text, first_bad) = match String::from_utf8(bytes) {
-        Ok(text) => (text, None),
-        Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            (
-                String::from_utf8_lossy(error.as_bytes()).into_owned(),
-                Some(at),
-            )
-        }
-    };
-    let has_mark = text.starts_with('\u{feff}');
-    if has_mark {
-        text.replace_range(..'\u{feff}'.len_utf8(), "");
-    }
-    let at = |offset: usize, text: &str| {
-        let start = offset.min(text.len());
-        let length = text[start..].chars().next().map_or(0, char::len_utf8);
-        Span {
-            source: index,
-            start,
-            end: start + length,
-        }
-    };
-    let problem = match (shape, first_bad) {
-        (Shape::Plain, None) => None,
-        (Shape::Plain, Some(offset)) => {
-            let offset = if has_mark {
-                offset - '\u{feff}'.len_utf8()
-            } else {
-                offset
-            };
-            Some(
-                Diagnostic::warning(at(offset, &text), "expected UTF-8, found another encoding")
-                    .help("convert the file: `iconv -f ISO-8859-1 -t UTF-8`"),
-            )
-        }
-        (Shape::TooLarge, _) => Some(
-            Diagnostic::error(
-                at(0, &text),
-                format!("expected at most {MAX_BYTES} bytes, found a larger file"),
-            )
-            .help("this is hardly a profile; check the name"),
-        ),
-        (Shape::Ebcdic, _) => Some(
-            Diagnostic::error(at(0, &text), "expected UTF-8 text, found EBCDIC")
-                .help("transfer the file in text mode, or convert it: `iconv -f IBM1047 -t UTF-8`"),
-        ),
-        (Shape::Binary, _) => Some(
-            Diagnostic::error(at(0, &text), "expected UTF-8 text, found binary data")
-                .help("check the name; text in UTF-16 is converted by `iconv -f UTF-16 -t UTF-8`"),
-        ),
-    };
-    found_extend(found, problem);
-    if shape == Shape::TooLarge {
-        text.truncate(text.floor_char_boundary(KEPT_OF_REFUSED));
-    }
-    (Source::new(name, text, included_at), shape == Shape::Plain)
-}
-
-fn found_extend(found: &mut Diagnostics, problem: Option<Diagnostic>) {
-    if let Some(problem) = problem {
-        found.push(problem);
-    }
-}
-
-/// So much of a file that is too large is kept to show where the message belongs.
-const KEPT_OF_REFUSED: usize = 200;
-
-/// What bytes look like before anybody reads them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Plain,
-    TooLarge,
-    Ebcdic,
-    Binary,
-}
-
-impl Shape {
-    fn of(bytes: &[u8]) -> Self {
-        const EBCDIC_BLANK: u8 = 0x40;
-        let count = |is: fn(u8) -> bool| bytes.iter().filter(|&&byte| is(byte)).count();
-        if bytes.len() > MAX_BYTES {
-            return Self::TooLarge;
-        }
-        // Capital letters and digits of EBCDIC are never ASCII, its blank is `@`.
-        let high =
-            count(|byte| matches!(byte, 0xc1..=0xc9 | 0xd1..=0xd9 | 0xe2..=0xe9 | 0xf0..=0xf9));
-        let blanks = count(|byte| byte == EBCDIC_BLANK);
-        let is_utf8 = std::str::from_utf8(bytes).is_ok();
-        if !is_utf8 && (high + blanks) * 2 > bytes.len() {
-            return Self::Ebcdic;
-        }
-        let is_control =
-            |byte| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0x1a);
-        if bytes.contains(&0) || count(is_control) * 10 > bytes.len() {
-            return Self::Binary;
-        }
-        Self::Plain
     }
 }

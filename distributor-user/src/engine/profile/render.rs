@@ -4,7 +4,7 @@
 //! may be coloured.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use super::diagnostic::{Diagnostic, Severity};
@@ -108,12 +108,17 @@ fn report<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Group<'a>
     if let Some(id) = diagnostic.id {
         title = title.id(id);
     }
-    let mut group = title.element(snippet(
-        diagnostic.span,
-        None,
-        AnnotationKind::Primary,
-        sources,
-    ));
+    let source = sources.of(diagnostic.span);
+    let mut group = if source.text.is_empty() {
+        title.element(Origin::path(source.name.as_str()))
+    } else {
+        title.element(snippet(
+            diagnostic.span,
+            None,
+            AnnotationKind::Primary,
+            sources,
+        ))
+    };
     for (span, label) in &diagnostic.related {
         group = group.element(snippet(
             *span,

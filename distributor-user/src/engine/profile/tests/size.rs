@@ -57,17 +57,21 @@ fn large_profiles_are_read_in_time() {
 
 #[test]
 fn the_largest_configuration_is_read() {
-    let mut profile = "IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1/24 1\nVIPADYNAMIC\n".to_owned();
     let targets: Vec<String> = (1..=32).map(|host| format!("172.1.1.{host}")).collect();
-    for at in 0..1024 {
-        let dvipa = format!("10.9.{}.{}", at / 250, at % 250 + 1);
-        profile += &format!(
-            "VIPADEFINE 255.255.0.0 {dvipa}\nVIPADISTRIBUTE DISTM ROUNDROBIN {dvipa}\n \
-             PORT 8001-8064 DESTIP {}\n",
-            targets.join(" ")
-        );
-    }
-    profile += "ENDVIPADYNAMIC";
+    let targets = targets.join(" ");
+    let statements: Vec<String> = (0..1024)
+        .map(|at| {
+            let dvipa = format!("10.9.{}.{}", at / 250, at % 250 + 1);
+            format!(
+                "VIPADEFINE 255.255.0.0 {dvipa}\n\
+                 VIPADISTRIBUTE DISTM ROUNDROBIN {dvipa} PORT 8001-8064 DESTIP {targets}\n"
+            )
+        })
+        .collect();
+    let profile = format!(
+        "IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1/24 1\nVIPADYNAMIC\n{}ENDVIPADYNAMIC",
+        statements.concat()
+    );
     let config = config_of(&profile);
     assert_eq!((config.dvipas.len(), config.services.len()), (1024, 65_536));
 }
