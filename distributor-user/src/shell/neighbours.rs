@@ -16,6 +16,7 @@ use std::time::Duration;
 use netlink_packet_route::RouteNetlinkMessage;
 use rtnetlink::MulticastGroup;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
@@ -46,6 +47,7 @@ const QUEUE: usize = 64;
 #[derive(Debug)]
 pub struct NextHops {
     paths: watch::Sender<BTreeSet<NextHopKey>>,
+    task: JoinHandle<()>,
 }
 
 /// A path whose next hop has changed.
@@ -61,7 +63,8 @@ impl NextHops {
     /// Starts the task, in the network namespace of the calling thread.
     ///
     /// The receiver gets every change; a path is unresolved until it says
-    /// otherwise. Dropping the [`NextHops`] releases all neighbours.
+    /// otherwise. Dropping the [`NextHops`] releases all neighbours a little
+    /// later, [`Self::stop`] at once.
     ///
     /// # Errors
     ///
@@ -86,13 +89,20 @@ impl NextHops {
             interfaces: BTreeMap::new(),
             neighbours: BTreeMap::new(),
         };
-        tokio::spawn(task.run());
-        Ok((Self { paths }, received))
+        let task = tokio::spawn(task.run());
+        Ok((Self { paths, task }, received))
     }
 
     /// Keeps the next hops of exactly these paths from now on.
     pub fn watch(&self, paths: BTreeSet<NextHopKey>) {
         self.paths.send_replace(paths);
+    }
+
+    /// Releases all neighbours; they are the kernel's own again when this returns.
+    pub async fn stop(self) {
+        drop(self.paths);
+        // A task that has panicked keeps nothing either.
+        let _ = self.task.await;
     }
 }
 

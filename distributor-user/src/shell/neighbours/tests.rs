@@ -76,9 +76,16 @@ fn a_neighbour_is_resolved_and_released() {
 }
 
 #[test]
-fn a_dropped_watch_releases_everything() {
+fn a_stop_releases_everything() {
     in_namespace(|| async {
         let (_peer, eth0) = link();
+        let (next_hops, mut changes) = start();
+        next_hops.watch(BTreeSet::from([path(eth0, "10.1.1.2")]));
+        next(&mut changes).await;
+        soon("the release", next_hops.stop()).await;
+        assert_eq!(managed(), [""; 0]);
+        assert_eq!(changes.recv().await, None);
+
         let (next_hops, mut changes) = start();
         next_hops.watch(BTreeSet::from([path(eth0, "10.1.1.2")]));
         next(&mut changes).await;
