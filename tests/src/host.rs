@@ -114,10 +114,13 @@ impl Host {
     ) -> Result<()> {
         fs::create_dir(&self.directory)
             .with_context(|| format!("cannot make `{}`", self.directory.display()))?;
-        // What a careful administrator sets, so that it is known to work with what the daemon does.
         self.namespace.run(|| {
-            fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1")
-                .context("cannot set strict reverse path filtering")
+            // What a careful administrator sets: a daemon must be able to work with it.
+            set("ipv4/conf/all/rp_filter", "1")?;
+            // No two hosts of a lab have the same address, and nobody wants to wait to be sure.
+            links.iter().try_for_each(|(interface, ..)| {
+                set(&format!("ipv6/conf/{interface}/accept_dad"), "0")
+            })
         })?;
         let mut batch = vec!["link set lo up".to_owned()];
         for (interface, address, prefix_len) in links {
@@ -132,4 +135,10 @@ impl Host {
             .iter()
             .try_for_each(|(interface, ..)| compute_checksums(&self.namespace, interface))
     }
+}
+
+/// Changes a setting of the calling thread's namespace.
+fn set(name: &str, value: &str) -> Result<()> {
+    fs::write(format!("/proc/sys/net/{name}"), value)
+        .with_context(|| format!("cannot set `net/{name}` to {value}"))
 }

@@ -16,8 +16,8 @@ use crate::stack::Stack;
 
 /// Commands whose output shows a namespace's configuration and no counters.
 const COMMANDS: &[&[&str]] = &[
-    &["ip", "-details", "link", "show"],
-    &["ip", "-details", "address", "show"],
+    &["ip", "-oneline", "-details", "link", "show"],
+    &["ip", "-oneline", "-details", "address", "show"],
     &["ip", "-4", "route", "show", "table", "all"],
     &["ip", "-6", "route", "show", "table", "all"],
     &["ip", "rule", "show"],
@@ -51,11 +51,9 @@ impl Snapshot {
         for command in COMMANDS {
             let mut run = stack.namespace().command(command[0]);
             let output = program::output(run.args(&command[1..]))?;
-            for (number, line) in output.lines().enumerate() {
-                facts.insert(
-                    format!("{} #{number:03}", command.join(" ")),
-                    line.to_owned(),
-                );
+            for line in output.lines() {
+                // A line is a fact whichever number it has.
+                facts.insert(format!("{}: {line}", command.join(" ")), "there".to_owned());
             }
         }
         stack.namespace().run(|| {

@@ -107,16 +107,7 @@ impl Stack {
     /// The program is not built, or makes no key.
     pub fn run_command(&self) -> Result<Command> {
         let distributor = program::distributor()?;
-        self.run_command_of(&distributor)
-    }
-
-    /// The same with another `distributor` program.
-    ///
-    /// # Errors
-    ///
-    /// The program makes no key.
-    pub fn run_command_of(&self, distributor: &Path) -> Result<Command> {
-        self.provide_key(distributor)?;
+        self.provide_key(&distributor)?;
         let mut command = self.host.namespace().command(distributor);
         command.arg("run").arg("--profile").arg(self.profile());
         command.arg("--name").arg(self.host.name());

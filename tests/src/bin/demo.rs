@@ -108,11 +108,18 @@ fn show(scenario: &Scenario, outcome: &Outcome, took: Duration) -> Result<()> {
         front_end.netstat_text("vdpt")?
     );
     let held = scenario.hold(HELD).context("no connection to show")?;
-    wait::until("VCRT to show the open connections", SHOWN, || {
+    wait::until("VCRT to show what is open", SHOWN, || {
         Ok(front_end.vcrt()?.len() >= held.len())
     })?;
-    println!("$ distributor netstat vcrt          (with {HELD} connections held open)");
-    println!("{}", front_end.netstat_text("vcrt")?);
+    println!(
+        "$ distributor netstat vcrt | grep -v ending        (with {HELD} connections held open)"
+    );
+    let table = front_end.netstat_text("vcrt")?;
+    // Ended ones stay in the table as long as their servers' kernels know them.
+    for line in table.lines().filter(|line| !line.contains(" ending ")) {
+        println!("{line}");
+    }
+    println!();
     println!(
         "What happened: the client knows one address, 10.1.3.10, and TCPIP answers for it. TCPIP's
 XDP program gave each new connection to the next stack in turn and sent its packets

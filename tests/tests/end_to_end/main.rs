@@ -3,12 +3,30 @@
 //! Every test has a lab of its own, and one runs at a time: what they measure
 //! must not be another's load.
 
+mod bulk;
+mod clean_stop;
 mod dataplane;
+mod endings;
+mod leftovers;
 mod networks;
+mod no_target;
+mod readiness;
+mod refusals;
+mod round_robin;
+mod scenario;
+mod survival;
 
 use std::fs::File;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use nix::fcntl::{Flock, FlockArg};
+use tests::lab::{Lab, Layout, PORT, VIPA};
+
+/// What clients connect to.
+const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(VIPA), PORT);
+
+/// What a server of Java listens on: every address, of IPv4 too.
+const DUAL_STACK: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT);
 
 /// Waits until no other test of this machine runs on a lab; held to the test's end.
 fn turn() -> Flock<File> {
@@ -24,4 +42,16 @@ fn turn() -> Flock<File> {
     )
     .map_err(|(_, error)| error)
     .expect("a lock")
+}
+
+/// A lab whose daemons run, the first of its stacks distributing over `destinations`.
+fn started(stacks: u8, clients: u8, destinations: &[&str]) -> Lab {
+    let lab = Lab::build(&Layout {
+        name: None,
+        stacks,
+        clients,
+    })
+    .expect("a lab");
+    lab.start(destinations).expect("daemons");
+    lab
 }

@@ -1,22 +1,19 @@
 //! The lab itself, before any daemon runs: what a test blames on the distributor must not be the
 //! lab's fault.
 
-use std::net::{IpAddr, SocketAddr};
-
 use tests::certificate::Certificate;
 use tests::host::LAN_INTERFACE;
 use tests::https;
-use tests::lab::{Lab, Layout, PORT, VIPA};
+use tests::lab::{Lab, Layout, VIPA};
 use tests::tcp::{Conversation, Living, Server, greetings};
 
-use crate::turn;
-
-const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(VIPA), PORT);
+use crate::{DUAL_STACK, SERVICE, turn};
 
 #[test]
 fn servers_and_clients_reach_each_other_and_everything_goes() {
     let _turn = turn();
     let lab = Lab::build(&Layout::default()).expect("a lab");
+    let _other = Lab::build(&Layout::default()).expect("another lab at the same time");
     let name = lab.name().to_owned();
     let stack = &lab.stacks()[1];
     stack
@@ -37,14 +34,13 @@ fn servers_and_clients_reach_each_other_and_everything_goes() {
     assert_eq!(answers.by_server.len(), 0, "{answers:?}");
     drop(https);
 
-    let server = Server::start(stack, "TCPIP2/1", "[::]:8443".parse().expect("an address"))
-        .expect("a server");
-    let by_server = greetings(lab.client(), ADDRESS, 100).expect("a hundred connections");
+    let server = Server::start(stack, "TCPIP2/1", DUAL_STACK).expect("a server");
+    let by_server = greetings(lab.client(), SERVICE, 100).expect("a hundred connections");
     assert_eq!(by_server, [("TCPIP2/1".to_owned(), 100)].into());
     lab.client()
         .namespace()
         .run(|| {
-            let open = || Conversation::open(ADDRESS);
+            let open = || Conversation::open(SERVICE);
             open()?.let_server_close()?;
             open()?.let_server_reset()?;
             open()?.reset()?;
@@ -56,10 +52,10 @@ fn servers_and_clients_reach_each_other_and_everything_goes() {
         })
         .expect("every way to end");
 
-    let living = Living::start(lab.client(), ADDRESS, 10).expect("ten connections");
+    let living = Living::start(lab.client(), SERVICE, 10).expect("ten connections");
     server.stop_listening();
     assert!(
-        greetings(lab.client(), ADDRESS, 1).is_err(),
+        greetings(lab.client(), SERVICE, 1).is_err(),
         "nobody listens"
     );
     living.wait_for_round().expect("they live on");

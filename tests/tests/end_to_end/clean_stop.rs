@@ -1,0 +1,60 @@
+//! After a clean stop the machine is as it was.
+
+use std::thread;
+
+use tests::lab::{Lab, Layout};
+use tests::snapshot::Snapshot;
+use tests::tcp::{Server, greetings};
+
+use crate::{DUAL_STACK, SERVICE, turn};
+
+#[test]
+fn a_clean_stop_puts_everything_back() {
+    let _turn = turn();
+    let targets = ["TCPIP", "TCPIP2", "TCPIP3"];
+    let lab = Lab::build(&Layout::default()).expect("a lab");
+    let before = snapshots(&lab);
+
+    lab.start(&targets).expect("daemons");
+    let servers = targets.map(|name| Server::start(lab.stack(name), name, DUAL_STACK));
+    lab.stack("TCPIP")
+        .wait_for_ready(&targets.map(|name| (name, 1)))
+        .expect("three servers");
+    greetings(lab.client(), SERVICE, 99).expect("connections");
+    for (stack, (before, during)) in lab.stacks().iter().zip(before.iter().zip(snapshots(&lab))) {
+        // Or the comparison below would compare nothing.
+        assert!(
+            !before.differences(&during).is_empty(),
+            "{} changed nothing",
+            stack.name()
+        );
+    }
+    drop(servers);
+
+    thread::scope(|scope| {
+        let stops: Vec<_> = lab
+            .stacks()
+            .iter()
+            .map(|stack| scope.spawn(|| stack.stop()))
+            .collect();
+        for stop in stops {
+            let status = stop.join().expect("no panic").expect("a clean stop");
+            assert!(status.success(), "{status}");
+        }
+    });
+    for (stack, (before, after)) in lab.stacks().iter().zip(before.iter().zip(snapshots(&lab))) {
+        assert_eq!(
+            before.differences(&after),
+            Vec::<String>::new(),
+            "on {}",
+            stack.name()
+        );
+    }
+}
+
+fn snapshots(lab: &Lab) -> Vec<Snapshot> {
+    lab.stacks()
+        .iter()
+        .map(|stack| Snapshot::of(stack).expect("a snapshot"))
+        .collect()
+}

@@ -1,0 +1,51 @@
+//! Round robin over stacks is exact, whoever connects.
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use tests::tcp::{Server, greetings};
+
+use crate::{DUAL_STACK, SERVICE, started, turn};
+
+#[test]
+fn nine_thousand_connections_of_eight_clients_are_three_thousand_each() {
+    let _turn = turn();
+    let targets = ["TCPIP2", "TCPIP3", "TCPIP4"];
+    let lab = started(4, 8, &targets);
+    let _servers = targets.map(|name| Server::start(lab.stack(name), name, DUAL_STACK));
+    let front_end = lab.stack("TCPIP");
+    front_end
+        .wait_for_ready(&targets.map(|name| (name, 1)))
+        .expect("three servers");
+
+    let mut answered = BTreeMap::new();
+    thread::scope(|scope| {
+        let clients: Vec<_> = lab
+            .clients()
+            .iter()
+            .map(|client| scope.spawn(|| greetings(client, SERVICE, 9_000 / 8)))
+            .collect();
+        for client in clients {
+            let by_server = client
+                .join()
+                .expect("no panic")
+                .expect("no failed connection");
+            for (server, connections) in by_server {
+                *answered.entry(server).or_insert(0) += connections;
+            }
+        }
+    });
+    assert_eq!(
+        answered,
+        targets.map(|name| (name.to_owned(), 3_000)).into()
+    );
+    let rows = front_end.vdpt().expect("VDPT");
+    let distributed: BTreeMap<_, _> = rows
+        .into_iter()
+        .map(|row| (row.target, row.total_connections))
+        .collect();
+    assert_eq!(
+        distributed,
+        targets.map(|name| (name.to_owned(), 3_000)).into()
+    );
+}

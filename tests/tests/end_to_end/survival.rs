@@ -1,0 +1,148 @@
+//! A killed daemon leaves the packets flowing, and the next one adopts what is there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use distributor_common::counter::{Action, COUNTERS};
+use tests::lab::Lab;
+use tests::stack::Stack;
+use tests::tcp::{Living, Server, greetings};
+use tests::wait;
+
+use crate::{DUAL_STACK, SERVICE, started, turn};
+
+#[test]
+fn connections_outlive_the_daemons() {
+    let _turn = turn();
+    let targets = ["TCPIP2", "TCPIP3"];
+    let lab = started(3, 1, &targets);
+    let _servers = targets.map(|name| Server::start(lab.stack(name), name, DUAL_STACK));
+    let front_end = lab.stack("TCPIP");
+    front_end
+        .wait_for_ready(&[("TCPIP2", 1), ("TCPIP3", 1)])
+        .expect("two servers");
+    let (delivered, before) = at_rest(&lab);
+    let living = Living::start(lab.client(), SERVICE, 20).expect("living connections");
+    let mut connections = 20;
+    let mut connect = |when: &str| {
+        let by_server = greetings(lab.client(), SERVICE, 100)
+            .unwrap_or_else(|error| panic!("{when}: {error:#}"));
+        connections += 100;
+        assert_eq!(
+            by_server,
+            targets.map(|name| (name.to_owned(), 50)).into(),
+            "{when}"
+        );
+        living
+            .wait_for_round()
+            .unwrap_or_else(|error| panic!("{when}: {error:#}"));
+    };
+    connect("at first");
+
+    front_end.kill().expect("a dead front end");
+    connect("while the front end's daemon is dead");
+    front_end.restart().expect("a restarted front end");
+    connect("right after the front end's restart");
+    front_end
+        .wait_for_ready(&[("TCPIP2", 1), ("TCPIP3", 1)])
+        .expect("two servers");
+    connect("after the front end's restart");
+
+    lab.stack("TCPIP2").kill().expect("a dead target");
+    connect("while a target's daemon is dead");
+    lab.stack("TCPIP2").restart().expect("a restarted target");
+    front_end
+        .wait_for_ready(&[("TCPIP2", 1), ("TCPIP3", 1)])
+        .expect("two servers");
+    connect("after the target's restart");
+
+    let totals: u64 = front_end
+        .vdpt()
+        .expect("VDPT")
+        .iter()
+        .map(|row| row.total_connections)
+        .sum();
+    assert_eq!(totals, connections, "the counts were adopted");
+    // The flows were adopted, and those that ended while nobody looked have been found out.
+    wait::until(
+        "VCRT to show the living connections only",
+        Duration::from_secs(30),
+        || Ok(front_end.vcrt()?.len() == 20),
+    )
+    .unwrap_or_else(|error| panic!("{error:#}: {:?}", states(front_end)));
+    assert_eq!(living.stop().expect("the end"), []);
+
+    // Nothing got lost between what came in, what became of it, and what went out.
+    let (delivered_after, after) = at_rest(&lab);
+    assert_eq!(
+        after.received - before.received,
+        delivered_after - delivered
+    );
+    assert_eq!(
+        after.received,
+        after.forwarded + after.passed + after.dropped,
+        "{after:?}"
+    );
+    let client = lab.lan().tcp_sent_by("client").expect("a port");
+    let out = [lab.lan(), lab.xcf()].map(|switch| switch.tcp_sent_by("tcpip").expect("a port"));
+    assert_eq!(
+        after.forwarded, client,
+        "every TCP packet of the client was forwarded"
+    );
+    assert_eq!(after.forwarded, out.iter().sum::<u64>(), "and left");
+}
+
+/// How many connections are in which state at which target.
+fn states(front_end: &Stack) -> BTreeMap<(Option<String>, String), u32> {
+    let mut states = BTreeMap::new();
+    for row in front_end.vcrt().expect("VCRT") {
+        *states.entry((row.target, row.state)).or_default() += 1;
+    }
+    states
+}
+
+/// What the owner's packet path says of the packets that came to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counts {
+    received: u64,
+    forwarded: u64,
+    passed: u64,
+    dropped: u64,
+}
+
+impl Counts {
+    fn of(stack: &Stack) -> Result<Self> {
+        let packets = stack.counters()?;
+        let sum = |actions: &[Action]| {
+            let counters = COUNTERS.iter().filter(|counter| {
+                counter
+                    .action
+                    .is_some_and(|action| actions.contains(&action))
+            });
+            counters
+                .map(|counter| packets.get(counter.name).copied().unwrap_or(0))
+                .sum()
+        };
+        Ok(Self {
+            received: packets["received"],
+            forwarded: sum(&[Action::Transmit, Action::Redirect]),
+            passed: sum(&[Action::Pass]),
+            dropped: sum(&[Action::Drop]),
+        })
+    }
+}
+
+/// Frames that both switches have delivered to the owner, and what it counted: read in a moment in
+/// which nothing moved, for the members of the group talk all the time.
+fn at_rest(lab: &Lab) -> (u64, Counts) {
+    let delivered = || -> Result<u64> {
+        Ok(lab.lan().delivered_to("tcpip")? + lab.xcf().delivered_to("tcpip")?)
+    };
+    wait::until_some("a moment of silence", Duration::from_secs(10), || {
+        let before = delivered()?;
+        let counts = Counts::of(lab.stack("TCPIP"))?;
+        Ok((delivered()? == before).then_some((before, counts)))
+    })
+    .expect("counters")
+}
