@@ -10,7 +10,6 @@
 //! on where it was. Only [`stop`](Daemon::stop) does.
 
 mod execute;
-mod interim;
 mod network;
 mod open;
 mod reports;

@@ -9,14 +9,13 @@ use std::net::IpAddr;
 use tracing::{debug, error, info, warn};
 
 use super::Daemon;
-use super::interim::arp;
 use super::reports::wall_clock;
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::{Flow, FlowKey};
 use crate::engine::message::Message;
 use crate::engine::stack::{Effect, Event, Placement};
-use crate::shell::connections;
 use crate::shell::group::SendError;
+use crate::shell::{arp, connections};
 
 impl Daemon {
     pub(super) async fn execute(&mut self, effects: Vec<Effect>) {
@@ -96,8 +95,17 @@ impl Daemon {
         }
         let wanted = self.network.addresses(&self.placements);
         self.kernel.addresses.apply(wanted).await?;
-        if is_new_owner && let Some(link) = self.network.owner_link(dvipa) {
-            arp::announce(dvipa, link);
+        if is_new_owner
+            && let IpAddr::V4(address) = dvipa
+            && let Some((link, port)) = self.network.owner_port(dvipa)
+        {
+            let name = link.name.clone();
+            // Beside the loop: it is repeated over a second, and dropping it loses only repeats.
+            tokio::spawn(async move {
+                if let Err(error) = arp::announce(port, address, arp::ANNOUNCE).await {
+                    warn!("{address} could not be announced on {name}: {error}");
+                }
+            });
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! Chosen once, at the start, by `engine::links`; nothing here changes anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use anyhow::Context as _;
@@ -13,6 +13,7 @@ use crate::engine::config::DynamicXcf;
 use crate::engine::links::{self, Link};
 use crate::engine::stack::Placement;
 use crate::engine::sysctls::InterfaceUse;
+use crate::shell::arp::Port;
 use crate::shell::dataplane::Interface;
 use crate::shell::group::LocalAddress;
 
@@ -54,6 +55,24 @@ impl Network {
     pub(super) fn owner_link(&self, dvipa: IpAddr) -> Option<&Link> {
         let ingress: Vec<&Link> = self.ingress.iter().collect();
         links::owner(&ingress, self.xcf_link.index, dvipa)
+    }
+
+    /// Returns the interface that an owned DVIPA belongs on, to send frames from.
+    pub(super) fn owner_port(&self, dvipa: IpAddr) -> Option<(&Link, Port)> {
+        let link = self.owner_link(dvipa)?;
+        Some((
+            link,
+            Port {
+                ifindex: link.index,
+                mac: link.mac?,
+            },
+        ))
+    }
+
+    /// Lists this stack's own Ethernet addresses.
+    pub(super) fn macs(&self) -> BTreeSet<[u8; 6]> {
+        let links = self.ingress.iter().chain([&self.xcf_link]);
+        links.filter_map(|link| link.mac).collect()
     }
 
     /// Lists every address that this stack should have: its own, and the DVIPAs in their places.

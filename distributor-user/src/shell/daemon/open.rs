@@ -10,11 +10,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::interim::arp;
-use super::interim::neighbours::{HopChange, NextHops};
 use super::network::Network;
+use super::stop::put_back;
 use super::{Daemon, DaemonOptions, Input};
 use crate::engine::config::{Config, Destinations, DvipaRole};
 use crate::engine::fact::ReadyRow;
@@ -26,10 +26,11 @@ use crate::shell::connections::{Connections, Ends};
 use crate::shell::dataplane::{Dataplane, DataplaneOptions};
 use crate::shell::group::{self, Group, GroupEvent, GroupOptions};
 use crate::shell::listeners::Listeners;
+use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::netlink::Netlink;
 use crate::shell::profile_files::ProfileFiles;
 use crate::shell::sysctls::Sysctls;
-use crate::shell::{self, objects};
+use crate::shell::{self, arp, objects};
 
 /// What the daemon does to its kernel besides the packet path.
 pub(super) struct Kernel {
@@ -127,7 +128,12 @@ impl Daemon {
         let (group, group_events) = match joined.await {
             Ok(joined) => joined,
             Err(error) if dataplane.is_adopted() => return Err(error),
-            Err(error) => return Err(undo(error, addresses, sysctls, dataplane).await),
+            Err(error) => {
+                if let Err(left) = put_back(&addresses, &mut sysctls, dataplane).await {
+                    warn!("{left:#}");
+                }
+                return Err(error);
+            }
         };
         let watch_object = objects::built(objects::WATCH);
         let (listeners, rows) = Listeners::start(watch_object)?;
@@ -171,30 +177,6 @@ impl Daemon {
     }
 }
 
-/// Puts back what a failed start had changed, and returns why it failed.
-async fn undo(
-    error: anyhow::Error,
-    addresses: Addresses,
-    mut sysctls: Sysctls,
-    dataplane: Dataplane,
-) -> anyhow::Error {
-    let undone = [
-        addresses
-            .apply(Vec::new())
-            .await
-            .map(|_| ())
-            .context("addresses stay behind"),
-        sysctls.apply(&[]).context("settings stay changed"),
-        dataplane
-            .close_and_remove()
-            .context("the program stays attached"),
-    ];
-    for failure in undone.into_iter().filter_map(Result::err) {
-        warn!("{failure:#}");
-    }
-    error
-}
-
 /// Reads the profile; explains what is wrong with it on standard error.
 fn read_profile(options: &DaemonOptions) -> anyhow::Result<Config> {
     let mut files = ProfileFiles::new(options.include_dirs.clone());
@@ -225,23 +207,34 @@ async fn refuse_taken(
     held: &BTreeMap<IpAddr, Placement>,
     network: &Network,
 ) -> anyhow::Result<()> {
+    let mut questions = JoinSet::new();
     for dvipa in &config.dvipas {
         let is_definer = matches!(dvipa.role, DvipaRole::Define { .. });
+        let IpAddr::V4(address) = dvipa.address else {
+            continue;
+        };
         if !is_definer || held.contains_key(&dvipa.address) {
             continue;
         }
-        let Some(link) = network.owner_link(dvipa.address) else {
+        let Some((link, port)) = network.owner_port(dvipa.address) else {
             continue;
         };
-        if let Some(holder) = arp::probe(dvipa.address, link).await? {
-            bail!(
-                "VIPA {} is taken: {} answers for it on `{}`; \
-                 if that is a stack of the group, code VIPABACKUP here instead of VIPADEFINE",
-                dvipa.address,
-                holder,
-                link.name
-            );
-        }
+        let (name, own) = (link.name.clone(), network.macs());
+        questions.spawn(async move {
+            let others = arp::probe(port, address, &own, arp::PROBE)
+                .await
+                .with_context(|| format!("cannot ask on `{name}` who has {address}"))?;
+            match others.first() {
+                None => Ok(()),
+                Some(other) => bail!(
+                    "VIPA {address} is taken: {other} answers for it on `{name}`; if that is a \
+                     stack of the group, code VIPABACKUP here instead of VIPADEFINE"
+                ),
+            }
+        });
+    }
+    while let Some(answer) = questions.join_next().await {
+        answer.context("a question was not asked to its end")??;
     }
     Ok(())
 }

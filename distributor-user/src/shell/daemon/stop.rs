@@ -12,7 +12,10 @@ use tracing::{info, warn};
 use super::open::Sources;
 use super::{Daemon, Signals};
 use crate::engine::stack::Event;
+use crate::shell::addresses::Addresses;
 use crate::shell::connections;
+use crate::shell::dataplane::Dataplane;
+use crate::shell::sysctls::Sysctls;
 
 /// How often it looks whether all has ended.
 const LOOK: Duration = Duration::from_millis(100);
@@ -55,23 +58,13 @@ impl Daemon {
             }
         }
         self.handle(Event::Quiet).await;
-        self.put_back().await
-    }
-
-    async fn put_back(mut self) -> anyhow::Result<()> {
         self.group.stop().await;
-        self.kernel
-            .addresses
-            .apply(Vec::new())
-            .await
-            .context("addresses stay behind")?;
-        self.kernel
-            .sysctls
-            .apply(&[])
-            .context("settings stay changed")?;
-        self.dataplane
-            .close_and_remove()
-            .context("the program stays attached")?;
+        put_back(
+            &self.kernel.addresses,
+            &mut self.kernel.sysctls,
+            self.dataplane,
+        )
+        .await?;
         info!(
             "stack {} is down; everything is as it was",
             self.stack.name()
@@ -91,6 +84,26 @@ impl Daemon {
     fn distributed_packets(&self) -> u64 {
         self.dataplane.distributed_packets().unwrap_or(0)
     }
+}
+
+/// Puts everything back, address first and program last; what fails does not stop the rest.
+pub(super) async fn put_back(
+    addresses: &Addresses,
+    sysctls: &mut Sysctls,
+    dataplane: Dataplane,
+) -> anyhow::Result<()> {
+    let addresses = addresses.apply(Vec::new()).await.map(|_| ());
+    let done = [
+        addresses.context("addresses stay behind"),
+        sysctls.apply(&[]).context("settings stay changed"),
+        dataplane
+            .close_and_remove()
+            .context("the program stays attached"),
+    ];
+    for failure in done.iter().filter_map(|done| done.as_ref().err()) {
+        warn!("{failure:#}");
+    }
+    done.into_iter().collect()
 }
 
 /// Since when nothing has come.
