@@ -15,6 +15,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::engine::links::Link;
+
 use frame::{FRAME_LEN, Frame};
 
 mod frame;
@@ -35,6 +37,17 @@ pub struct Port {
     pub ifindex: u32,
     /// Its Ethernet address.
     pub mac: [u8; 6],
+}
+
+impl Port {
+    /// The port of an interface; `None` when it carries no Ethernet frames.
+    #[must_use]
+    pub fn of(link: &Link) -> Option<Self> {
+        Some(Self {
+            ifindex: link.index,
+            mac: link.mac?,
+        })
+    }
 }
 
 /// How often something is sent, and how far apart.
