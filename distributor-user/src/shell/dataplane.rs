@@ -305,6 +305,7 @@ impl Dataplane {
     }
 
     /// Removes every flow that leads to `target`, and returns how many there were.
+    #[must_use]
     pub fn forget_target(&self, target: IpAddr) -> usize {
         self.slots
             .slot(target)
