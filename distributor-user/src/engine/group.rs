@@ -167,11 +167,7 @@ impl GroupEngine {
                     instance: identity.instance,
                     dynamic_xcf: identity.dynamic_xcf,
                     addresses: identity.addresses,
-                    paths: session
-                        .paths
-                        .up()
-                        .map(|path| (self.ifindex(path.local), path.peer.ip()))
-                        .collect(),
+                    paths: session.told_paths.iter().copied().collect(),
                 }
             })
     }
@@ -290,11 +286,13 @@ impl GroupEngine {
         }
         let id = self.fresh_id();
         self.opening.ask(id, now);
+        // No session keeps its counter apart from other hellos', so chance does.
+        let counter = self.random.next_u64();
         let header = Header {
             kind: Kind::Hello,
             sender: id,
             receiver: 0,
-            counter: 0,
+            counter,
         };
         let datagram = seal::seal(&self.keys, header, &encode(&self.identity()));
         out.push(Output::Transmit { paths, datagram });

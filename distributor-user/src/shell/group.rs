@@ -54,7 +54,7 @@ pub struct GroupOptions {
     pub dynamic_xcf: IpAddr,
     /// The group's keys.
     pub keys: KeyRing,
-    /// This stack's addresses on every network of the group.
+    /// This stack's addresses on every network of the group; no DVIPA, no link-local address.
     pub local: Vec<LocalAddress>,
     /// Addresses where members are looked for: DESTIPs and what the operator gave.
     pub seeds: Vec<IpAddr>,

@@ -62,7 +62,7 @@ impl Outbox {
         if self.waiting_bytes + LENGTH_LEN + message.len() > WAITING_BYTES_MAX {
             return Err(Overrun);
         }
-        let length = u32::try_from(message.len()).map_err(|_| Overrun)?;
+        let length = u32::try_from(message.len()).expect("what may wait at all is shorter");
         self.append(&length.to_be_bytes());
         self.append(message);
         Ok(())
@@ -187,7 +187,7 @@ impl Inbox {
     fn split_off_messages(&mut self, messages: &mut Vec<Vec<u8>>) -> Result<(), Broken> {
         let mut rest = self.partial.as_slice();
         while let Some((length, after)) = rest.split_first_chunk::<LENGTH_LEN>() {
-            let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Broken)?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
             if length > MESSAGE_BYTES_MAX {
                 return Err(Broken);
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::drops::DropReason;
 use super::interface::{ConflictKind, GroupEvent, LeftReason, Output};
 use super::message::{Frame, read_identity};
-use super::path::{Change, Endpoints, Paths};
+use super::path::{Endpoints, Paths};
 use super::seal::{Kind, SessionId};
 use super::session::{Ids, Sealer, Session, Standing};
 use super::{GroupEngine, encode};
@@ -177,8 +177,8 @@ impl GroupEngine {
             let Some(session) = self.sessions.get_mut(&ids) else {
                 continue;
             };
-            let changes = session.paths.expire(now);
-            self.tell_changes(ids, &changes, out);
+            session.paths.expire(now);
+            self.tell_paths(ids, out);
             if self
                 .sessions
                 .get(&ids)
@@ -234,12 +234,7 @@ impl GroupEngine {
         let Some(what) = conflict else {
             session.standing = Standing::Member;
             out.push(Output::Event(joined(session)));
-            let up = session.paths.up().map(|endpoints| Change {
-                endpoints,
-                is_up: true,
-            });
-            let up: Vec<_> = up.collect();
-            self.tell_changes(ids, &up, out);
+            self.tell_paths(ids, out);
             return;
         };
         // A restart is over by then; what is left is a conflict.

@@ -36,24 +36,6 @@ pub(super) struct Path {
     heard_ms: Option<u64>,
 }
 
-/// A path came up or went down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Change {
-    /// Which path.
-    pub(super) endpoints: Endpoints,
-    /// Whether it is up now.
-    pub(super) is_up: bool,
-}
-
-/// What a beat led to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Beaten {
-    /// The path came up.
-    pub(super) change: Option<Change>,
-    /// The member waits for a beat on this path to know that it works.
-    pub(super) is_answer_due: bool,
-}
-
 /// All paths to one member.
 #[derive(Debug)]
 pub(super) struct Paths {
@@ -79,7 +61,7 @@ impl Paths {
         paths
     }
 
-    /// Follows a change of our addresses or of the member's; returns the paths that are lost.
+    /// Follows a change of our addresses or of the member's.
     ///
     /// There is a path from each of our addresses to each of the member's on the same network.
     /// Others exist only when the member was heard on them.
@@ -88,20 +70,12 @@ impl Paths {
         locals: &[LocalAddress],
         identity: &Identity,
         now: Duration,
-    ) -> Vec<Change> {
-        let mut lost = Vec::new();
+    ) {
         self.all.retain(|path| {
-            let stays = locals
+            locals
                 .iter()
                 .any(|local| local.address == path.endpoints.local)
-                && identity.is_at(path.endpoints.peer);
-            if !stays && path.is_up {
-                lost.push(Change {
-                    endpoints: path.endpoints,
-                    is_up: false,
-                });
-            }
-            stays
+                && identity.is_at(path.endpoints.peer)
         });
         for local in locals {
             for (address, _) in &identity.addresses {
@@ -117,7 +91,6 @@ impl Paths {
                 }
             }
         }
-        lost
     }
 
     /// Notes that the member was heard on a path, which may be new.
@@ -147,16 +120,17 @@ impl Paths {
         Some(path.beat(now))
     }
 
-    /// Takes a beat of the member.
+    /// Takes a beat of the member; returns whether it waits for one on this path in turn, to
+    /// know that the path works.
     pub(super) fn beaten(
         &mut self,
         endpoints: Endpoints,
         time_ms: u64,
         echo_ms: Option<u64>,
         now: Duration,
-    ) -> Beaten {
+    ) -> bool {
         let Some(path) = self.all.iter_mut().find(|path| path.endpoints == endpoints) else {
-            return Beaten::default();
+            return false;
         };
         path.heard_ms = path.heard_ms.max(Some(time_ms));
         // A clock reading of the future is none of ours.
@@ -168,30 +142,14 @@ impl Paths {
         }
         let was_up = path.is_up;
         path.is_up = path.is_proven(now, self.down_after);
-        let change = (path.is_up && !was_up).then_some(Change {
-            endpoints,
-            is_up: true,
-        });
-        Beaten {
-            change,
-            is_answer_due: echo_ms.is_none() || change.is_some(),
-        }
+        echo_ms.is_none() || (path.is_up && !was_up)
     }
 
-    /// The paths that have gone down by now.
-    pub(super) fn expire(&mut self, now: Duration) -> Vec<Change> {
-        let down_after = self.down_after;
-        self.all
-            .iter_mut()
-            .filter(|path| path.is_up && !path.is_proven(now, down_after))
-            .map(|path| {
-                path.is_up = false;
-                Change {
-                    endpoints: path.endpoints,
-                    is_up: false,
-                }
-            })
-            .collect()
+    /// Marks the paths that have gone down by now.
+    pub(super) fn expire(&mut self, now: Duration) {
+        for path in &mut self.all {
+            path.is_up &= path.is_proven(now, self.down_after);
+        }
     }
 
     /// The paths that messages go on: those that are up, and new ones until they are known to

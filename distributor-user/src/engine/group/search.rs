@@ -1,7 +1,8 @@
 //! Where members are looked for, and how often.
 //!
 //! The search never ends and never speeds up: an address without a member is
-//! asked again and again, at most once a second.
+//! asked again and again, in the end once a second; by multicast, where
+//! everybody is disturbed, every five.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,6 +12,8 @@ use std::time::Duration;
 const WAIT_FIRST: Duration = Duration::from_millis(100);
 /// The longest wait.
 const WAIT_MAX: Duration = Duration::from_secs(1);
+/// The longest wait of a search by multicast.
+const MULTICAST_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Addresses that are searched for a while only, at most.
 const PASSING_MAX: usize = 256;
 
@@ -94,7 +97,13 @@ impl Search {
             } else {
                 due.push(*address);
                 target.next = now + target.wait;
-                target.wait = (target.wait * 2).min(WAIT_MAX);
+                let is_multicast = address.ip().is_multicast();
+                let longest = if is_multicast {
+                    MULTICAST_WAIT_MAX
+                } else {
+                    WAIT_MAX
+                };
+                target.wait = (target.wait * 2).min(longest);
             }
         }
         due

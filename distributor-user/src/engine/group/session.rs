@@ -3,6 +3,8 @@
 //! A session is never reopened. When it is over, the next one has other ids,
 //! so nothing that was sealed for this one can be used again.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::delivery::{Inbox, Outbox};
@@ -83,6 +85,8 @@ pub(super) struct Session {
     pub(super) window: ReplayWindow,
     /// Where the other side is reached.
     pub(super) paths: Paths,
+    /// The paths that the daemon knows to be up: our interface and the other side's address.
+    pub(super) told_paths: BTreeSet<(u32, IpAddr)>,
     /// Messages for it.
     pub(super) outbox: Outbox,
     /// Messages from it.
@@ -116,6 +120,7 @@ impl Session {
             heard_at: None,
             window: ReplayWindow::default(),
             paths,
+            told_paths: BTreeSet::new(),
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             acknowledge_at: None,

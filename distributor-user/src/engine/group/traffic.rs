@@ -1,5 +1,6 @@
 //! What goes to and fro in a session that is open.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -7,9 +8,9 @@ use super::GroupEngine;
 use super::drops::DropReason;
 use super::interface::{EncodedFact, GroupEvent, LeftReason, LocalAddress, Output};
 use super::message::{Frame, Letter, encode, read_frame, read_letter};
-use super::path::{Change, Endpoints};
+use super::path::Endpoints;
 use super::reassembly::{GOSSIP_BYTES_MAX, split};
-use super::session::{Ids, Session, Standing};
+use super::session::{Ids, Session};
 use crate::engine::fact::Fact;
 
 /// How often goodbye is said, since nobody will acknowledge it.
@@ -40,17 +41,15 @@ impl GroupEngine {
         }
         match read_frame(message)? {
             Frame::Beat { time_ms, echo_ms } => {
-                let beaten = session.paths.beaten(path, time_ms, echo_ms, now);
-                if beaten.is_answer_due
-                    && let Some(frame) = session.paths.beat(path, now)
-                {
+                let is_answer_due = session.paths.beaten(path, time_ms, echo_ms, now);
+                if is_answer_due && let Some(frame) = session.paths.beat(path, now) {
                     let datagram = session.seal(&self.keys, &frame);
                     out.push(Output::Transmit {
                         paths: vec![path],
                         datagram,
                     });
                 }
-                self.tell_changes(ids, beaten.change.as_slice(), out);
+                self.tell_paths(ids, out);
             }
             Frame::Goodbye => {
                 self.opening.withdraw_offers(session.identity.instance);
@@ -163,10 +162,10 @@ impl GroupEngine {
                     session.identity.addresses = before;
                     return Err(DropReason::Malformed);
                 }
-                let lost = session
+                session
                     .paths
                     .rearrange(&self.settings.locals, &session.identity, now);
-                self.tell_changes(ids, &lost, out);
+                self.tell_paths(ids, out);
                 out.push(Output::Event(GroupEvent::Addresses { name, addresses }));
             }
         }
@@ -235,22 +234,16 @@ impl GroupEngine {
         if locals == self.settings.locals || Self::check_locals(&locals).is_err() {
             return;
         }
-        let before = std::mem::replace(&mut self.settings.locals, locals);
+        self.settings.locals = locals;
         let letter = encode(&Letter::Addresses(self.addresses()));
         let all: Vec<_> = self.sessions.keys().copied().collect();
         for ids in all {
-            let Some(session) = self.sessions.get_mut(&ids) else {
-                continue;
-            };
-            let lost = session
-                .paths
-                .rearrange(&self.settings.locals, &session.identity, now);
-            for change in lost {
-                let local = before
-                    .iter()
-                    .find(|local| local.address == change.endpoints.local);
-                self.tell_change(ids, change, local.map_or(0, |local| local.ifindex), out);
+            if let Some(session) = self.sessions.get_mut(&ids) {
+                session
+                    .paths
+                    .rearrange(&self.settings.locals, &session.identity, now);
             }
+            self.tell_paths(ids, out);
             self.send_letter(ids, &letter, now, out);
         }
     }
@@ -296,34 +289,40 @@ impl GroupEngine {
         out.push(Output::Transmit { paths, datagram });
     }
 
-    /// Tells the daemon which paths of a member came up or went down.
-    pub(super) fn tell_changes(&mut self, ids: Ids, changes: &[Change], out: &mut Vec<Output>) {
-        for change in changes {
-            self.tell_change(ids, *change, self.ifindex(change.endpoints.local), out);
-        }
-    }
-
-    fn tell_change(&self, ids: Ids, change: Change, ifindex: u32, out: &mut Vec<Output>) {
+    /// Tells the daemon which paths to a member came up or went down.
+    ///
+    /// Several pairs of addresses may be one path to it; that is up while one of them is.
+    pub(super) fn tell_paths(&mut self, ids: Ids, out: &mut Vec<Output>) {
         let Some(session) = self.sessions.get(&ids) else {
             return;
         };
-        if session.standing != Standing::Member {
+        if !session.is_member() {
             return;
         }
-        let name = session.identity.name.clone();
-        let peer_address = change.endpoints.peer.ip();
-        out.push(Output::Event(if change.is_up {
-            GroupEvent::PathUp {
+        let name = &session.identity.name;
+        let up = session
+            .paths
+            .up()
+            .map(|path| (self.ifindex(path.local), path.peer.ip()));
+        let up: BTreeSet<_> = up.collect();
+        for (ifindex, peer_address) in session.told_paths.difference(&up).copied() {
+            let name = name.clone();
+            out.push(Output::Event(GroupEvent::PathDown {
                 name,
                 ifindex,
                 peer_address,
-            }
-        } else {
-            GroupEvent::PathDown {
+            }));
+        }
+        for (ifindex, peer_address) in up.difference(&session.told_paths).copied() {
+            let name = name.clone();
+            out.push(Output::Event(GroupEvent::PathUp {
                 name,
                 ifindex,
                 peer_address,
-            }
-        }));
+            }));
+        }
+        if let Some(session) = self.sessions.get_mut(&ids) {
+            session.told_paths = up;
+        }
     }
 }

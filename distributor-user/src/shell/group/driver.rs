@@ -209,7 +209,7 @@ impl Driver {
     /// Puts one input into the engine and executes what comes out.
     fn handle(&mut self, input: Input<'_>) {
         let outputs = self.engine.handle(input, self.start.elapsed());
-        let mut has_events = false;
+        let mut has_changes = false;
         for output in outputs {
             match output {
                 Output::Transmit { paths, datagram } => {
@@ -229,12 +229,12 @@ impl Driver {
                 }
                 Output::Notice(notice) => tell_operator(notice),
                 Output::Event(event) => {
-                    has_events = true;
+                    has_changes |= !matches!(event, GroupEvent::Fact { .. });
                     self.tell(event);
                 }
             }
         }
-        if has_events {
+        if has_changes {
             self.members.send_replace(self.engine.members().collect());
         }
     }

@@ -15,6 +15,8 @@ use crate::engine::group::{GroupSettings, LocalAddress};
 
 /// What a socket may hold until it is read: many members may speak at once.
 const RECEIVE_BUFFER: usize = 1 << 20;
+/// Class selector 6 (RFC 4594 section 3.1): a network full of data has room for the group yet.
+const NETWORK_CONTROL: u32 = 0xc0;
 
 /// Sockets that are bound and not read yet.
 #[derive(Debug)]
@@ -80,10 +82,12 @@ fn unicast(at: SocketAddr, ifname: &str) -> io::Result<UdpSocket> {
     match at {
         SocketAddr::V4(_) => {
             socket.set_freebind_v4(true)?;
+            socket.set_tos_v4(NETWORK_CONTROL)?;
             socket.set_multicast_ttl_v4(1)?;
         }
         SocketAddr::V6(_) => {
             socket.set_freebind_v6(true)?;
+            socket.set_tclass_v6(NETWORK_CONTROL)?;
             socket.set_multicast_hops_v6(1)?;
         }
     }

@@ -258,6 +258,26 @@ fn addresses_may_change() {
 }
 
 #[test]
+fn a_second_address_of_an_interface_is_no_second_path() {
+    let mut simulation = Simulation::new(9, CALM);
+    let mut twofold = settings(1);
+    let second = LocalAddress {
+        address: address(LAN, 101),
+        ..twofold.locals[1].clone()
+    };
+    twofold.locals.push(second);
+    simulation.start(1, twofold, ring(&[1]));
+    simulation.start(2, settings(2), ring(&[1]));
+    simulation.run_for(ms(3_000));
+    let mut events = brief(&simulation.take_events(1));
+    events.sort();
+    assert_eq!(events, ["joined TCPIP2", "up TCPIP2 lan", "up TCPIP2 xcf"]);
+    simulation.cuts.insert((LAN, 2));
+    simulation.run_for(ms(1_500));
+    assert_eq!(brief(&simulation.take_events(1)), ["down TCPIP2 lan"]);
+}
+
+#[test]
 fn facts_wait_while_they_are_not_wanted() {
     let mut simulation = Simulation::group(7, CALM, 2);
     simulation.run_until_complete(ms(1_000));

@@ -202,10 +202,11 @@ impl Simulation {
         }
     }
 
+    /// Gives a packet to the stacks that it is for: `n` and `100 + n` are addresses of stack `n`.
     fn deliver(&mut self, packet: &Packet) {
         let network = |address: IpAddr| match address {
             IpAddr::V4(v4) if v4.is_multicast() => (XCF, None),
-            IpAddr::V4(v4) => (v4.octets()[0], Some(v4.octets()[3])),
+            IpAddr::V4(v4) => (v4.octets()[0], Some(v4.octets()[3] % 100)),
             IpAddr::V6(_) => panic!("there is no such network"),
         };
         let (from_network, from_stack) = network(packet.from.ip());
@@ -219,7 +220,7 @@ impl Simulation {
             let is_cut = self.cuts.contains(&(to_network, stack))
                 || from_stack.is_some_and(|from| self.cuts.contains(&(to_network, from)));
             if is_for && !is_cut && from_network == to_network {
-                let local = address(to_network, stack);
+                let local = to_stack.map_or(address(to_network, stack), |_| packet.to.ip());
                 self.put(
                     stack,
                     Input::Datagram {

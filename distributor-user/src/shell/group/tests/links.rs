@@ -8,6 +8,11 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use super::*;
 
+/// Lets the thread enter a namespace.
+fn enter(namespace: &File) {
+    setns(namespace, CloneFlags::CLONE_NEWNET).expect("the namespace is there");
+}
+
 /// A second namespace beside that of the test, and the way between them.
 struct Namespaces {
     first: File,
@@ -23,7 +28,7 @@ impl Namespaces {
         ip("link set lo up");
         let second = here();
         let namespaces = Self { first, second };
-        namespaces.enter(&namespaces.first);
+        enter(&namespaces.first);
         let second = format!(
             "/proc/{}/fd/{}",
             nix::unistd::gettid(),
@@ -36,13 +41,9 @@ impl Namespaces {
         namespaces
     }
 
-    fn enter(&self, namespace: &File) {
-        setns(namespace, CloneFlags::CLONE_NEWNET).expect("the namespace is there");
-    }
-
     /// Gives a namespace its addresses, and returns what the group is told of them.
     fn configure(&self, namespace: &File, addresses: [IpAddr; 2]) -> Vec<LocalAddress> {
-        self.enter(namespace);
+        enter(namespace);
         let local = |(ifname, address): (&str, IpAddr)| {
             let prefix_len = if address.is_ipv4() { 24 } else { 64 };
             ip(&format!("link set {ifname} up"));
@@ -65,14 +66,14 @@ impl Namespaces {
             .zip(addresses)
             .map(local)
             .collect();
-        self.enter(&self.first);
+        enter(&self.first);
         locals
     }
 
     async fn start(&self, namespace: &File, name: &str, local: Vec<LocalAddress>) -> Stack {
-        self.enter(namespace);
+        enter(namespace);
         let stack = start(GroupOptions::new(name, local[0].address, keys(&[1]), local)).await;
-        self.enter(&self.first);
+        enter(&self.first);
         stack
     }
 }
