@@ -59,6 +59,7 @@ impl Daemon {
         }
         self.handle(Event::Quiet).await;
         self.group.stop().await;
+        self.kernel.next_hops.stop().await;
         put_back(
             &self.kernel.addresses,
             &mut self.kernel.sysctls,
