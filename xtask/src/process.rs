@@ -141,8 +141,9 @@ pub(crate) fn test_runner() -> anyhow::Result<Option<OsString>> {
 
 /// Of the environment, what tests and demo read.
 const SUDO_ARGUMENTS: [&str; 2] = [
-    "--preserve-env=CARGO_MANIFEST_DIR,DISTRIBUTOR_LAB_OBJECT,DISTRIBUTOR_PROGRAM,NO_COLOR,\
-     PROPTEST_CASES,RUST_BACKTRACE,RUST_LOG",
+    "--preserve-env=CARGO_MANIFEST_DIR,DISTRIBUTOR_LAB_OBJECT,DISTRIBUTOR_PIN_DIR,\
+     DISTRIBUTOR_PROGRAM,DISTRIBUTOR_RUN_DIR,NO_COLOR,PARITY_SEED,PROPTEST_CASES,RUST_BACKTRACE,\
+     RUST_LOG",
     "--",
 ];
 
