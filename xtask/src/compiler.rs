@@ -121,8 +121,8 @@ impl Compiler {
             }
             Way::Nightly { toolchain } => {
                 let mut command = Command::new("rustup");
+                workspace::in_workspace(&mut command);
                 command
-                    .current_dir(workspace::root())
                     .args(["run", toolchain, "cargo", verb, "-Z", "build-std=core"])
                     .env_remove("RUSTC")
                     .env_remove("CARGO");

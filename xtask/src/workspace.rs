@@ -21,10 +21,23 @@ pub(crate) fn target() -> PathBuf {
 /// A command that runs the cargo that runs xtask, in the workspace.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.env("PATH", process::search_path(None));
+    in_workspace(&mut command);
     command
-        .current_dir(root())
-        .env("PATH", process::search_path(None));
-    command
+}
+
+/// Lets `command`, a cargo, work in the workspace as if it had been typed there.
+///
+/// The cargo that runs xtask says in the environment that this is xtask; build scripts that
+/// look would run anew each time that the one or the other cargo has built last.
+pub(crate) fn in_workspace(command: &mut Command) {
+    command.current_dir(root());
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// How the host side is compiled.
