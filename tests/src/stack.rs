@@ -22,6 +22,10 @@ use crate::process::Process;
 use crate::program;
 use crate::wait;
 
+/// Flows that a lab's daemons have room for: more than any test opens, and little enough to be
+/// swept by several daemons on a small machine.
+const FLOW_CAPACITY: &str = "65536";
+
 /// How long a daemon may take to answer its first command.
 const START: Duration = Duration::from_secs(10);
 
@@ -114,6 +118,7 @@ impl Stack {
         command.arg("--key").arg(&self.key);
         command.args(["--interface", LAN_INTERFACE, "--interface", XCF_INTERFACE]);
         command.args(["--xcf-interface", XCF_INTERFACE]);
+        command.args(["--flow-capacity", FLOW_CAPACITY]);
         command.arg("--run-dir").arg(self.run_directory());
         command.arg("--pin-dir").arg(&self.pins);
         Ok(command)

@@ -1,10 +1,11 @@
 //! How long it takes until the owner distributes by what a target's listeners do.
 //!
 //! From the moment before the system call that starts or ends a listener on a
-//! target, to the moment when the owner shows the new number, which it does
-//! after its packet path has it.
+//! target, to the first SYN that the owner's packet path treats accordingly, as
+//! the wire shows: sent on to the target, or not sent on any more. Nobody asks a
+//! daemon for anything meanwhile, so that asking is not what is measured.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,6 @@ use socket2::{Domain, Socket, Type};
 
 use super::{Case, Measurement};
 use crate::lab::{Lab, Layout, PORT, VIPA};
-use crate::stack::Stack;
 
 /// On the command line.
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -25,10 +25,13 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
 /// Listeners that start or end.
 const EVENTS: usize = 100;
 
+/// Connections that a listener keeps though nobody accepts them.
+const BACKLOG: i32 = 128;
+
 /// The most that the 95th of a hundred may take.
 const MOST: Duration = Duration::from_millis(50);
 
-/// Pause between two looks at the owner: a fraction of what is measured, and no load.
+/// Pause between two SYNs: a fraction of what is measured, and no load.
 const PAUSE: Duration = Duration::from_micros(500);
 
 /// How long one event may take before the measurement is given up.
@@ -41,8 +44,7 @@ fn run(_repeat: u32) -> Result<Vec<Case>> {
         clients: 1,
     })?;
     lab.start(&["TCPIP2"])?;
-    let owner = lab.stack("TCPIP");
-    let mut took = lab.stack("TCPIP2").namespace().run(|| measure(owner))?;
+    let mut took = lab.client().namespace().run(|| measure(&lab))?;
     took.sort_unstable();
     let p95 = took[EVENTS * 95 / 100 - 1];
     let name = format!("readiness at the owner, 95th of {EVENTS} events");
@@ -55,39 +57,57 @@ fn run(_repeat: u32) -> Result<Vec<Case>> {
     )])
 }
 
-/// Starts and ends a listener in turn; the calling thread is in the target's namespace.
-fn measure(owner: &Stack) -> Result<Vec<Duration>> {
-    let address = SocketAddr::new(IpAddr::V4(VIPA), PORT);
+/// Starts and ends a listener in turn; the calling thread is in the client's namespace.
+fn measure(lab: &Lab) -> Result<Vec<Duration>> {
+    let service = SocketAddr::new(IpAddr::V4(VIPA), PORT);
+    let target = lab.stack("TCPIP2").namespace();
     let mut took = Vec::with_capacity(EVENTS);
     while took.len() < EVENTS {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        socket
-            .bind(&address.into())
-            .context("cannot bind the VIPA")?;
+        let listener = target.run(|| {
+            let socket = Socket::new(Domain::for_address(service), Type::STREAM, None)?;
+            socket.set_reuse_address(true)?;
+            socket
+                .bind(&service.into())
+                .context("cannot bind the VIPA")?;
+            Ok(socket)
+        })?;
         let start = Instant::now();
-        socket.listen(1)?;
-        took.push(wait_for(owner, 1, start)?);
+        listener.listen(BACKLOG)?;
+        took.push(wait_until_forwarded(lab, service, true, start)?);
         let start = Instant::now();
-        drop(socket);
-        took.push(wait_for(owner, 0, start)?);
+        drop(listener);
+        took.push(wait_until_forwarded(lab, service, false, start)?);
     }
     Ok(took)
 }
 
-fn wait_for(owner: &Stack, listeners: u16, start: Instant) -> Result<Duration> {
+/// Connects again and again until a SYN is, or is not, sent on to the target.
+fn wait_until_forwarded(
+    lab: &Lab,
+    service: SocketAddr,
+    is_wanted: bool,
+    start: Instant,
+) -> Result<Duration> {
     loop {
-        let ready: u16 = owner.vdpt()?.iter().map(|row| row.ready).sum();
+        let before = forwarded(lab)?;
+        // Accepted, or refused by the target or by the owner: the wire shows by which.
+        let connection = TcpStream::connect_timeout(&service, DEADLINE);
         let took = start.elapsed();
-        if ready == listeners {
+        if (forwarded(lab)? > before) == is_wanted {
             return Ok(took);
         }
+        drop(connection);
         ensure!(
             took < DEADLINE,
-            "the owner shows {ready} listeners, not {listeners}"
+            "the owner has not noticed a listener's start or end"
         );
         thread::sleep(PAUSE);
     }
+}
+
+/// TCP packets that the owner has sent to its target.
+fn forwarded(lab: &Lab) -> Result<u64> {
+    lab.xcf().tcp_sent_by(lab.stack("TCPIP").port())
 }
 
 fn nanoseconds(duration: Duration) -> f64 {
