@@ -69,6 +69,9 @@ const NOTICES: Allowance = Allowance {
     burst: 1,
 };
 
+/// Beats that must be missing before a path is down, at least.
+const BEATS_MIN: u32 = 5;
+
 /// Our addresses of another network from which a seed is asked, at most.
 const DISTANT_LOCALS_MAX: usize = 4;
 
@@ -84,6 +87,16 @@ pub enum SettingsError {
     /// The addresses do not fit into the messages.
     #[error("expected at most {ADDRESSES_MAX} addresses, found {0}: name the interfaces to use")]
     Addresses(usize),
+    /// A path would be down, or a restart a conflict, because of one beat that is late.
+    #[error(
+        "expected a path to be down after {BEATS_MIN} beats of {beat:?} or more, found {down_after:?}"
+    )]
+    Beat {
+        /// How often a beat goes on every path.
+        beat: Duration,
+        /// How long a path is up without one.
+        down_after: Duration,
+    },
 }
 
 /// The group as one stack sees it.
@@ -118,6 +131,10 @@ impl GroupEngine {
         let is_printable = settings.name.chars().all(|c| c.is_ascii_graphic());
         if settings.name.is_empty() || settings.name.len() > NAME_MAX || !is_printable {
             return Err(SettingsError::Name(settings.name));
+        }
+        let (beat, down_after) = (settings.beat, settings.down_after);
+        if beat.is_zero() || down_after < beat * BEATS_MIN {
+            return Err(SettingsError::Beat { beat, down_after });
         }
         let mut random = StdRng::from_seed(seed);
         let seeds = settings.seeds.iter().copied().chain(settings.multicast);

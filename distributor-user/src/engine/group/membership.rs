@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::drops::DropReason;
 use super::interface::{ConflictKind, GroupEvent, LeftReason, Output};
-use super::message::{Frame, read_identity};
+use super::message::{Frame, Identity, read_identity};
 use super::path::{Endpoints, Paths};
 use super::seal::{Kind, SessionId};
 use super::session::{Ids, Sealer, Session, Standing};
@@ -115,7 +115,7 @@ impl GroupEngine {
 
     /// Takes in an open session, and admits the stack if nothing stands against it.
     fn open(&mut self, ids: Ids, mut session: Session, now: Duration, out: &mut Vec<Output>) {
-        let conflict = self.conflict(ids, &session, now, out);
+        let conflict = self.conflict(ids, &session.identity, now, out);
         if let Some(what) = conflict {
             session.standing = Standing::Contender {
                 what,
@@ -135,11 +135,10 @@ impl GroupEngine {
     fn conflict(
         &mut self,
         ids: Ids,
-        session: &Session,
+        identity: &Identity,
         now: Duration,
         out: &mut Vec<Output>,
     ) -> Option<ConflictKind> {
-        let identity = &session.identity;
         if identity.name == self.settings.name {
             return Some(ConflictKind::Name);
         }
@@ -218,17 +217,18 @@ impl GroupEngine {
 
     /// Admits a contender if nothing stands against it any more; else says so on both sides.
     fn judge_again(&mut self, ids: Ids, now: Duration, out: &mut Vec<Output>) {
-        let Some(session) = self.sessions.remove(&ids) else {
+        let Some(session) = self.sessions.get(&ids) else {
             return;
         };
-        let conflict = match session.standing {
-            Standing::Member => None,
-            Standing::Contender {
-                since, is_reported, ..
-            } => Some((self.conflict(ids, &session, now, out), since, is_reported)),
+        let Standing::Contender {
+            since, is_reported, ..
+        } = session.standing
+        else {
+            return;
         };
-        let session = self.sessions.entry(ids).or_insert(session);
-        let Some((conflict, since, is_reported)) = conflict else {
+        let identity = session.identity.clone();
+        let conflict = self.conflict(ids, &identity, now, out);
+        let Some(session) = self.sessions.get_mut(&ids) else {
             return;
         };
         let Some(what) = conflict else {
@@ -314,12 +314,7 @@ impl GroupEngine {
             .map(|(ids, _)| *ids)
     }
 
-    fn paths_of(
-        &self,
-        identity: &super::message::Identity,
-        first: Endpoints,
-        now: Duration,
-    ) -> Paths {
+    fn paths_of(&self, identity: &Identity, first: Endpoints, now: Duration) -> Paths {
         let settings = &self.settings;
         Paths::new(&settings.locals, identity, first, settings.down_after, now)
     }

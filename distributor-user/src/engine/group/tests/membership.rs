@@ -183,3 +183,34 @@ fn a_stack_that_stood_still_starts_anew() {
         "{events:?}"
     );
 }
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    type Change = fn(&mut GroupSettings);
+    let start = |change: Change| {
+        let mut settings = settings(1);
+        change(&mut settings);
+        GroupEngine::new(settings, ring(&[1]), [0; 32])
+            .map(|_| ())
+            .map_err(|e| e.to_string())
+    };
+    let cases: [(Change, &str); 6] = [
+        (|settings| settings.name.clear(), "found ``"),
+        (
+            |settings| settings.name = "TCP IP".to_owned(),
+            "found `TCP IP`",
+        ),
+        (|settings| settings.locals.clear(), "found none"),
+        (
+            |settings| settings.locals = vec![settings.locals[0].clone(); 33],
+            "found 33",
+        ),
+        (|settings| settings.down_after = ms(999), "found 999ms"),
+        (|settings| settings.beat = ms(0), "beats of 0ns"),
+    ];
+    for (change, expected) in cases {
+        let refusal = start(change).expect_err("it cannot work");
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+    assert_eq!(start(|settings| settings.beat = ms(50)), Ok(()));
+}
