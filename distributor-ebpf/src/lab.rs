@@ -1,16 +1,36 @@
 #![no_std]
 #![no_main]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![allow(
     missing_docs,
     reason = "the `xdp` macro generates items without documentation"
 )]
-//! The programs of test networks.
+//! The programs of test networks, and of measurements.
 //!
 //! A virtual Ethernet link delivers what an XDP program sends into it only if
 //! the other end runs an XDP program too. `pass` is that program. It never
 //! changes, redirects or drops a frame; it counts what it sees, so that a test
 //! can compare the wire with what a stack claims to have sent.
+#![allow(
+    clippy::inline_always,
+    reason = "a call in the packet path costs more than most stages, and only inlined code keeps \
+              the bounds that the kernel's verifier has seen"
+)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the `xdp` macro passes the context by value"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "the machine that runs this has 64-bit words"
+)]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "the address of a field behind a raw pointer and the access to it are one thing"
+)]
 
+mod measure;
+mod packet;
 mod panic;
 
 use aya_ebpf::{

@@ -4,6 +4,7 @@
 //! the machine, only its ratio to another one of the same run says something
 //! about the program.
 
+mod packet;
 pub mod readiness;
 
 use anyhow::Result;
@@ -59,4 +60,4 @@ pub struct Measurement {
 }
 
 /// Every measurement there is.
-pub const MEASUREMENTS: &[Measurement] = &[readiness::MEASUREMENT];
+pub const MEASUREMENTS: &[Measurement] = &[packet::MEASUREMENT, readiness::MEASUREMENT];

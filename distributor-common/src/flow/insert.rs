@@ -80,7 +80,9 @@ impl<'a> Lock<'a> {
     pub fn claim(&self, now: Stamp) -> Result<Place<'a>, Unplaced> {
         let mut best = 0;
         for (index, slot) in self.bucket.slots.iter().enumerate() {
-            let score = score(Tag(slot.tag.load()), now) << 3 | index as u32;
+            // Of equals the first: it is found soonest, and in the first of the two cache lines.
+            let place = BUCKET_SLOTS - 1 - index;
+            let score = score(Tag(slot.tag.load()), now) << 3 | place as u32;
             if score > best {
                 best = score;
             }
@@ -89,7 +91,7 @@ impl<'a> Lock<'a> {
         if rank == RANK_NEVER {
             return Err(Unplaced::Full);
         }
-        let slot = &self.bucket.slots[best as usize % BUCKET_SLOTS];
+        let slot = &self.bucket.slots[BUCKET_SLOTS - 1 - best as usize % BUCKET_SLOTS];
         let tag = Tag(slot.tag.load());
         if score(tag, now) != best >> 3 {
             return Err(Unplaced::Contended);

@@ -1,0 +1,116 @@
+//! What the packet path is measured with and against.
+//!
+//! A test run repeats a program on the packet as the program left it. So what
+//! is measured is not the program but `restore`, which makes the packet new,
+//! takes the next flow and calls the program; and what is compared with is
+//! called by `restore` too.
+
+use aya_ebpf::bindings::xdp_action::{XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX};
+use aya_ebpf::macros::{map, xdp};
+use aya_ebpf::maps::{Array, ProgramArray};
+use aya_ebpf::programs::XdpContext;
+use distributor_common::packet::PacketBuf;
+use distributor_common::wire::{Be16, ethernet, ipv4, tcp};
+
+use crate::packet::XdpBuf;
+
+/// Length of the headers that are made new.
+const HEADERS: usize = ethernet::LEN + ipv4::MIN_LEN + tcp::MIN_LEN;
+/// Takes the flows in no simple order, and each once in a round: the number is odd.
+const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Flows by source port; further ones differ in the source address.
+const PORTS: u64 = 1 << 14;
+const FIRST_PORT: u64 = 1024;
+/// The first source address, 10.64.0.0.
+const FIRST_SOURCE: u64 = 0x0a40_0000;
+
+/// What `restore` does; written by whoever measures.
+#[repr(C)]
+struct Script {
+    /// Destination and source of the Ethernet header, 12 bytes.
+    ethernet: [u64; 2],
+    /// Time to live, protocol and checksum.
+    ttl: u64,
+    /// Destination address, in the order of memory.
+    destination: u64,
+    /// Destination port, in the order of memory.
+    port: u64,
+    /// Number of flows less one; the number is a power of two.
+    flow_mask: u64,
+    /// Packets so far.
+    packets: u64,
+}
+
+#[map]
+static SCRIPT: Array<Script> = Array::with_max_entries(1, 0);
+
+/// The program to call.
+#[map]
+static MEASURED: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
+/// The addresses that `bare` writes.
+#[map]
+static BARE_PATH: Array<[u64; 2]> = Array::with_max_entries(1, 0);
+
+/// Makes new what a program may have changed, puts in the next flow, and calls the program.
+///
+/// It writes words of the same width and place as the program reads. A network card leaves a packet
+/// in memory; here it is in this CPU's store buffer, from which other words are read with a stall.
+#[xdp(frags)]
+fn restore(context: XdpContext) -> u32 {
+    const L3: usize = ethernet::LEN;
+    const L4: usize = L3 + ipv4::MIN_LEN;
+    let Some(script) = SCRIPT.get_ptr_mut(0) else {
+        return XDP_ABORTED;
+    };
+    // SAFETY: the pointer was just looked up, and whoever writes the script does not run it.
+    let script = unsafe { &mut *script };
+    let flow = script.packets.wrapping_mul(STRIDE) & script.flow_mask;
+    script.packets += 1;
+    let source = (FIRST_SOURCE + flow / PORTS) as u32;
+    let port = Be16::from_host((FIRST_PORT + flow % PORTS) as u16);
+    let mut packet = XdpBuf::new(&context);
+    let Some(mut head) = packet.window::<HEADERS>(0) else {
+        return XDP_ABORTED;
+    };
+    head.set_word64::<{ ethernet::ADDRESSES }>(script.ethernet[0]);
+    head.set_word32::<{ ethernet::ADDRESSES + 8 }>(script.ethernet[1] as u32);
+    head.set_word32::<{ L3 + ipv4::TTL }>(script.ttl as u32);
+    let addresses = script.destination << 32 | u64::from(source.to_be());
+    head.set_word64::<{ L3 + ipv4::ADDRESSES }>(addresses);
+    let ports = script.port << 16 | u64::from(port.0);
+    head.set_word32::<{ L4 + tcp::PORTS }>(ports as u32);
+    // SAFETY: the array holds programs of this one's kind; the kernel checks that.
+    unsafe { MEASURED.tail_call(&context, 0) };
+    XDP_ABORTED
+}
+
+/// Does nothing: the least that a program can cost.
+#[xdp(frags)]
+fn empty(_: XdpContext) -> u32 {
+    XDP_PASS
+}
+
+/// Reads the headers of a TCP segment, writes new Ethernet addresses and sends it back: the least
+/// that a forwarder can do.
+#[xdp(frags)]
+fn bare(context: XdpContext) -> u32 {
+    const L3: usize = ethernet::LEN;
+    let mut packet = XdpBuf::new(&context);
+    let Some(mut head) = packet.window::<HEADERS>(0) else {
+        return XDP_PASS;
+    };
+    if head.be16::<{ ethernet::TYPE }>() != ethernet::IPV4
+        || head.u8::<{ L3 + ipv4::VERSION_IHL }>() != ipv4::VERSION_NO_OPTIONS
+        || head.u8::<{ L3 + ipv4::PROTOCOL }>() != tcp::PROTOCOL
+        || head.word32::<{ L3 + ipv4::MIN_LEN + tcp::PORTS }>() == 0
+    {
+        return XDP_PASS;
+    }
+    let Some(path) = BARE_PATH.get(0) else {
+        return XDP_DROP;
+    };
+    head.set_word64::<{ ethernet::ADDRESSES }>(path[0]);
+    head.set_word32::<{ ethernet::ADDRESSES + 8 }>(path[1] as u32);
+    XDP_TX
+}
