@@ -5,6 +5,23 @@
 //! the kernel's action code.
 #![no_std]
 #![no_main]
+#![allow(
+    clippy::inline_always,
+    reason = "a call in the packet path costs more than most stages, and only inlined code keeps \
+              the bounds that the kernel's verifier has seen"
+)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the `xdp` macro passes the context by value"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "the machine that runs this has 64-bit words"
+)]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "the address of a field behind a raw pointer and the access to it are one thing"
+)]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 mod clock;

@@ -116,7 +116,7 @@ impl Tables for KernelTables {
             },
         };
         let size = size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
-        let netns = BPF_F_CURRENT_NETNS as u64;
+        let netns = i64::from(BPF_F_CURRENT_NETNS).cast_unsigned();
         // SAFETY: the context is the program's own, and the tuple has the size that is told.
         let socket = unsafe { bpf_skc_lookup_tcp(self.context, &raw mut tuple, size, netns, 0) };
         if socket.is_null() {

@@ -89,7 +89,7 @@ impl Checker {
 /// The usual settings, or those of a group that must notice a loss within a quarter of a second.
 fn settings_for(seed: u64, stack: u8) -> GroupSettings {
     let usual = settings(stack);
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         return usual;
     }
     GroupSettings {
