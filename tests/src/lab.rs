@@ -206,24 +206,32 @@ impl Lab {
     pub fn start(&self, destinations: &[&str]) -> Result<()> {
         let address = |name: &&str| self.stack(name).xcf_address();
         let addresses: Vec<_> = destinations.iter().map(address).collect();
+        self.start_with(|stack| match stack.name() {
+            "TCPIP" => profile::front_end(stack.xcf_address(), &addresses),
+            _ => profile::target(stack.xcf_address()),
+        })?;
+        let targets = destinations.iter().map(|name| self.stack(name));
+        std::iter::once(self.stack("TCPIP"))
+            .chain(targets)
+            .try_for_each(|stack| stack.wait_for_dvipa(VIPA.into()))
+    }
+
+    /// Starts every daemon at once, each with the profile that `profile` gives for it.
+    ///
+    /// # Errors
+    ///
+    /// A daemon does not start.
+    pub fn start_with(&self, profile: impl Fn(&Stack) -> String) -> Result<()> {
         thread::scope(|scope| {
-            let starts = self.stacks.iter().enumerate().map(|(index, stack)| {
-                let profile = match index {
-                    0 => profile::front_end(stack.xcf_address(), &addresses),
-                    _ => profile::target(stack.xcf_address()),
-                };
+            let starts = self.stacks.iter().map(|stack| {
+                let profile = profile(stack);
                 scope.spawn(move || stack.start(&profile))
             });
             let starts: Vec<_> = starts.collect();
             starts
                 .into_iter()
                 .try_for_each(|start| joined(start.join()))
-        })?;
-        let front_end = std::iter::once(&self.stacks[0]);
-        let targets = destinations.iter().map(|name| self.stack(name));
-        front_end
-            .chain(targets)
-            .try_for_each(|stack| stack.wait_for_dvipa(VIPA.into()))
+        })
     }
 
     /// Leaves the lab and its daemons there until somebody removes it by name.

@@ -4,6 +4,7 @@
 //! answers as many connections as the two of TCPIP2 together.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -14,6 +15,18 @@ use crate::certificate::Certificate;
 use crate::https::{self, Answers, Server};
 use crate::lab::{Lab, Layout, PORT, VIPA};
 use crate::program;
+
+/// What the profiles have in common.
+const MEMBER: &str = include_str!("../../examples/profiles/distribute.member");
+
+/// The profile of each stack, as the examples have it.
+fn profile(stack: &str) -> &'static str {
+    match stack {
+        FRONT_END => include_str!("../../examples/profiles/tcpip.profile"),
+        "TCPIP2" => include_str!("../../examples/profiles/tcpip2.profile"),
+        _ => include_str!("../../examples/profiles/tcpip3.profile"),
+    }
+}
 
 /// The stack that owns the VIPA.
 pub const FRONT_END: &str = "TCPIP";
@@ -44,7 +57,14 @@ impl Scenario {
             clients: 1,
         })?;
         let certificate = Certificate::create(VIPA.into(), &lab.directory())?;
-        lab.start(&["TCPIP2", "TCPIP3"])?;
+        for stack in lab.stacks() {
+            // The front end and its backup include it.
+            fs::write(stack.directory().join("distribute.member"), MEMBER)?;
+        }
+        lab.start_with(|stack| profile(stack.name()).to_owned())?;
+        for stack in lab.stacks() {
+            stack.wait_for_dvipa(VIPA.into())?;
+        }
         let (two, three) = (lab.stack("TCPIP2"), lab.stack("TCPIP3"));
         // One binds the VIPA, the other every address: both are listeners of the service.
         let vipa = format!("{VIPA}:{PORT}");

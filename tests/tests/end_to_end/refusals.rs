@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use tests::lab::{Lab, Layout};
+use tests::host::LAN_INTERFACE;
+use tests::lab::{Lab, Layout, VIPA};
 use tests::snapshot::Snapshot;
 use tests::stack::Stack;
 use tests::{profile, program, wait};
@@ -45,6 +46,7 @@ fn bad_input_is_refused_and_changes_nothing() {
     bad.no_key();
     bad.not_root();
     bad.no_bpffs();
+    bad.taken_address();
     bad.name_in_use();
     // Every complaint at once, as the daemon itself does with a profile.
     let complaints = bad.complaints.into_inner();
@@ -139,6 +141,19 @@ impl Bad<'_> {
         let starter = ["unshare", "--mount", "sh", "-c", &script, "sh"];
         let run = self.through(&run, &starter, &distributor);
         self.refuses(run, &["bpffs", "mount -t bpf"]);
+    }
+
+    fn taken_address(&self) {
+        let client = self.lab.client().namespace();
+        let address = format!("{VIPA}/32 dev {LAN_INTERFACE}");
+        client
+            .ip([format!("address add {address}")])
+            .expect("somebody else's address");
+        let run = self.stack.run_command().expect("a command");
+        self.refuses(run, &["VIPA 10.1.3.10 is taken", LAN_INTERFACE]);
+        client
+            .ip([format!("address del {address}")])
+            .expect("nobody's address");
     }
 
     fn name_in_use(&self) {
