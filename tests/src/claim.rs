@@ -25,6 +25,7 @@ use rand::Rng;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::namespace::Namespace;
+use crate::process::stop_starting;
 use crate::program::BPFFS;
 use crate::wait;
 
@@ -336,7 +337,8 @@ fn remove_on_signal(name: &str) {
                     return;
                 }
             };
-            // Held to the end: a lab that is being made must not be made again.
+            // Held to the end: nothing may be made or started that is just being removed.
+            let _no_starts = stop_starting();
             let ours = ours();
             for name in ours.iter() {
                 if let Err(error) = remove_all(name) {

@@ -7,12 +7,15 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::mount::{MntFlags, umount2};
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::Pid;
 
@@ -72,11 +75,18 @@ impl Namespace {
     ///
     /// The name cannot be removed. That it does not exist is no error.
     pub fn remove(&self) -> Result<()> {
-        if !self.path().exists() {
-            return Ok(());
+        let path = self.path();
+        match umount2(&path, MntFlags::MNT_DETACH) {
+            // Not there, or a name that stands for nothing because its maker was killed.
+            Ok(()) | Err(Errno::ENOENT | Errno::EINVAL) => {}
+            Err(error) => return Err(error).context(format!("cannot unmount `{}`", self.name)),
         }
-        program::output(Command::new("ip").args(["netns", "delete", &self.name]))?;
-        Ok(())
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove `{}`", path.display()))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Name, as `ip netns` lists it.

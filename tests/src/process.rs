@@ -4,10 +4,11 @@
 //! only while it has not been waited for, so that the id cannot be another's.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -15,6 +16,24 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::wait;
+
+/// Held for reading while a process is being started.
+static STARTS: RwLock<()> = RwLock::new(());
+
+/// Starts a process, unless this one is about to end: then the caller waits for that.
+///
+/// # Errors
+///
+/// The program cannot be started.
+pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+    let _start = STARTS.read().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
+}
+
+/// Lets no thread of this process start another process as long as the value lives.
+pub(crate) fn stop_starting() -> RwLockWriteGuard<'static, ()> {
+    STARTS.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A running program whose output goes to a file.
 #[derive(Debug)]
@@ -42,13 +61,12 @@ impl Process {
             .append(true)
             .open(&log)
             .with_context(|| format!("cannot write `{}`", log.display()))?;
-        let child = command
+        command
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
+            .process_group(0);
+        let child = spawn(command).with_context(|| format!("cannot start {name}"))?;
         let process = Self {
             name,
             child,

@@ -13,6 +13,8 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::process;
+
 /// Names another eBPF object with the programs of the test network.
 pub const OBJECT_VARIABLE: &str = "DISTRIBUTOR_LAB_OBJECT";
 
@@ -115,16 +117,15 @@ fn feed_and_read(command: &mut Command, input: Option<&str>) -> Result<String> {
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     let words = words.join(" ");
-    let mut child = command
+    command
         .stdin(if input.is_some() {
             Stdio::piped()
         } else {
             Stdio::null()
         })
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start `{words}`"))?;
+        .stderr(Stdio::piped());
+    let mut child = process::spawn(command).with_context(|| format!("cannot start `{words}`"))?;
     if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
         // A child that ended early says why below; that it did not read all is not the news.
         let _ = pipe.write_all(input.as_bytes());

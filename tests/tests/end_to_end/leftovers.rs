@@ -28,7 +28,7 @@ fn an_interrupted_demo_leaves_nothing() {
             "{}",
             demo.output()
         );
-        assert!(state(&name).is_none(), "{signal} left something");
+        assert_eq!(state(&name), None, "{signal}: {}", demo.output());
     }
 }
 
