@@ -78,6 +78,8 @@ pub enum Body {
         interfaces: Vec<InterfaceRow>,
         /// Every counter of the packet path.
         counters: Vec<CounterRow>,
+        /// What of the group's traffic had no effect, or was not sent, by reason.
+        group: Vec<GroupRow>,
     },
 }
 
@@ -162,4 +164,13 @@ pub struct CounterRow {
     pub packets: u64,
     /// What it counts.
     pub meaning: String,
+}
+
+/// One reason why something of the group's traffic had no effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRow {
+    /// The reason; docs/group.md explains each.
+    pub reason: String,
+    /// Datagrams and messages.
+    pub count: u64,
 }

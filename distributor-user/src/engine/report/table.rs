@@ -23,7 +23,8 @@ pub fn render(report: &Report) -> String {
         Body::Stats {
             interfaces,
             counters,
-        } => stats(&mut text, interfaces, counters),
+            group,
+        } => stats(&mut text, interfaces, counters, group),
     };
     text
 }
@@ -203,6 +204,7 @@ fn stats(
     out: &mut String,
     interfaces: &[super::InterfaceRow],
     counters: &[super::CounterRow],
+    group: &[super::GroupRow],
 ) -> std::fmt::Result {
     writeln!(out, "Packet Path Statistics:")?;
     for interface in interfaces {
@@ -218,6 +220,10 @@ fn stats(
             "  {:<20} {:>14}  {}",
             counter.name, counter.packets, counter.meaning
         )?;
+    }
+    writeln!(out, "Group Statistics, without effect or not sent:")?;
+    for row in group {
+        writeln!(out, "  {:<20} {:>14}", row.reason, row.count)?;
     }
     Ok(())
 }

@@ -283,3 +283,34 @@ Dest IPaddr     DPort Src IPaddr      SPort DestXCF Addr    State           Targ
 "
     );
 }
+
+#[test]
+fn stats_name_every_counter_with_its_meaning() {
+    let interfaces = vec![InterfaceRow {
+        name: "eth0".to_owned(),
+        mode: "native".to_owned(),
+    }];
+    let counters = vec![CounterRow {
+        name: "received".to_owned(),
+        packets: 42,
+        meaning: "Packets that came in.".to_owned(),
+    }];
+    let group = vec![GroupRow {
+        reason: "forged".to_owned(),
+        count: 7,
+    }];
+    assert_eq!(
+        show(Body::Stats {
+            interfaces,
+            counters,
+            group
+        }),
+        "\
+Packet Path Statistics:
+  Interface: eth0            Mode: native
+  received                         42  Packets that came in.
+Group Statistics, without effect or not sent:
+  forged                            7
+"
+    );
+}

@@ -2,7 +2,9 @@
 
 use super::Daemon;
 use crate::engine::forwarding::{Flow, ServiceKey};
-use crate::engine::report::{self, Body, CounterRow, InterfaceRow, Report, ReportName, Totals};
+use crate::engine::report::{
+    self, Body, CounterRow, GroupRow, InterfaceRow, Report, ReportName, Totals,
+};
 use crate::shell::admin::{Answer, Request};
 use crate::shell::dataplane::AttachMode;
 
@@ -34,7 +36,7 @@ impl Daemon {
                 let flows: Vec<Flow> = self.dataplane.flows().collect();
                 report::vcrt(&self.stack, &flows, &here)
             }
-            ReportName::Stats => self.statistics()?,
+            ReportName::Stats => self.statistics().await?,
         })
     }
 
@@ -48,7 +50,7 @@ impl Daemon {
         totals
     }
 
-    fn statistics(&self) -> anyhow::Result<Body> {
+    async fn statistics(&self) -> anyhow::Result<Body> {
         let interfaces = self
             .dataplane
             .interfaces()
@@ -65,9 +67,19 @@ impl Daemon {
             packets,
             meaning: counter.help.to_owned(),
         });
+        let group = self
+            .group
+            .counters()
+            .await
+            .into_iter()
+            .map(|(reason, count)| GroupRow {
+                reason: reason.to_owned(),
+                count,
+            });
         Ok(Body::Stats {
             interfaces: interfaces.collect(),
             counters: counters.collect(),
+            group: group.collect(),
         })
     }
 }
