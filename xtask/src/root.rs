@@ -7,7 +7,7 @@
 //! steps; cargo never runs as root on his behalf.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
@@ -59,8 +59,21 @@ impl Step {
 
 /// Does `step` in a process of its own, as root.
 pub(crate) fn perform(step: &Step) -> anyhow::Result<()> {
-    let xtask = env::current_exe().context("cannot find xtask's own program")?;
-    process::step(process::as_root(&xtask)?.args(step.arguments()))
+    process::step(process::as_root(&own_program()?)?.args(step.arguments()))
+}
+
+/// Where xtask is, also after cargo has built it anew at the same place.
+fn own_program() -> anyhow::Result<PathBuf> {
+    let program = env::current_exe().context("cannot find xtask's own program")?;
+    Ok(
+        match program
+            .to_str()
+            .and_then(|path| path.strip_suffix(" (deleted)"))
+        {
+            Some(path) => PathBuf::from(path),
+            None => program,
+        },
+    )
 }
 
 /// Mounts the kernel's file systems that are missing, and without which no daemon runs.
