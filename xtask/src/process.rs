@@ -29,12 +29,10 @@ const ADMINISTRATORS_PATH: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"]
 /// Takes the signals that end a program over, for the life of xtask.
 ///
 /// Call it before any other thread exists: the signals are blocked in this
-/// thread and in those that it starts (a child starts with none blocked).
+/// thread and in those that it starts. A child would inherit that, so [`run`]
+/// lifts it.
 pub(crate) fn watch_signals() -> anyhow::Result<()> {
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        signals.add(signal);
-    }
+    let signals = watched();
     signals.thread_block().context("cannot block signals")?;
     let queue = SignalFd::new(&signals).context("cannot receive signals")?;
     thread::spawn(move || {
@@ -56,6 +54,13 @@ pub(crate) fn watch_signals() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The signals that are taken over.
+fn watched() -> SigSet {
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]
+        .into_iter()
+        .collect()
+}
+
 /// Says whether a signal has asked xtask to end.
 pub(crate) fn was_interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
@@ -66,9 +71,15 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<ExitStatus> {
     if was_interrupted() {
         bail!("interrupted before `{}`", shown(command));
     }
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+    // A child inherits what is blocked. In the moment in which nothing is, a signal ends xtask and,
+    // at a terminal, the child that it is about to start.
+    let signals = watched();
+    signals
+        .thread_unblock()
+        .context("cannot let a child have signals")?;
+    let started = command.spawn();
+    signals.thread_block().context("cannot block signals")?;
+    let mut child = started.with_context(|| format!("cannot start `{}`", shown(command)))?;
     CHILD.store(i32::try_from(child.id()).unwrap_or(0), Ordering::SeqCst);
     let status = child.wait();
     CHILD.store(0, Ordering::SeqCst);
