@@ -142,6 +142,8 @@ impl Task {
 
     async fn watch(&mut self) -> Dropped {
         let mut look_at = Instant::now();
+        // No look before this.
+        let mut rest_until = look_at;
         loop {
             tokio::select! {
                 changed = self.wanted.changed() => {
@@ -150,6 +152,7 @@ impl Task {
                     }
                     self.take_set();
                     look_at = Instant::now();
+                    rest_until = look_at;
                 }
                 event = self.events.next() => match event {
                     Ok(event) => {
@@ -162,14 +165,18 @@ impl Task {
                         tokio::time::sleep(BACKSTOP).await;
                     }
                 },
-                () = sleep_until(look_at) => {
+                () = sleep_until(look_at.max(rest_until)) => {
                     let start = Instant::now();
-                    if let Err(error) = self.look().await {
-                        warn!(%error, "next hops could not be looked up");
-                    }
+                    let looked = self.look().await;
                     // A burst that goes on makes the next look wait; quiet makes it the backstop.
-                    tokio::time::sleep(start.elapsed() * LOOK_SHARE).await;
-                    look_at = Instant::now() + BACKSTOP;
+                    let now = Instant::now();
+                    rest_until = now + (now - start) * LOOK_SHARE;
+                    look_at = now + BACKSTOP;
+                    if let Err(error) = looked {
+                        // Such as a change while the kernel was listing.
+                        warn!(%error, "next hops could not be looked up");
+                        look_at = now + BURST;
+                    }
                 }
             }
             if let Err(dropped) = self.tell().await {
