@@ -7,7 +7,7 @@
 mod client;
 mod server;
 
-pub use client::{Conversation, Living, greetings};
+pub use client::{Conversation, Living, greetings, greetings_paced};
 pub use server::Server;
 
 /// The client's first byte: everything that follows comes back, up to the client's half-close.

@@ -160,6 +160,21 @@ fn unexpected(what: &str) -> io::Error {
 ///
 /// One of them failed; the number of those before it is in the error.
 pub fn greetings(client: &Host, to: SocketAddr, connections: u32) -> Result<BTreeMap<String, u32>> {
+    greetings_paced(client, to, connections, Duration::ZERO)
+}
+
+/// The same with a pause after each connection, so that clients leave something of a small machine
+/// to the daemons.
+///
+/// # Errors
+///
+/// One of them failed; the number of those before it is in the error.
+pub fn greetings_paced(
+    client: &Host,
+    to: SocketAddr,
+    connections: u32,
+    pause: Duration,
+) -> Result<BTreeMap<String, u32>> {
     client.namespace().run(|| {
         let mut by_server = BTreeMap::new();
         for number in 0..connections {
@@ -169,7 +184,9 @@ pub fn greetings(client: &Host, to: SocketAddr, connections: u32) -> Result<BTre
                     client.name()
                 )
             })?;
-            *by_server.entry(conversation.server).or_default() += 1;
+            *by_server.entry(conversation.server.clone()).or_default() += 1;
+            drop(conversation);
+            thread::sleep(pause);
         }
         Ok(by_server)
     })
