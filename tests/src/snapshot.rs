@@ -67,6 +67,15 @@ impl Snapshot {
         Ok(Self(facts))
     }
 
+    /// Whether the kernel has done what it does by itself when a link comes up: both links have a
+    /// carrier and an IPv6 address that is no longer being probed for.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let addresses = |fact: &&String| fact.contains("inet6 fe80") && !fact.contains("tentative");
+        !self.0.keys().any(|fact| fact.contains("NO-CARRIER"))
+            && self.0.keys().filter(addresses).count() >= 2
+    }
+
     /// What differs in `later`, one line per fact; nothing for equal ones.
     #[must_use]
     pub fn differences(&self, later: &Self) -> Vec<String> {

@@ -256,9 +256,9 @@ impl Stack {
             seen = self
                 .vdpt()?
                 .into_iter()
+                .filter(|row| row.is_active)
                 .map(|row| (row.target, row.ready))
                 .collect();
-            seen.retain(|_, ready| *ready > 0);
             Ok(seen == expected)
         })
         .with_context(|| format!("VDPT shows {seen:?}"))

@@ -115,6 +115,8 @@ pub struct VdptRow {
     pub target: String,
     /// Listeners there.
     pub ready: u16,
+    /// Whether it is handed new connections: something listens there, and a path to it answers.
+    pub is_active: bool,
     /// Connections forwarded to it since the row exists.
     pub total_connections: u64,
     /// Connections to it in the flow table.

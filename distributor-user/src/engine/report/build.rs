@@ -112,7 +112,7 @@ fn row(
 pub fn vdpt(stack: &Stack, totals: &Totals, active: &Totals) -> Body {
     let mut rows = Vec::new();
     for (key, service) in &stack.applied().forwarding.services {
-        for target in &service.rows {
+        for (row, target) in (0..).zip(&service.rows) {
             let Some((name, ready)) = stack.target(*target, *key) else {
                 continue;
             };
@@ -123,6 +123,7 @@ pub fn vdpt(stack: &Stack, totals: &Totals, active: &Totals) -> Body {
                 dest_xcf: *target,
                 target: name.to_owned(),
                 ready,
+                is_active: service.ring.contains(&row),
                 total_connections: count(totals),
                 active_connections: count(active),
                 wlm: None,

@@ -160,7 +160,11 @@ fn vdpt(out: &mut String, rows: &[super::VdptRow]) -> std::fmt::Result {
             row.total_connections % 10_000_000_000,
             number(row.wlm, 2),
             number(row.tsr, 3),
-            method_letter(&row.method),
+            format!(
+                "{}{}",
+                method_letter(&row.method),
+                if row.is_active { "" } else { "I" }
+            ),
             row.target
         )?;
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::net::IpAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use tokio::sync::{mpsc, watch};
@@ -31,10 +31,6 @@ use crate::shell::netlink::Netlink;
 use crate::shell::profile_files::ProfileFiles;
 use crate::shell::sysctls::Sysctls;
 use crate::shell::{self, arp, objects};
-
-/// How long a path may be silent. A host whose processors are all taken answers late; until a backup
-/// waits for the owner's end, nothing is gained by giving a target up sooner.
-const SILENT_AFTER: Duration = Duration::from_secs(3);
 
 /// What the daemon does to its kernel besides the packet path.
 pub(super) struct Kernel {
@@ -119,7 +115,6 @@ impl Daemon {
         let group = GroupOptions {
             seeds: seeds(&config, &options.seeds),
             port: options.port,
-            down_after: SILENT_AFTER,
             ..GroupOptions::new(&options.name, xcf.address, keys, Vec::new())
         };
         let joined = async {
