@@ -70,6 +70,13 @@ impl<'a, const N: usize> Window<'a, N> {
         access::load_u64(self.bytes, AT)
     }
 
+    /// Replaces the two bytes at `AT`.
+    #[inline(always)]
+    pub fn set_be16<const AT: usize>(&mut self, value: Be16) {
+        const { assert!(AT + 2 <= N) };
+        access::store_u16(self.bytes, AT, value.0);
+    }
+
     /// Replaces the four bytes at `AT`.
     #[inline(always)]
     pub fn set_word32<const AT: usize>(&mut self, value: u32) {
@@ -126,7 +133,6 @@ mod access {
                 <$type>::from_ne_bytes(value)
             }
 
-            #[allow(dead_code, reason = "not every width is stored")]
             pub(super) fn $store<const N: usize>(bytes: &mut [u8; N], at: usize, value: $type) {
                 bytes[at..at + size_of::<$type>()].copy_from_slice(&value.to_ne_bytes());
             }
@@ -163,7 +169,6 @@ mod access {
                 value as $type
             }
 
-            #[allow(dead_code, reason = "not every width is stored")]
             #[inline(always)]
             pub(super) fn $store<const N: usize>(bytes: &mut [u8; N], at: usize, value: $type) {
                 // SAFETY: the window's constant assertion keeps the access inside `bytes`.

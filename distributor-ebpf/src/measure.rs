@@ -9,13 +9,13 @@ use aya_ebpf::bindings::xdp_action::{XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX};
 use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::{Array, ProgramArray};
 use aya_ebpf::programs::XdpContext;
-use distributor_common::packet::PacketBuf;
+use distributor_common::packet::{PacketBuf, Window};
 use distributor_common::wire::{Be16, ethernet, ipv4, tcp};
 
 use crate::packet::XdpBuf;
 
-/// Length of the headers that are made new.
-const HEADERS: usize = ethernet::LEN + ipv4::MIN_LEN + tcp::MIN_LEN;
+/// Length of the packet.
+const FRAME_LEN: usize = 64;
 /// Takes the flows in no simple order, and each once in a round: the number is odd.
 const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Flows by source port; further ones differ in the source address.
@@ -27,14 +27,8 @@ const FIRST_SOURCE: u64 = 0x0a40_0000;
 /// What `restore` does; written by whoever measures.
 #[repr(C)]
 struct Script {
-    /// Destination and source of the Ethernet header, 12 bytes.
-    ethernet: [u64; 2],
-    /// Time to live, protocol and checksum.
-    ttl: u64,
-    /// Destination address, in the order of memory.
-    destination: u64,
-    /// Destination port, in the order of memory.
-    port: u64,
+    /// The packet, but for its source.
+    frame: [u8; FRAME_LEN],
     /// Number of flows less one; the number is a power of two.
     flow_mask: u64,
     /// Packets so far.
@@ -52,10 +46,11 @@ static MEASURED: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]
 static BARE_PATH: Array<[u64; 2]> = Array::with_max_entries(1, 0);
 
-/// Makes new what a program may have changed, puts in the next flow, and calls the program.
+/// Makes the headers new, as those of the next flow, and calls the program.
 ///
-/// It writes words of the same width and place as the program reads. A network card leaves a packet
-/// in memory; here it is in this CPU's store buffer, from which other words are read with a stall.
+/// It writes the fields that programs read, not whatever words would be quickest. A network card
+/// leaves a packet in memory; here it is in this CPU's store buffer, from which a word that was not
+/// written as such is read with a stall.
 #[xdp(frags)]
 fn restore(context: XdpContext) -> u32 {
     const L3: usize = ethernet::LEN;
@@ -69,17 +64,31 @@ fn restore(context: XdpContext) -> u32 {
     script.packets += 1;
     let source = (FIRST_SOURCE + flow / PORTS) as u32;
     let port = Be16::from_host((FIRST_PORT + flow % PORTS) as u16);
+
     let mut packet = XdpBuf::new(&context);
-    let Some(mut head) = packet.window::<HEADERS>(0) else {
+    // No program that is measured changes the length; one that did would end here.
+    let Some(mut head) = packet.window::<FRAME_LEN>(0) else {
         return XDP_ABORTED;
     };
-    head.set_word64::<{ ethernet::ADDRESSES }>(script.ethernet[0]);
-    head.set_word32::<{ ethernet::ADDRESSES + 8 }>(script.ethernet[1] as u32);
-    head.set_word32::<{ L3 + ipv4::TTL }>(script.ttl as u32);
-    let addresses = script.destination << 32 | u64::from(source.to_be());
+    let frame = Window::new(&mut script.frame);
+    macro_rules! copy {
+        ($set:ident, $word:ident, $at:expr) => {
+            head.$set::<{ $at }>(frame.$word::<{ $at }>())
+        };
+    }
+    copy!(set_word64, word64, ethernet::ADDRESSES);
+    copy!(set_word32, word32, ethernet::ADDRESSES + 8);
+    copy!(set_be16, be16, ethernet::TYPE);
+    copy!(set_word32, word32, L3 + ipv4::VERSION_IHL);
+    copy!(set_word32, word32, L3 + ipv4::FRAGMENT - 2);
+    copy!(set_word32, word32, L3 + ipv4::TTL);
+    let destination = frame.word32::<{ L3 + ipv4::ADDRESSES + 4 }>();
+    let addresses = u64::from(destination) << 32 | u64::from(source.to_be());
     head.set_word64::<{ L3 + ipv4::ADDRESSES }>(addresses);
-    let ports = script.port << 16 | u64::from(port.0);
-    head.set_word32::<{ L4 + tcp::PORTS }>(ports as u32);
+    let ports = frame.word32::<{ L4 + tcp::PORTS }>() & !0xffff | u32::from(port.0);
+    head.set_word32::<{ L4 + tcp::PORTS }>(ports);
+    copy!(set_word64, word64, L4 + tcp::PORTS + 4);
+    copy!(set_word64, word64, L4 + tcp::DATA_OFFSET);
     // SAFETY: the array holds programs of this one's kind; the kernel checks that.
     unsafe { MEASURED.tail_call(&context, 0) };
     XDP_ABORTED
@@ -96,6 +105,7 @@ fn empty(_: XdpContext) -> u32 {
 #[xdp(frags)]
 fn bare(context: XdpContext) -> u32 {
     const L3: usize = ethernet::LEN;
+    const HEADERS: usize = L3 + ipv4::MIN_LEN + tcp::MIN_LEN;
     let mut packet = XdpBuf::new(&context);
     let Some(mut head) = packet.window::<HEADERS>(0) else {
         return XDP_PASS;
