@@ -14,7 +14,7 @@ use crate::wire::Be16;
 use crate::word::Word;
 
 /// Version of everything in this module and in [`crate::flow`].
-pub const ABI_VERSION: u64 = 1;
+pub const ABI_VERSION: u64 = 2;
 
 /// Number of services that can exist at once.
 pub const MAX_SERVICES: u32 = 4096;
@@ -41,8 +41,6 @@ pub mod map {
     pub const RINGS: &str = "RINGS";
     /// New connections per service × row.
     pub const CONNECTIONS: &str = "CONNECTIONS";
-    /// [`super::Target`]s by slot.
-    pub const TARGETS: &str = "TARGETS";
     /// Interfaces to redirect to, by their index.
     pub const TRANSMIT: &str = "TRANSMIT";
     /// [`super::Counters`], per CPU.
@@ -57,7 +55,8 @@ pub mod program {
     pub const READ_CLOCKS: &str = "read_clocks";
 }
 
-/// The one value of `SETTINGS`; all but the prefilter is written once, before any packet.
+/// The one value of `SETTINGS`: what a packet of a known flow reads beside its bucket, found by one
+/// look-up. All but the prefilter and the targets is written once, before any packet.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Settings {
@@ -75,6 +74,8 @@ pub struct Settings {
     pub reserved: [Word; 2],
     /// Bit `hash::prefilter(address)` is set for every address with services or flows.
     pub prefilter: [Word; PREFILTER_WORDS],
+    /// Targets by their slot.
+    pub targets: [Target; MAX_TARGETS as usize],
 }
 
 /// Key of `SERVICE_INDEX`.
@@ -206,7 +207,7 @@ impl RingEntry {
         }
     }
 
-    /// Slot in `TARGETS`.
+    /// Slot of the target.
     #[inline(always)]
     #[must_use]
     pub const fn target(self) -> u16 {
@@ -400,7 +401,7 @@ impl PathState {
 pub struct Counters(pub [u64; COUNTER_SLOTS]);
 
 const _: () = {
-    assert!(size_of::<Settings>() == 64 + 8 * PREFILTER_WORDS);
+    assert!(size_of::<Settings>() == 64 + 8 * PREFILTER_WORDS + 64 * MAX_TARGETS as usize);
     assert!(size_of::<ServiceKey>() == 20);
     assert!(size_of::<Service>() == 128);
     assert!(size_of::<Target>() == 64);

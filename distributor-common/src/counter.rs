@@ -127,8 +127,6 @@ counters! {
     /// Dropped: the interface to the target cannot be sent to.
     NoInterface = 35 "no-interface" Drop;
     ---
-    /// Packets that came in.
-    Received = 0 "received";
     /// New connections that were given a place in the flow table.
     FlowStored = 48 "flow-stored";
     /// Of these: connections that took the place of an ended one with the same addresses and ports.
@@ -142,6 +140,14 @@ counters! {
     /// Segments of unknown flows, sent where the hash of their addresses leads.
     FlowGuessed = 53 "flow-guessed";
 }
+
+/// The sum of all verdicts. It has no place of its own: a packet is counted once.
+pub const RECEIVED: Counter = Counter {
+    index: 0,
+    name: "received",
+    action: None,
+    help: "Packets that came in.",
+};
 
 impl Verdict {
     /// Index into one CPU's counters.
@@ -178,6 +184,13 @@ impl Totals {
         self.0[event.index()]
     }
 
+    /// How many packets came in.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        let verdicts = COUNTERS.iter().filter(|counter| counter.action.is_some());
+        verdicts.map(|counter| self.0[counter.index]).sum()
+    }
+
     /// How many packets the kernel was told to treat so, for whatever reason.
     #[must_use]
     pub fn action(&self, action: Action) -> u64 {
@@ -189,9 +202,10 @@ impl Totals {
 
     /// Every counter with its value, in the order of displays.
     pub fn iter(&self) -> impl Iterator<Item = (&'static Counter, u64)> {
-        COUNTERS
+        let counted = COUNTERS
             .iter()
-            .map(|counter| (counter, self.0[counter.index]))
+            .map(|counter| (counter, self.0[counter.index]));
+        core::iter::once((&RECEIVED, self.received())).chain(counted)
     }
 }
 

@@ -127,7 +127,7 @@ impl HostTables {
     }
 }
 
-impl Tables for HostTables {
+impl Tables for &HostTables {
     fn prefilter(&self, index: usize) -> u64 {
         self.prefilter[index].load()
     }

@@ -1,9 +1,9 @@
-//! The packet path: parse → flow → service → select → forward.
+//! The packet path: prefilter → parse → flow → service → select → forward.
 //!
 //! ```text
-//!  frame ─▶ parse ─▶ flow ──known──────────────────────────▶ forward ─▶ verdict
-//!             │        └─unknown─▶ service ─▶ select ─▶ store ─┘
-//!             └─ nothing of ours ─▶ pass
+//!  frame ─▶ prefilter ─▶ parse ─▶ flow ──known──────────────────────────▶ forward ─▶ verdict
+//!               │          │        └─unknown─▶ service ─▶ select ─▶ store ─┘
+//!               └──────────┴─ nothing of ours ─▶ pass
 //! ```
 //!
 //! A packet for an address on which nothing is distributed leaves after one
@@ -11,7 +11,7 @@
 //! Each stage either goes on or ends in a [`Verdict`], which is counted once,
 //! here. No stage drops what it does not understand.
 
-use crate::counter::{Event, Verdict};
+use crate::counter::Verdict;
 use crate::packet::PacketBuf;
 use crate::tables::Tables;
 
@@ -23,9 +23,28 @@ pub mod service;
 
 /// Decides about one packet, changes it where that is needed, and counts it.
 #[inline(always)]
-pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
-    tables.count_event(Event::Received);
-    let verdict = decide(packet, tables);
+pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
+    match prefilter(packet, &tables) {
+        Ok(()) => concerned(packet, tables),
+        Err(verdict) => verdict,
+    }
+}
+
+/// Finds the packets that concern no DVIPA, most of them on most interfaces, and counts those.
+///
+/// # Errors
+///
+/// The verdict on such a packet.
+#[inline(always)]
+pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<(), Verdict> {
+    parse::prefilter(packet, tables).inspect_err(|verdict| tables.count_verdict(*verdict))
+}
+
+/// Decides about a packet that the prefilter has not found, changes it where that is needed, and
+/// counts it.
+#[inline(always)]
+pub fn concerned<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
+    let verdict = decide(packet, &tables);
     tables.count_verdict(verdict);
     verdict
 }

@@ -14,7 +14,10 @@ use crate::flow::{Bucket, FlowKey, Stamp};
 use crate::word::Word;
 
 /// Everything that a stage may ask or tell apart from the packet itself.
-pub trait Tables {
+///
+/// What implements it is a handle of at most two words, so that a function of its own can be given
+/// it in registers.
+pub trait Tables: Copy {
     /// Word `index` of the prefilter, below [`crate::hash::PREFILTER_WORDS`].
     fn prefilter(&self, index: usize) -> u64;
 

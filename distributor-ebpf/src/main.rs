@@ -30,22 +30,44 @@ mod packet;
 mod panic;
 mod tables;
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX};
+use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
-use distributor_common::Action;
+use distributor_common::abi::Settings;
+use distributor_common::{Action, Verdict, stages};
 
 use crate::packet::XdpBuf;
 use crate::tables::KernelTables;
 
 /// The packet path of every interface on which packets for DVIPAs arrive.
+///
+/// What concerns no DVIPA ends here, in few registers and little stack: of a packet that is only let
+/// through, saving them is a good part of the cost.
 #[xdp(frags)]
 fn distribute(context: XdpContext) -> u32 {
-    // The two look-ups of an array's only value never fail; the verifier wants the question asked.
+    // The look-up of an array's only value never fails; the verifier wants the question asked.
     let Some(tables) = KernelTables::open(&context) else {
         return XDP_PASS;
     };
-    match distributor_common::distribute(&mut XdpBuf::new(&context), &tables).action() {
+    match stages::prefilter(&mut XdpBuf::new(&context), &tables) {
+        Ok(()) => distribute_concerned(context.as_ptr().cast(), tables.settings()),
+        Err(verdict) => action_code(verdict),
+    }
+}
+
+/// The rest of the way, for a packet that the prefilter has not let through.
+#[inline(never)]
+fn distribute_concerned(context: *mut xdp_md, settings: &'static Settings) -> u32 {
+    let context = XdpContext::new(context);
+    let tables = KernelTables::new(&context, settings);
+    action_code(stages::concerned(&mut XdpBuf::new(&context), tables))
+}
+
+#[inline(always)]
+fn action_code(verdict: Verdict) -> u32 {
+    match verdict.action() {
         Action::Pass => XDP_PASS,
         Action::Drop => XDP_DROP,
         Action::Transmit => XDP_TX,

@@ -8,8 +8,8 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, DevMapHash, HashMap, PerCpuArray};
 use distributor_common::abi::{
-    Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SERVICES, MAX_TARGETS, Service,
-    ServiceKey, Settings, Target,
+    Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SERVICES, Service, ServiceKey,
+    Settings,
 };
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
@@ -34,9 +34,6 @@ pub(crate) static RINGS: Array<Word> = Array::with_max_entries(MAX_RING_ENTRIES,
 #[map]
 pub(crate) static CONNECTIONS: Array<Word> =
     Array::with_max_entries(MAX_SERVICES * MAX_ROWS, BPF_F_MMAPABLE);
-
-#[map]
-pub(crate) static TARGETS: Array<Target> = Array::with_max_entries(MAX_TARGETS, BPF_F_MMAPABLE);
 
 #[map]
 pub(crate) static TRANSMIT: DevMapHash = DevMapHash::with_max_entries(MAX_INTERFACES, 0);

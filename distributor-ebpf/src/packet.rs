@@ -68,6 +68,8 @@ impl PacketBuf for XdpBuf {
         if start + N > self.end {
             return None;
         }
+        // SAFETY: no packet lies at address 0; said because the compiler asks that question otherwise.
+        unsafe { core::hint::assert_unchecked(start != 0) };
         // SAFETY: `N` bytes from `start` on lie in the packet, and `&mut self` keeps any other
         // window away.
         let bytes = unsafe { &mut *(start as *mut [u8; N]) };

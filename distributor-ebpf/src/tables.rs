@@ -9,7 +9,7 @@ use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_sk_release, bpf_skc_lookup_tcp};
 use aya_ebpf::programs::XdpContext;
 use distributor_common::abi::{
-    Counters, MAX_ROWS, RingEntry, Service, ServiceKey, Settings, Target,
+    MAX_ROWS, MAX_TARGETS, RingEntry, Service, ServiceKey, Settings, Target,
 };
 use distributor_common::counter::{COUNTER_SLOTS, Event, Verdict};
 use distributor_common::flow::{Bucket, FlowKey, Stamp};
@@ -23,32 +23,31 @@ use crate::maps;
 /// `BPF_TCP_LISTEN`).
 const TCP_LISTEN: u32 = 10;
 
-/// The maps, with the two values that every packet needs already looked up.
+/// The maps, with the one value that every packet needs already looked up.
+#[derive(Clone, Copy)]
 pub(crate) struct KernelTables {
     context: *mut c_void,
     settings: &'static Settings,
-    counters: *mut Counters,
 }
 
 impl KernelTables {
-    /// Looks up settings and counters.
+    /// Looks up the settings.
     #[inline(always)]
     pub(crate) fn open(context: &XdpContext) -> Option<Self> {
-        Some(Self {
-            context: context.as_ptr(),
-            settings: maps::SETTINGS.get(0)?,
-            counters: maps::COUNTERS.get_ptr_mut(0)?,
-        })
+        Some(Self::new(context, maps::SETTINGS.get(0)?))
     }
 
+    /// The same maps with settings that were looked up before.
     #[inline(always)]
-    fn count(&self, index: usize) {
-        // SAFETY: the index is in bounds, and the counters are this CPU's own: nothing that could
-        // run in between counts on the same CPU.
-        unsafe {
-            let counter = (&raw mut (*self.counters).0[index % COUNTER_SLOTS]).cast::<u64>();
-            *counter += 1;
-        }
+    pub(crate) fn new(context: &XdpContext, settings: &'static Settings) -> Self {
+        let context = context.as_ptr();
+        Self { context, settings }
+    }
+
+    /// What was looked up.
+    #[inline(always)]
+    pub(crate) fn settings(&self) -> &'static Settings {
+        self.settings
     }
 }
 
@@ -100,7 +99,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn target(&self, slot: u16) -> Option<&Target> {
-        maps::TARGETS.get(u32::from(slot))
+        Some(&self.settings.targets[usize::from(slot) % MAX_TARGETS as usize])
     }
 
     #[inline(always)]
@@ -138,11 +137,25 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn count_verdict(&self, verdict: Verdict) {
-        self.count(verdict.index());
+        count(verdict.index());
     }
 
     #[inline(always)]
     fn count_event(&self, event: Event) {
-        self.count(event.index());
+        count(event.index());
+    }
+}
+
+#[inline(always)]
+fn count(index: usize) {
+    // The look-up of an array's only value never fails; the verifier wants the question asked.
+    let Some(counters) = maps::COUNTERS.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: the index is in bounds, and the counters are this CPU's own: nothing that could run in
+    // between counts on the same CPU.
+    unsafe {
+        let counter = (&raw mut (*counters).0[index % COUNTER_SLOTS]).cast::<u64>();
+        *counter += 1;
     }
 }

@@ -25,7 +25,7 @@ fn verdicts_are_found_by_their_index() {
         assert_eq!(verdict.index(), counter.index);
         assert_eq!(Some(verdict.action()), counter.action);
     }
-    assert_eq!(Verdict::from_index(Event::Received as u8), None);
+    assert_eq!(Verdict::from_index(Event::FlowStored as u8), None);
     assert_eq!(Verdict::from_index(u8::MAX), None);
 }
 
@@ -35,12 +35,13 @@ fn totals_are_summed_over_cpus_and_reasons() {
     cpus[0][Verdict::NotTcp.index()] = 3;
     cpus[1][Verdict::NotTcp.index()] = 4;
     cpus[1][Verdict::NotIpv4.index()] = 5;
-    cpus[0][Event::Received.index()] = 12;
+    cpus[0][Event::FlowStored.index()] = 2;
     let totals: Totals = cpus.iter().collect();
     assert_eq!(totals.verdict(Verdict::NotTcp), 7);
     assert_eq!(totals.action(Action::Pass), 12);
     assert_eq!(totals.action(Action::Drop), 0);
-    assert_eq!(totals.event(Event::Received), 12);
+    assert_eq!(totals.event(Event::FlowStored), 2);
+    assert_eq!(totals.received(), 12);
     let (received, value) = totals.iter().next().expect("some counter");
     assert_eq!((received.name, value), ("received", 12));
 }

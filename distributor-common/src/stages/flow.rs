@@ -34,7 +34,8 @@ pub fn target<T: Tables>(segment: &Segment, tables: &T) -> Result<u16, Verdict> 
         found.touch(tables.now());
         return Ok(found.tag.target());
     }
-    unpack(exceptional(segment, hash, tables))
+    let [addresses, rest] = segment.words();
+    unpack(exceptional(addresses, rest, hash, *tables))
 }
 
 /// A target's slot or a verdict in one register: what a function that is not inlined can return.
@@ -57,8 +58,12 @@ fn unpack(word: u32) -> Result<u16, Verdict> {
 }
 
 /// All but a segment in the middle of a known connection.
+///
+/// Its arguments fit into the five registers that there are: a segment passed by its address would
+/// have to lie in memory on the fast path too.
 #[inline(never)]
-fn exceptional<T: Tables>(segment: &Segment, hash: u64, tables: &T) -> u32 {
+fn exceptional<T: Tables>(addresses: u64, rest: u64, hash: u64, tables: T) -> u32 {
+    let (segment, tables) = (&Segment::from_words([addresses, rest]), &tables);
     let Some(bucket) = tables.bucket(hash) else {
         return pack(Err(Verdict::UnknownFlow));
     };

@@ -22,6 +22,29 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// The segment in two words: the addresses, and all the rest.
+    #[inline(always)]
+    #[must_use]
+    pub const fn words(&self) -> [u64; 2] {
+        let rest =
+            self.key.ports as u64 | (self.flags as u64) << 32 | (self.key.protocol as u64) << 40;
+        [self.key.addresses, rest]
+    }
+
+    /// The segment that these are the [words](Self::words) of.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_words([addresses, rest]: [u64; 2]) -> Self {
+        Self {
+            key: FlowKey {
+                addresses,
+                ports: rest as u32,
+                protocol: (rest >> 40) as u8,
+            },
+            flags: (rest >> 32) as u8,
+        }
+    }
+
     /// Whether the segment opens a connection.
     #[inline(always)]
     #[must_use]
@@ -41,7 +64,28 @@ const L3: usize = ethernet::LEN;
 /// Ethernet and IPv4 header without options.
 const HEADERS: usize = L3 + ipv4::MIN_LEN;
 
-/// Reads the headers of a frame.
+/// Finds the frames that cannot concern us: most of them, on most interfaces.
+///
+/// # Errors
+///
+/// The verdict, when nothing is distributed on the destination address.
+#[inline(always)]
+pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<(), Verdict> {
+    let Some(head) = packet.window::<HEADERS>(0) else {
+        return Err(runt(packet));
+    };
+    if head.be16::<{ ethernet::TYPE }>() != ethernet::IPV4 {
+        return Err(Verdict::NotIpv4);
+    }
+    let destination = (head.word64::<{ L3 + ipv4::ADDRESSES }>() >> 32) as u32;
+    let bit = hash::prefilter(destination);
+    if tables.prefilter(bit.word) & bit.mask == 0 {
+        return Err(Verdict::NotDistributed);
+    }
+    Ok(())
+}
+
+/// Reads the headers of a frame that the prefilter let through.
 ///
 /// # Errors
 ///
@@ -49,17 +93,10 @@ const HEADERS: usize = L3 + ipv4::MIN_LEN;
 #[inline(always)]
 pub fn segment<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<Segment, Verdict> {
     let Some(head) = packet.window::<HEADERS>(0) else {
-        return Err(runt(packet));
+        return Err(Verdict::Malformed);
     };
-    if head.be16::<{ ethernet::TYPE }>() != ethernet::IPV4 {
-        return Err(Verdict::NotIpv4);
-    }
     let addresses = head.word64::<{ L3 + ipv4::ADDRESSES }>();
     let destination = (addresses >> 32) as u32;
-    let bit = hash::prefilter(destination);
-    if tables.prefilter(bit.word) & bit.mask == 0 {
-        return Err(Verdict::NotDistributed);
-    }
     if head.u8::<{ L3 + ipv4::PROTOCOL }>() != tcp::PROTOCOL {
         return Err(Verdict::NotTcp);
     }

@@ -20,7 +20,7 @@ use aya::Ebpf;
 use aya::maps::xdp::DevMapHash;
 use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray};
 use aya::programs::Xdp;
-use distributor_common::abi::{ABI_VERSION, Settings, Target, map, program};
+use distributor_common::abi::{ABI_VERSION, Settings, map, program};
 use distributor_common::counter::{COUNTER_SLOTS, Totals};
 use distributor_common::flow::{BUCKET_SLOTS, Bucket};
 use distributor_common::word::Word;
@@ -77,7 +77,6 @@ pub struct Dataplane {
     pin_dir: PathBuf,
     object: Ebpf,
     settings: Shared<Settings>,
-    targets: Shared<Target>,
     transmit: DevMapHash<MapData>,
     counters: PerCpuArray<MapData, [u64; COUNTER_SLOTS]>,
     services: Services,
@@ -162,11 +161,9 @@ impl Dataplane {
             share(&mut object, map::RINGS)?,
             share(&mut object, map::CONNECTIONS)?,
         )?;
-        let targets: Shared<Target> = share(&mut object, map::TARGETS)?;
         Ok(Self {
             pin_dir: options.pin_dir.clone(),
-            slots: Slots::recover(&targets),
-            targets,
+            slots: Slots::recover(&settings[0].targets),
             transmit: typed(&mut object, map::TRANSMIT, DevMapHash::try_from)?,
             counters: typed(&mut object, map::COUNTERS, PerCpuArray::try_from)?,
             services,
@@ -283,7 +280,7 @@ impl Dataplane {
     }
 
     fn address(&self, slot: u16) -> Option<IpAddr> {
-        targets::address_of(self.targets.get(usize::from(slot))?)
+        targets::address_of(self.settings[0].targets.get(usize::from(slot))?)
     }
 
     /// Every flow in the table, in no particular order.

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use distributor_common::counter::{Event, Verdict};
+use distributor_common::counter::Verdict;
 
 use super::{Dataplane, DataplaneError, targets};
 use crate::engine::forwarding::{Forwarding, ServiceTargets};
@@ -15,7 +15,7 @@ impl Dataplane {
     #[must_use]
     pub fn forwarding(&self) -> Forwarding {
         let mut forwarding = Forwarding::default();
-        for (target, address) in self
+        for (target, address) in self.settings[0]
             .targets
             .iter()
             .filter_map(|target| Some((target, targets::address_of(target)?)))
@@ -57,6 +57,6 @@ impl Dataplane {
             Verdict::Malformed,
         ];
         let others: u64 = others.iter().map(|verdict| totals.verdict(*verdict)).sum();
-        Ok(totals.event(Event::Received).saturating_sub(others))
+        Ok(totals.received().saturating_sub(others))
     }
 }

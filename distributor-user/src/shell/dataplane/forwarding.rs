@@ -29,17 +29,17 @@ impl Dataplane {
     /// the one at fault have been changed, those after it have not.
     pub fn apply(&mut self, forwarding: &Forwarding) -> Result<(), DataplaneError> {
         for (&address, &path) in &forwarding.targets {
-            let slot = self.slots.assign(address, &self.targets)?;
+            let slot = self.slots.assign(address, &self.settings[0].targets)?;
             let path = targets::path(path);
             if let abi::Path::Link { ifindex, .. } = path {
                 self.open_interface(ifindex);
             }
-            targets::set_path(&self.targets[usize::from(slot)], path);
+            targets::set_path(&self.settings[0].targets[usize::from(slot)], path);
         }
         for (&key, service) in &forwarding.services {
             let rows = service.rows.iter();
             let rows: Vec<_> = rows
-                .map(|&address| self.slots.assign(address, &self.targets))
+                .map(|&address| self.slots.assign(address, &self.settings[0].targets))
                 .collect::<Result<_, _>>()?;
             let places = service.ring.iter();
             let ring: Vec<_> = places
@@ -100,7 +100,7 @@ impl Dataplane {
         let removed = self.flows.remove_half_open(now, units);
         let (slots, dvipas) = self.flows.in_use();
         self.slots
-            .release(&self.services.slots(), &slots, &self.targets);
+            .release(&self.services.slots(), &slots, &self.settings[0].targets);
         self.services.release();
         self.close_prefilter(&dvipas);
         self.close_interfaces()?;
@@ -124,7 +124,7 @@ impl Dataplane {
     }
 
     fn close_interfaces(&mut self) -> Result<(), DataplaneError> {
-        let wanted: BTreeSet<_> = self
+        let wanted: BTreeSet<_> = self.settings[0]
             .targets
             .iter()
             .filter_map(|target| match target.path() {

@@ -13,14 +13,13 @@ use super::DataplaneError;
 use crate::shell::objects;
 
 /// Maps that live as long as the stack, not as long as the daemon.
-pub(super) const PINNED_MAPS: [&str; 9] = [
+pub(super) const PINNED_MAPS: [&str; 8] = [
     map::SETTINGS,
     map::FLOWS,
     map::SERVICE_INDEX,
     map::SERVICES,
     map::RINGS,
     map::CONNECTIONS,
-    map::TARGETS,
     map::TRANSMIT,
     map::COUNTERS,
 ];

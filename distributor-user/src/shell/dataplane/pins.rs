@@ -11,8 +11,8 @@ use std::path::Path;
 
 use aya::maps::{MapData, MapType};
 use distributor_common::abi::{
-    self, ABI_VERSION, Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SERVICES,
-    MAX_TARGETS, Service, ServiceKey, Settings, Target,
+    self, ABI_VERSION, Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SERVICES, Service,
+    ServiceKey, Settings,
 };
 use distributor_common::flow::Bucket;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
@@ -177,13 +177,6 @@ const SHAPES: &[Shape] = &[
         4,
         8,
         Some(MAX_SERVICES * MAX_ROWS),
-    ),
-    (
-        abi::map::TARGETS,
-        MapType::Array,
-        4,
-        size_of::<Target>(),
-        Some(MAX_TARGETS),
     ),
     (
         abi::map::TRANSMIT,

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::slice;
 
 use aya::maps::MapData;
-use distributor_common::abi::{Service, Settings, Target};
+use distributor_common::abi::{Service, Settings};
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
 use memmap2::{MmapOptions, MmapRaw};
@@ -30,8 +30,6 @@ unsafe impl Words for Word {}
 unsafe impl Words for Settings {}
 // SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
 unsafe impl Words for Service {}
-// SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
-unsafe impl Words for Target {}
 // SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
 unsafe impl Words for Bucket {}
 

@@ -150,7 +150,7 @@ fn takes_over_what_is_pinned() {
             [(target(2), 2), (target(3), 1)]
         );
         let counters = second.counters().expect("the kernel tells");
-        assert_eq!(counters.event(Event::Received), 5);
+        assert_eq!(counters.received(), 5);
         assert_eq!(counters.event(Event::FlowStored), 3);
         assert_eq!(counters.verdict(Verdict::Transmitted), 5);
 
