@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount, umount};
 use nix::sched::{CloneFlags, unshare};
 
+use crate::program::BPFFS;
+
 /// Runs `work` on a thread of its own, in new network and mount namespaces, and passes it a directory
 /// on a bpffs of its own.
 ///
@@ -25,14 +27,13 @@ pub fn run<T: Send>(work: impl FnOnce(&Path) -> Result<T> + Send) -> Result<T> {
 fn enter_and<T>(work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)
         .context("cannot make namespaces; run as root")?;
-    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount::<str, str, str, str>(None, "/", None, flags, None)
-        .context("cannot make mounts private")?;
-    let directory = tempfile::tempdir()?;
+    // Where bpffs is mounted there is a mount to be made private; in a plain chroot, `/` is none.
+    mount::<str, str, str, str>(None, BPFFS, None, MsFlags::MS_PRIVATE, None)
+        .with_context(|| format!("no bpffs at `{BPFFS}`: run `mount -t bpf bpf {BPFFS}`"))?;
     let flags = MsFlags::empty();
-    mount::<str, _, str, str>(Some("bpf"), directory.path(), Some("bpf"), flags, None)
+    mount::<str, str, str, str>(Some("bpf"), BPFFS, Some("bpf"), flags, None)
         .context("cannot mount a bpffs")?;
-    let result = work(&directory.path().join("TCPIP"));
-    umount(directory.path()).context("the bpffs is still in use")?;
+    let result = work(&Path::new(BPFFS).join("TCPIP"));
+    umount(BPFFS).context("the bpffs is still in use")?;
     result
 }

@@ -15,6 +15,7 @@ use crate::shell::testing::ip;
 
 const VIPA: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 3, 10));
 const XDP_TX: u32 = 3;
+const BPFFS: &str = "/sys/fs/bpf";
 
 fn target(number: u8) -> IpAddr {
     Ipv4Addr::new(172, 1, 1, number).into()
@@ -25,20 +26,19 @@ fn target(number: u8) -> IpAddr {
 fn in_sandbox(test: impl FnOnce(&FilePath) + Send + 'static) {
     let thread = thread::spawn(move || {
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("needs root");
-        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-        mount::<str, str, str, str>(None, "/", None, private, None).expect("private mounts");
-        let directory = tempfile::tempdir().expect("a directory");
+        // Where bpffs is mounted there is a mount to be made private; in a plain chroot, `/` is none.
+        mount::<str, str, str, str>(None, BPFFS, None, MsFlags::MS_PRIVATE, None)
+            .expect("a bpffs is mounted");
         let flags = MsFlags::empty();
-        mount::<str, _, str, str>(Some("bpf"), directory.path(), Some("bpf"), flags, None)
-            .expect("a bpffs");
+        mount::<str, str, str, str>(Some("bpf"), BPFFS, Some("bpf"), flags, None).expect("a bpffs");
         ip("link set lo up");
         ip("link add eth0 type veth peer name peer0");
         // Without IPv6 addresses nobody sends anything that a test would count.
         for interface in ["eth0", "peer0"] {
             ip(&format!("link set {interface} addrgenmode none up"));
         }
-        test(&directory.path().join("stacks/TCPIP"));
-        nix::mount::umount(directory.path()).expect("nothing uses the bpffs any more");
+        test(&FilePath::new(BPFFS).join("stacks/TCPIP"));
+        nix::mount::umount(BPFFS).expect("nothing uses the bpffs any more");
     });
     if let Err(cause) = thread.join() {
         panic::resume_unwind(cause);
