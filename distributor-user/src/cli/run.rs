@@ -1,5 +1,6 @@
 //! `distributor run`: one stack, until a signal ends it.
 
+use std::io::IsTerminal as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -72,6 +73,7 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_env("DISTRIBUTOR_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let options = DaemonOptions {

@@ -34,6 +34,10 @@ pub enum KeyFileError {
     /// There is a file already.
     #[error("expected no file at `{}`, found one: a group keeps its key; `--force` replaces it", .0.display())]
     Exists(PathBuf),
+    /// There is no such file.
+    #[error("expected the group's key at `{0}`, found no file: bring the key of the group there, or make \
+             the first one with `distributor keygen {0}`", .0.display())]
+    Missing(PathBuf),
     /// Not a plain file.
     #[error("expected `{}` to be a plain file, found something else", .0.display())]
     NotAFile(PathBuf),
@@ -135,7 +139,10 @@ pub fn load_key(path: &Path) -> Result<GroupKey, KeyFileError> {
     options
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
-    let file: File = options.open(path).map_err(|source| io("open", source))?;
+    let file: File = options.open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => KeyFileError::Missing(path.to_owned()),
+        _ => io("open", source),
+    })?;
     let metadata = file.metadata().map_err(|source| io("examine", source))?;
     if !metadata.is_file() {
         return Err(KeyFileError::NotAFile(path.to_owned()));

@@ -86,7 +86,7 @@ fn what_is_not_a_key_is_named() {
     fs::remove_file(&path).expect("removed");
     fs::create_dir(&path).expect("created");
     let cases = [
-        (missing, "cannot open"),
+        (missing, "distributor keygen"),
         (foreign, "not a key"),
         (refusal(), "plain file"),
     ];
