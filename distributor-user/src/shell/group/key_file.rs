@@ -35,9 +35,15 @@ pub enum KeyFileError {
     #[error("expected no file at `{}`, found one: a group keeps its key; `--force` replaces it", .0.display())]
     Exists(PathBuf),
     /// There is no such file.
-    #[error("expected the group's key at `{0}`, found no file: bring the key of the group there, or make \
-             the first one with `distributor keygen {0}`", .0.display())]
-    Missing(PathBuf),
+    #[error(
+        "expected the group's key at `{0}`, found no file: bring the key of the group there, or make \
+         the first one with `distributor keygen {0}`",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// Not a plain file.
     #[error("expected `{}` to be a plain file, found something else", .0.display())]
     NotAFile(PathBuf),
@@ -139,9 +145,13 @@ pub fn load_key(path: &Path) -> Result<GroupKey, KeyFileError> {
     options
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
-    let file: File = options.open(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => KeyFileError::Missing(path.to_owned()),
-        _ => io("open", source),
+    let file: File = options.open(path).map_err(|source| {
+        if source.kind() == io::ErrorKind::NotFound {
+            return KeyFileError::Missing {
+                path: path.to_owned(),
+            };
+        }
+        io("open", source)
     })?;
     let metadata = file.metadata().map_err(|source| io("examine", source))?;
     if !metadata.is_file() {
