@@ -6,7 +6,9 @@
 mod check;
 mod keygen;
 mod netstat;
+mod reload;
 mod run;
+mod running;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,8 @@ enum Verb {
     Keygen(keygen::Keygen),
     /// Runs a stack: reads its profile, joins its group, distributes.
     Run(run::RunArguments),
+    /// Reads the profile of a running stack again; a new program takes over in place.
+    Reload(reload::Reload),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),
 }
@@ -44,6 +48,7 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Keygen(arguments) => keygen::run(&arguments),
         Verb::Run(arguments) => run::run(arguments),
+        Verb::Reload(arguments) => reload::run(&arguments),
         Verb::Netstat(arguments) => netstat::run(&arguments),
     };
     done.unwrap_or_else(|error| {

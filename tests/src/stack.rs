@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -110,7 +111,10 @@ impl Stack {
     ///
     /// The program is not built, or makes no key.
     pub fn run_command(&self) -> Result<Command> {
-        let distributor = program::distributor()?;
+        let distributor = match self.installed() {
+            path if path.exists() => path,
+            _ => program::distributor()?,
+        };
         self.provide_key(&distributor)?;
         let mut command = self.host.namespace().command(distributor);
         command.arg("run").arg("--profile").arg(self.profile());
@@ -124,13 +128,67 @@ impl Stack {
         Ok(command)
     }
 
+    /// Where [`Self::install`] puts the program.
+    #[must_use]
+    pub fn installed(&self) -> PathBuf {
+        self.host.directory().join("distributor")
+    }
+
+    /// Gives the stack a program of its own, in place of the one before: the built one, with `more`
+    /// at its end, which no program notices.
+    ///
+    /// # Errors
+    ///
+    /// The program is not built, or cannot be written.
+    pub fn install(&self, more: &[u8]) -> Result<()> {
+        let new = self.host.directory().join("distributor.new");
+        fs::copy(program::distributor()?, &new).context("cannot copy the program")?;
+        let mut file = fs::File::options().append(true).open(&new)?;
+        file.write_all(more)?;
+        drop(file);
+        fs::rename(&new, self.installed()).context("cannot put the program in its place")
+    }
+
+    /// Writes the profile that the daemon reads next.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub fn write_profile(&self, profile: &str) -> Result<()> {
+        fs::write(self.profile(), profile).context("cannot write the profile")
+    }
+
+    /// Lets the daemon read its profile again, and a new program take over; returns what it said.
+    ///
+    /// # Errors
+    ///
+    /// The daemon refuses; why is in the error.
+    pub fn reload(&self) -> Result<String> {
+        let mut command = Command::new(program::distributor()?);
+        command.args(["reload", "--name", self.name(), "--run-dir"]);
+        program::output(command.arg(self.run_directory()))
+    }
+
+    /// The process id of the daemon.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub fn daemon_id(&self) -> Result<u32> {
+        let daemon = self.daemon();
+        let process = daemon.as_ref();
+        Ok(process
+            .with_context(|| format!("no daemon of {} runs", self.name()))?
+            .id())
+    }
+
     /// Starts the daemon with this profile, and waits until it answers commands.
     ///
     /// # Errors
     ///
     /// It runs already, ends, or does not answer in time.
     pub fn start(&self, profile: &str) -> Result<()> {
-        fs::write(self.profile(), profile).context("cannot write the profile")?;
+        self.write_profile(profile)?;
         self.restart()
     }
 
@@ -278,7 +336,9 @@ impl Stack {
     fn report(&self, report: ReportName) -> Result<Body> {
         match admin::ask(&self.run_directory, self.name(), &Request::Netstat(report))? {
             Answer::Report(report) => Ok(report.body),
-            Answer::Refused(reason) => bail!("{} refused: {reason}", self.name()),
+            answer @ (Answer::Done(_) | Answer::Instance(_) | Answer::Refused(_)) => {
+                bail!("{} answered {answer:?}", self.name())
+            }
         }
     }
 

@@ -50,6 +50,9 @@ pub(super) struct RunArguments {
     /// How long a clean stop waits for connections to end, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     stop_deadline: u64,
+    /// Checks everything that a start needs, changes nothing, and ends.
+    #[arg(long)]
+    rehearse: bool,
     /// Where the admin socket and the record of changed settings are kept.
     #[arg(long, env = "DISTRIBUTOR_RUN_DIR", default_value = DEFAULT_RUN_DIR)]
     run_dir: PathBuf,
@@ -95,7 +98,11 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("the async runtime cannot be started")?;
-    runtime.block_on(daemon::run(options))?;
+    if arguments.rehearse {
+        runtime.block_on(daemon::rehearse(&options))?;
+    } else {
+        runtime.block_on(daemon::run(options))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

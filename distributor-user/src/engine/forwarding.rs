@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::config::Service;
+
 /// The complete desired state of the packet path of one stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
@@ -24,6 +26,17 @@ pub struct ServiceKey {
     pub dvipa: IpAddr,
     /// TCP port, host order.
     pub port: u16,
+}
+
+impl ServiceKey {
+    /// The key of a service.
+    #[must_use]
+    pub fn of(service: &Service) -> Self {
+        Self {
+            dvipa: service.dvipa,
+            port: service.port,
+        }
+    }
 }
 
 /// The targets of one service.

@@ -213,6 +213,10 @@ impl GroupEngine {
             Input::Fact { to, fact } => self.send_fact(to, &fact, now, &mut out),
             Input::Gossip { to, bytes } => self.send_gossip(to, bytes, now, &mut out),
             Input::Locals(locals) => self.change_locals(locals, now, &mut out),
+            Input::Seeds(seeds) => {
+                self.search
+                    .replace(seeds.into_iter().chain(self.settings.multicast), now);
+            }
             Input::Pause(is_paused) => self.is_paused = is_paused,
             Input::Stop => self.say_goodbye(now, &mut out),
         }

@@ -14,6 +14,7 @@ mod desired;
 mod event;
 mod flows;
 mod member;
+mod reconfigure;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -82,6 +83,10 @@ pub struct Stack {
     /// Rows of each service in the order in which its targets became known.
     rows: BTreeMap<ServiceKey, Vec<IpAddr>>,
     audits: Audits,
+    /// Who was last seen to own each DVIPA that is here.
+    last_owners: BTreeMap<IpAddr, String>,
+    /// DVIPAs that are here though their owner, who lives, has withdrawn them; and who that is.
+    withdrawn: BTreeMap<IpAddr, String>,
     /// DVIPAs whose last connection here has ended and that nobody wants here.
     released: BTreeSet<IpAddr>,
     applied: Desired,
@@ -120,7 +125,6 @@ impl Stack {
             .collect();
         Self {
             own: Definitions::of(&options.config),
-            name: options.name,
             config: options.config,
             xcf_ifindex: options.xcf_ifindex,
             phase,
@@ -133,7 +137,15 @@ impl Stack {
             informed: BTreeMap::new(),
             rows,
             audits: Audits::default(),
+            last_owners: adopted
+                .placements
+                .iter()
+                .filter(|(_, placement)| **placement == Placement::Owned)
+                .map(|(dvipa, _)| (*dvipa, options.name.clone()))
+                .collect(),
+            withdrawn: BTreeMap::new(),
             released: BTreeSet::new(),
+            name: options.name,
             applied: Desired {
                 placements: adopted.placements,
                 forwarding: adopted.forwarding,
@@ -180,10 +192,12 @@ impl Stack {
         for member in self.members.values_mut() {
             member.choose_path(self.xcf_ifindex, &self.hops);
         }
+        self.note_withdrawals();
         let desired = self.desired();
         let is_settling = matches!(self.phase, Phase::Settling { .. });
         desired::plan(&mut self.applied, desired, is_settling, effects);
         self.released.clear();
+        self.note_owners();
         self.report_rivals(effects);
         self.inform_owners(effects);
     }
@@ -238,7 +252,8 @@ impl Stack {
             } => {
                 self.take_connections(dvipa, asked, flows, effects);
             }
-            Event::FlowSnapshot { request, flows } => self.begin_audit(request, flows, effects),
+            Event::FlowSnapshot(flows) => self.take_snapshot(flows, now, effects),
+            Event::Reconfigured(config) => self.reconfigure(config, effects),
             Event::Resync => self.audits.hurry(),
             Event::Tick => self.tick(now, effects),
             Event::Stop => {
@@ -267,7 +282,10 @@ impl Stack {
         };
         if let Some(text) = values.get(DEFINITIONS_KEY) {
             match serde_json::from_str(text) {
-                Ok(definitions) => member.definitions = definitions,
+                Ok(definitions) => {
+                    member.definitions = definitions;
+                    member.has_defined = true;
+                }
                 Err(error) => unreadable(DEFINITIONS_KEY, error),
             }
         }

@@ -19,8 +19,8 @@ use crate::engine::report::{Report, ReportName};
 
 /// The system group whose members may use the admin socket.
 pub const GROUP: &str = "distributor";
-/// How long the command line waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the command line waits for an answer: a change is checked before it is answered.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Longest request line that is read, in bytes.
 const MAX_REQUEST: u64 = 64 * 1024;
 
@@ -30,6 +30,11 @@ const MAX_REQUEST: u64 = 64 * 1024;
 pub enum Request {
     /// Asks for a report.
     Netstat(ReportName),
+    /// Asks for the profile to be read again, and for the program to be executed again if it is
+    /// another one now.
+    Reload,
+    /// Asks which start of the daemon answers.
+    Instance,
 }
 
 /// What the daemon answers.
@@ -38,7 +43,11 @@ pub enum Request {
 pub enum Answer {
     /// The report that was asked for.
     Report(Report),
-    /// The request was refused, and why.
+    /// The request was carried out, and what that was.
+    Done(String),
+    /// Milliseconds since 1970 at the start of the daemon.
+    Instance(u64),
+    /// The request was refused, and why; nothing was changed.
     Refused(String),
 }
 
@@ -79,6 +88,14 @@ pub enum AdminError {
         path: PathBuf,
         /// The system's reason.
         source: std::io::Error,
+    },
+    /// The daemon has gone before it answered: it ended, or another program took its place.
+    #[error("stack `{name}` gave no answer on `{path}`; it is not running any more")]
+    Closed {
+        /// The stack's name.
+        name: String,
+        /// The socket.
+        path: PathBuf,
     },
     /// The daemon's answer cannot be read.
     #[error("expected one JSON line from the daemon on `{path}`, found {found}")]
@@ -196,6 +213,10 @@ pub fn ask(run_dir: &Path, name: &str, request: &Request) -> Result<Answer, Admi
         path: path.clone(),
         source,
     })?;
+    if line.is_empty() {
+        let name = name.to_owned();
+        return Err(AdminError::Closed { name, path });
+    }
     serde_json::from_str(&line).map_err(|error| AdminError::BadAnswer {
         path,
         found: format!("{} bytes ({error})", line.len()),

@@ -9,6 +9,7 @@
 //! Dropping a [`Daemon`] puts nothing back: that is what lets its successor go
 //! on where it was. Only [`stop`](Daemon::stop) does.
 
+mod change;
 mod execute;
 mod network;
 mod open;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use nix::sys::signal::SigSet;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
@@ -28,6 +30,7 @@ use tracing::{info, warn};
 use crate::engine::stack::{Event, NextHopKey, Placement, Stack};
 use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{ConflictKind, Group, GroupEvent};
+use change::{Changes, Outcome};
 use network::Network;
 
 /// How often the engine and the repairs look around.
@@ -76,12 +79,25 @@ pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = signals.stop() => break,
+            asked = signals.next() => match asked {
+                Asked::Stop => break,
+                Asked::Reload => daemon.begin_reload(None),
+            },
             _ = tick.tick() => daemon.tick().await,
             input = sources.next() => daemon.take(input).await,
         }
     }
     daemon.stop(&mut sources, &mut signals).await
+}
+
+/// Checks what a start of this stack needs, here and now, and changes nothing.
+///
+/// # Errors
+///
+/// What [`run`] would say, and besides: the packet path that is in the kernel could not be taken over
+/// with its connections.
+pub async fn rehearse(options: &DaemonOptions) -> anyhow::Result<()> {
+    open::rehearse(options).await
 }
 
 /// One running stack.
@@ -95,6 +111,9 @@ pub(super) struct Daemon {
     network: Network,
     placements: BTreeMap<IpAddr, Placement>,
     activated: BTreeMap<IpAddr, String>,
+    /// Tells this start of the daemon from others.
+    instance: u64,
+    changes: Changes,
 }
 
 /// Something that arrived on one of the channels.
@@ -103,6 +122,7 @@ pub(super) enum Input {
     Group(GroupEvent),
     Admin(crate::shell::admin::Pending),
     AddressRepaired(IpAddr),
+    Change(Outcome),
 }
 
 impl Daemon {
@@ -125,11 +145,8 @@ impl Daemon {
         match input {
             Input::Event(event) => self.handle(event).await,
             Input::Group(event) => self.take_group(event).await,
-            Input::Admin((request, answer)) => {
-                let reply = self.answer(request).await;
-                // Whoever asked may have gone.
-                let _ = answer.send(reply);
-            }
+            Input::Admin((request, answer)) => self.answer(request, answer).await,
+            Input::Change(outcome) => self.finish_change(outcome).await,
             Input::AddressRepaired(address) => {
                 warn!("address {address} was removed by somebody and is back");
             }
@@ -223,26 +240,54 @@ fn spell(what: ConflictKind) -> &'static str {
     }
 }
 
-/// The signals that end a daemon.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+/// The signals that a daemon follows.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
+    /// Catches the signals, and those that came while another program was put in place.
     fn new() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("signals cannot be caught");
-        Ok(Self {
+        let signals = Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
-        })
+            hang_up: listen(SignalKind::hangup())?,
+        };
+        followed().thread_unblock()?;
+        Ok(signals)
+    }
+
+    /// Waits for the next signal.
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hang_up.recv() => Asked::Reload,
+        }
     }
 
     /// Returns when the daemon is asked to stop.
     async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+        while self.next().await != Asked::Stop {}
     }
+}
+
+/// The signals that [`Signals`] follows.
+fn followed() -> SigSet {
+    use nix::sys::signal::Signal;
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
+        .into_iter()
+        .collect()
 }

@@ -14,7 +14,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
 use aya::maps::xdp::DevMapHash;
@@ -109,10 +109,8 @@ impl Dataplane {
     ///
     /// See [`DataplaneError`]. What this call has pinned is removed again; what it found is left.
     pub fn open(options: &DataplaneOptions) -> Result<Self, DataplaneError> {
-        let cookie = namespace::cookie().map_err(DataplaneError::system(
-            "ask for the namespace's cookie (Linux 5.14)",
-        ))?;
-        let pins = pins::examine(&options.pin_dir, cookie)?;
+        let cookie = own_cookie()?;
+        let pins = pins::prepare(&options.pin_dir, cookie)?;
         if pins == Pins::Stale {
             tracing::warn!(
                 pins = %options.pin_dir.display(),
@@ -125,6 +123,24 @@ impl Dataplane {
             pins::remove(&options.pin_dir)?;
         }
         result
+    }
+
+    /// Loads the programs without a trace, and checks that what is pinned could be taken over.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dataplane::open`], and [`DataplaneError::Incompatible`].
+    pub fn rehearse(pin_dir: &Path) -> Result<(), DataplaneError> {
+        if pins::examine(pin_dir, own_cookie()?)? == Pins::Stale {
+            return Err(DataplaneError::Incompatible {
+                path: pin_dir.to_owned(),
+            });
+        }
+        let mut object = object::load_apart()?;
+        for name in object::PROGRAMS {
+            object::load_program(&mut object, name)?;
+        }
+        Ok(())
     }
 
     fn open_maps(
@@ -405,6 +421,13 @@ fn typed<T>(
     convert: impl FnOnce(Map) -> Result<T, MapError>,
 ) -> Result<T, DataplaneError> {
     convert(take(object, name)?).map_err(DataplaneError::map(name))
+}
+
+/// Asks which network namespace this is.
+fn own_cookie() -> Result<u64, DataplaneError> {
+    namespace::cookie().map_err(DataplaneError::system(
+        "ask for the namespace's cookie (Linux 5.14)",
+    ))
 }
 
 #[cfg(test)]

@@ -298,6 +298,15 @@ impl Group {
         }
     }
 
+    /// Looks for members at these addresses instead of the seeds before.
+    pub fn set_seeds(&mut self, seeds: &[IpAddr]) {
+        let port = self.settings.port;
+        let seeds: Vec<_> = seeds.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        self.settings.seeds.clone_from(&seeds);
+        // It fails only when the group has ended, and then nobody is looked for.
+        let _ = self.commands.send(Command::Seeds(seeds));
+    }
+
     /// How many datagrams and messages had no effect, by reason, and how many were not sent.
     pub async fn counters(&self) -> Vec<(&'static str, u64)> {
         let (answer, counters) = oneshot::channel();

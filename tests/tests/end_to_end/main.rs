@@ -3,6 +3,7 @@
 //! Every test has a lab of its own, and one runs at a time: what they measure
 //! must not be another's load.
 
+mod accounting;
 mod bulk;
 mod clean_stop;
 mod dataplane;
@@ -12,9 +13,11 @@ mod networks;
 mod no_target;
 mod readiness;
 mod refusals;
+mod reload;
 mod round_robin;
 mod scenario;
 mod survival;
+mod upgrade;
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

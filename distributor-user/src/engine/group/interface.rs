@@ -91,6 +91,8 @@ pub enum Input<'a> {
     },
     /// The stack's addresses have changed to these.
     Locals(Vec<LocalAddress>),
+    /// Members are looked for at these addresses now, besides multicast.
+    Seeds(Vec<SocketAddr>),
     /// Whether facts are refused for now, so that members keep and repeat them.
     Pause(bool),
     /// The stack leaves the group. Nothing is to be put in afterwards.

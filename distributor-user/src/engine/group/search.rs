@@ -44,6 +44,19 @@ impl Search {
         }
     }
 
+    /// Searches `seeds` without end instead of those before; what was searched already goes on.
+    pub(super) fn replace(&mut self, seeds: impl IntoIterator<Item = SocketAddr>, now: Duration) {
+        self.targets.retain(|_, target| target.until.is_some());
+        for seed in seeds {
+            let target = self.targets.entry(seed).or_insert(Target {
+                next: now,
+                wait: WAIT_FIRST,
+                until: None,
+            });
+            target.until = None;
+        }
+    }
+
     /// Asks `address` at once, and again until `until`; if it is asked already, it stays so.
     pub(super) fn ask_until(&mut self, address: SocketAddr, until: Duration, now: Duration) {
         match self.targets.get_mut(&address) {

@@ -1,12 +1,12 @@
 //! Audits: the flow table against what the targets really have.
 //!
 //! Reports of ends can be lost with the process that would have sent them. An
-//! audit reads the table's rows of one target first, then asks the target; a
-//! row that the target does not have is marked as ending, and removed by the
+//! audit reads the table first, then asks every target that it leads to; a row
+//! that the target does not have is marked as ending, and removed by the
 //! next audit that misses it again. A living connection that was marked
 //! wrongly loses nothing: its packets are forwarded all the same.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{Effect, Stack};
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::{Flow, FlowKey, FlowState};
 
-/// How often each target is audited.
+/// How often all targets are audited.
 const INTERVAL: Duration = Duration::from_secs(15);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -25,49 +25,37 @@ pub(super) struct Audits {
     under_way: BTreeMap<u64, Audit>,
     last_request: u64,
     last_round: Duration,
+    /// Whether the table was asked for and has not come yet.
+    is_wanted: bool,
+}
+
+/// What a target is asked: which connections it has on a DVIPA.
+#[derive(Debug)]
+struct Question {
+    request: u64,
+    target: IpAddr,
+    dvipa: IpAddr,
 }
 
 #[derive(Debug)]
 struct Audit {
     target: IpAddr,
-    dvipa: IpAddr,
     began: Duration,
     table: Vec<Flow>,
     present: HashSet<FlowKey>,
 }
 
 impl Audits {
-    /// Begins a round over `subjects` (target, DVIPA) when one is due.
-    pub(super) fn schedule(
-        &mut self,
-        now: Duration,
-        subjects: &[(IpAddr, IpAddr)],
-        effects: &mut Vec<Effect>,
-    ) {
+    /// Says whether a round is due, and begins it if so.
+    pub(super) fn is_due(&mut self, now: Duration) -> bool {
         self.under_way
             .retain(|_, audit| now.saturating_sub(audit.began) < PATIENCE);
         if now.saturating_sub(self.last_round) < INTERVAL {
-            return;
+            return false;
         }
         self.last_round = now;
-        for (target, dvipa) in subjects {
-            self.last_request += 1;
-            let (table, present) = (Vec::new(), HashSet::new());
-            let audit = Audit {
-                target: *target,
-                dvipa: *dvipa,
-                began: now,
-                table,
-                present,
-            };
-            self.under_way.insert(self.last_request, audit);
-            let (request, target, dvipa) = (self.last_request, *target, *dvipa);
-            effects.push(Effect::SnapshotFlows {
-                request,
-                target,
-                dvipa,
-            });
-        }
+        self.is_wanted = true;
+        true
     }
 
     /// Makes the next round due at once.
@@ -75,15 +63,32 @@ impl Audits {
         self.last_round = Duration::ZERO;
     }
 
-    /// Takes the table's rows; returns whom to ask about which DVIPA, if there is anything to ask.
-    fn begin(&mut self, request: u64, table: Vec<Flow>) -> Option<(IpAddr, IpAddr)> {
-        if table.is_empty() {
-            self.under_way.remove(&request);
-            return None;
+    /// Takes the whole table, if a round wants it; returns whom to ask about which DVIPA.
+    fn begin(&mut self, flows: Vec<Flow>, now: Duration) -> Vec<Question> {
+        if !std::mem::take(&mut self.is_wanted) {
+            return Vec::new();
         }
-        let audit = self.under_way.get_mut(&request)?;
-        audit.table = table;
-        Some((audit.target, audit.dvipa))
+        let mut tables: BTreeMap<(IpAddr, IpAddr), Vec<Flow>> = BTreeMap::new();
+        for flow in flows {
+            let subject = (flow.target, flow.key.dvipa);
+            tables.entry(subject).or_default().push(flow);
+        }
+        let questions = tables.into_iter().map(|((target, dvipa), table)| {
+            self.last_request += 1;
+            let audit = Audit {
+                target,
+                began: now,
+                table,
+                present: HashSet::new(),
+            };
+            self.under_way.insert(self.last_request, audit);
+            Question {
+                request: self.last_request,
+                target,
+                dvipa,
+            }
+        });
+        questions.collect()
     }
 
     /// Takes a part of an answer; with the last one, says what to do about the missing rows.
@@ -134,16 +139,30 @@ impl Audits {
 }
 
 impl Stack {
-    /// Takes the table's rows for an audit and asks the target for what it has.
-    pub(super) fn begin_audit(
+    /// Takes the whole flow table: asks the targets what they have of it, and looks which DVIPAs that
+    /// were withdrawn have no flow left.
+    pub(super) fn take_snapshot(
         &mut self,
-        request: u64,
-        table: Vec<Flow>,
+        flows: Vec<Flow>,
+        now: Duration,
         effects: &mut Vec<Effect>,
     ) {
-        let Some((target, dvipa)) = self.audits.begin(request, table) else {
-            return;
-        };
+        let busy: BTreeSet<IpAddr> = flows.iter().map(|flow| flow.key.dvipa).collect();
+        for dvipa in self.quiescing().filter(|dvipa| !busy.contains(dvipa)) {
+            let asked = None;
+            effects.push(Effect::ListConnections { dvipa, asked });
+        }
+        for question in self.audits.begin(flows, now) {
+            self.ask(&question, effects);
+        }
+    }
+
+    fn ask(&self, question: &Question, effects: &mut Vec<Effect>) {
+        let Question {
+            request,
+            target,
+            dvipa,
+        } = *question;
         if Some(target) == self.dynamic_xcf() {
             let asked = Some((self.name.clone(), request));
             effects.push(Effect::ListConnections { dvipa, asked });

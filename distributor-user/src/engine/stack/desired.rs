@@ -92,29 +92,44 @@ impl Stack {
         match owner {
             Some(owner) if owner == self.name => Some(Placement::Owned),
             Some(_) if self.is_target(dvipa) => Some(Placement::Hidden),
-            // Its connections live on here until `release_idle` finds that none is left.
+            // Its connections live on until `release_idle` finds that none is left: those that end
+            // here, and those that come through here to the targets.
+            None if is_held && self.is_quiescing(dvipa) => Some(Placement::Owned),
             _ if is_held => Some(Placement::Hidden),
             _ => None,
         }
     }
 
-    /// Asks for the connections of each DVIPA that is held though nobody wants it here.
+    /// Looks for the connections of each DVIPA that is held though nobody wants it here.
     pub(super) fn release_idle(&mut self, effects: &mut Vec<Effect>) {
-        for dvipa in self.applied.placements.keys() {
-            if self.is_unwanted(*dvipa) {
+        for (dvipa, placement) in &self.applied.placements {
+            if self.is_unwanted(*dvipa) && *placement == Placement::Hidden {
                 effects.push(Effect::ListConnections {
                     dvipa: *dvipa,
                     asked: None,
                 });
             }
         }
+        if self.quiescing().next().is_some() {
+            effects.push(Effect::SnapshotFlows);
+        }
     }
 
-    /// Says whether a living owner has this DVIPA and this stack is no target of it any more.
+    /// Says whether this DVIPA need not be here: a living owner has it and this stack is no target
+    /// of it any more, or its owner has withdrawn it.
     #[must_use]
     pub fn is_unwanted(&self, dvipa: IpAddr) -> bool {
-        self.owner(dvipa)
-            .is_some_and(|owner| owner != self.name && !self.is_target(dvipa))
+        match self.owner(dvipa) {
+            Some(owner) => owner != self.name && !self.is_target(dvipa),
+            None => self.withdrawn.contains_key(&dvipa),
+        }
+    }
+
+    /// Says whether this stack still answers for a DVIPA that it has withdrawn.
+    #[must_use]
+    pub fn is_quiescing(&self, dvipa: IpAddr) -> bool {
+        self.applied.placements.get(&dvipa) == Some(&Placement::Owned)
+            && self.withdrawn.contains_key(&dvipa)
     }
 
     fn forwarding(&mut self, placements: &BTreeMap<IpAddr, Placement>) -> Forwarding {
@@ -127,10 +142,7 @@ impl Stack {
             .collect();
         let mut forwarding = Forwarding::default();
         for service in services {
-            let key = ServiceKey {
-                dvipa: service.dvipa,
-                port: service.port,
-            };
+            let key = ServiceKey::of(&service);
             let rows = self.update_rows(key, &service.destinations);
             let eligible: Vec<bool> = rows
                 .iter()
@@ -144,7 +156,21 @@ impl Stack {
                 .services
                 .insert(key, ServiceTargets { rows, ring });
         }
+        // A target that was taken out of a service keeps the connections that it has, and their path.
+        let former: Vec<IpAddr> = self.applied.forwarding.targets.keys().copied().collect();
+        for target in former {
+            if self.is_member(target) && !forwarding.targets.contains_key(&target) {
+                forwarding.targets.insert(target, self.path_to(target));
+            }
+        }
         forwarding
+    }
+
+    /// Says whether a stack of the group, present or not forgotten, has this DYNAMICXCF address.
+    fn is_member(&self, dynamic_xcf: IpAddr) -> bool {
+        let mut members = self.members.values();
+        Some(dynamic_xcf) == self.dynamic_xcf()
+            || members.any(|member| member.dynamic_xcf == dynamic_xcf)
     }
 
     /// Appends the targets that have become known to the rows of a service; none ever moves.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::desired::{Hop, NextHopKey, Placement};
+use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReadyRow};
 use crate::engine::forwarding::{Flow, FlowKey, Forwarding};
 use crate::engine::message::Message;
@@ -79,13 +80,10 @@ pub enum Event {
         /// What this stack terminates.
         flows: Vec<FlowKey>,
     },
-    /// Answer to [`Effect::SnapshotFlows`].
-    FlowSnapshot {
-        /// From the effect.
-        request: u64,
-        /// The rows of the flow table.
-        flows: Vec<Flow>,
-    },
+    /// Answer to [`Effect::SnapshotFlows`]: the whole flow table.
+    FlowSnapshot(Vec<Flow>),
+    /// The profile says something else now; its DYNAMICXCF address is the same.
+    Reconfigured(Config),
     /// A second has passed.
     Tick,
     /// The operator asked for a clean stop.
@@ -142,15 +140,8 @@ pub enum Effect {
         /// Who asked and its request number; absent when the engine itself wants to know.
         asked: Option<(String, u64)>,
     },
-    /// Read the flow table's rows of this target and DVIPA, and report them.
-    SnapshotFlows {
-        /// To be returned.
-        request: u64,
-        /// DYNAMICXCF address of the target.
-        target: IpAddr,
-        /// The DVIPA.
-        dvipa: IpAddr,
-    },
+    /// Read the flow table, and report it.
+    SnapshotFlows,
     /// Tell the operator.
     Tell(Message),
 }

@@ -34,7 +34,8 @@ impl Stack {
         };
         let mut by_owner: BTreeMap<&str, Vec<FlowKey>> = BTreeMap::new();
         for flow in flows {
-            if let Some(owner) = self.owner(flow.dvipa) {
+            let withdrawn_by = self.withdrawn.get(&flow.dvipa).map(String::as_str);
+            if let Some(owner) = self.owner(flow.dvipa).or(withdrawn_by) {
                 by_owner.entry(owner).or_default().push(flow);
             }
         }
@@ -120,19 +121,10 @@ impl Stack {
         }
     }
 
-    /// Compares the flow table with what each target really has, one target after the other.
+    /// Compares the flow table with what each target really has, when that is due.
     pub(super) fn audit(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        if self.phase != Phase::Running {
-            return;
+        if self.phase == Phase::Running && self.audits.is_due(now) {
+            effects.push(Effect::SnapshotFlows);
         }
-        let mut subjects = Vec::new();
-        for (key, service) in &self.applied.forwarding.services {
-            for target in &service.rows {
-                subjects.push((*target, key.dvipa));
-            }
-        }
-        subjects.sort_unstable();
-        subjects.dedup();
-        self.audits.schedule(now, &subjects, effects);
     }
 }

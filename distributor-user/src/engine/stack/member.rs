@@ -15,6 +15,8 @@ pub struct Member {
     pub dynamic_xcf: IpAddr,
     /// What it defines.
     pub definitions: Definitions,
+    /// Whether it has said what it defines since it joined.
+    pub has_defined: bool,
     /// What listens there.
     pub readiness: Readiness,
     /// Paths to it, and whether beats arrive on them.
@@ -33,6 +35,7 @@ impl Member {
         Self {
             dynamic_xcf,
             definitions: Definitions::default(),
+            has_defined: false,
             readiness: Readiness::default(),
             paths: BTreeMap::new(),
             left_at: None,

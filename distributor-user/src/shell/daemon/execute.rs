@@ -11,7 +11,7 @@ use tracing::{debug, error, info, warn};
 use super::Daemon;
 use super::reports::wall_clock;
 use crate::engine::fact::Fact;
-use crate::engine::forwarding::{Flow, FlowKey};
+use crate::engine::forwarding::FlowKey;
 use crate::engine::message::Message;
 use crate::engine::stack::{Effect, Event, Placement};
 use crate::shell::group::SendError;
@@ -61,14 +61,8 @@ impl Daemon {
                     flows,
                 }));
             }
-            Effect::SnapshotFlows {
-                request,
-                target,
-                dvipa,
-            } => {
-                let is_asked = |flow: &Flow| flow.target == target && flow.key.dvipa == dvipa;
-                let flows = self.dataplane.flows().filter(is_asked).collect();
-                return Ok(Some(Event::FlowSnapshot { request, flows }));
+            Effect::SnapshotFlows => {
+                return Ok(Some(Event::FlowSnapshot(self.dataplane.flows().collect())));
             }
             Effect::Tell(message) => tell(&message),
         }

@@ -13,18 +13,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
+use super::change::{Changes, Outcome};
 use super::network::Network;
 use super::stop::put_back;
 use super::{Daemon, DaemonOptions, Input};
-use crate::engine::config::{Config, Destinations, DvipaRole};
+use crate::engine::config::{Config, Destinations, DvipaRole, DynamicXcf};
 use crate::engine::fact::ReadyRow;
+use crate::engine::links::Link;
 use crate::engine::profile::{self, Style};
 use crate::engine::stack::{Adopted, Event, Placement, Stack, StackOptions};
 use crate::shell::addresses::{Addresses, Repaired};
 use crate::shell::admin::{self, AdminServer};
 use crate::shell::connections::{Connections, Ends};
 use crate::shell::dataplane::{Dataplane, DataplaneOptions};
-use crate::shell::group::{self, Group, GroupEvent, GroupOptions};
+use crate::shell::group::{self, Group, GroupEvent, GroupOptions, KeyRing};
 use crate::shell::listeners::Listeners;
 use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::netlink::Netlink;
@@ -50,6 +52,7 @@ pub(super) struct Sources {
     ends: mpsc::Receiver<Ends>,
     hops: mpsc::Receiver<HopChange>,
     repaired: mpsc::Receiver<Repaired>,
+    changes: mpsc::Receiver<Outcome>,
 }
 
 impl Sources {
@@ -70,6 +73,7 @@ impl Sources {
                 path: change.path,
                 hop: change.hop,
             }),
+            Some(outcome) = self.changes.recv() => Input::Change(outcome),
             Some(repaired) = self.repaired.recv() => Input::AddressRepaired(repaired.address),
             // Every sender lives in a task; when all have ended, only signals and ticks are left.
             else => std::future::pending().await,
@@ -80,21 +84,14 @@ impl Sources {
 impl Daemon {
     /// Checks everything, then takes it into use.
     pub(super) async fn open(options: DaemonOptions) -> anyhow::Result<(Self, Sources)> {
-        let config = read_profile(&options)?;
-        let keys = group::load_keys(&options.keys)?;
-        if !nix::unistd::geteuid().is_root() {
-            bail!(
-                "expected to run as root, found user {}",
-                nix::unistd::geteuid()
-            );
-        }
-        let xcf = config.dynamic_xcf.context(
-            "the profile gives this stack no identity; \
-             add `IPCONFIG DYNAMICXCF address subnet_mask cost_metric`",
-        )?;
-        let netlink = Netlink::open().context("cannot talk to the kernel by netlink")?;
-        let all = shell::links::list(&netlink).await?;
-        let network = Network::choose(&all, xcf, &options)?;
+        let Ready {
+            config,
+            xcf,
+            keys,
+            netlink,
+            all,
+            network,
+        } = Ready::check(&options).await?;
         let held = network.held(&all);
         let (admin_server, admin) = AdminServer::start(&options.run_dir, &options.name)?;
         refuse_taken(&config, &held, &network).await?;
@@ -139,12 +136,14 @@ impl Daemon {
         let (listeners, rows) = Listeners::start(watch_object)?;
         let (connections, ends) = Connections::start(watch_object)?;
         let (next_hops, hops) = NextHops::start(&netlink)?;
+        let (changes, outcomes) = Changes::new()?;
         let began = Instant::now();
+        let instance = since_epoch_ms();
         let stack = StackOptions {
             name: options.name.clone(),
             config,
             xcf_ifindex: network.xcf_link.index,
-            first_revision: since_epoch_ms(),
+            first_revision: instance,
         };
         let placements = adopted.placements.clone();
         let daemon = Self {
@@ -163,6 +162,8 @@ impl Daemon {
             network,
             placements,
             activated: BTreeMap::new(),
+            instance,
+            changes,
             options,
         };
         let sources = Sources {
@@ -172,28 +173,67 @@ impl Daemon {
             ends,
             hops,
             repaired,
+            changes: outcomes,
         };
         Ok((daemon, sources))
     }
 }
 
-/// Reads the profile; explains what is wrong with it on standard error.
-fn read_profile(options: &DaemonOptions) -> anyhow::Result<Config> {
-    let mut files = ProfileFiles::new(options.include_dirs.clone());
-    let loaded = match files.open(&options.profile) {
-        Ok(text) => profile::load(text, &mut files),
-        Err(error) => profile::unreadable(&options.profile.display().to_string(), error),
-    };
-    let is_colourful = std::io::stderr().is_terminal();
-    eprint!(
-        "{}",
-        loaded.text(if is_colourful {
-            Style::Coloured
-        } else {
-            Style::Plain
+/// What a start needs, found and checked.
+struct Ready {
+    config: Config,
+    xcf: DynamicXcf,
+    keys: KeyRing,
+    netlink: Netlink,
+    all: Vec<Link>,
+    network: Network,
+}
+
+impl Ready {
+    async fn check(options: &DaemonOptions) -> anyhow::Result<Self> {
+        let config = load_profile(options)?;
+        let keys = group::load_keys(&options.keys)?;
+        if !nix::unistd::geteuid().is_root() {
+            bail!(
+                "expected to run as root, found user {}",
+                nix::unistd::geteuid()
+            );
+        }
+        let xcf = config.dynamic_xcf.context(
+            "the profile gives this stack no identity; \
+             add `IPCONFIG DYNAMICXCF address subnet_mask cost_metric`",
+        )?;
+        let netlink = Netlink::open().context("cannot talk to the kernel by netlink")?;
+        let all = shell::links::list(&netlink).await?;
+        let network = Network::choose(&all, xcf, options)?;
+        Ok(Self {
+            config,
+            xcf,
+            keys,
+            netlink,
+            all,
+            network,
         })
-    );
-    loaded.config.with_context(|| {
+    }
+}
+
+/// Checks what a start needs, and that it would take over what is in the kernel.
+pub(super) async fn rehearse(options: &DaemonOptions) -> anyhow::Result<()> {
+    Ready::check(options).await?;
+    Dataplane::rehearse(&options.pin_dir.join(&options.name))?;
+    Ok(())
+}
+
+/// Reads the profile; explains what is wrong with it, or unusual, on standard error.
+fn load_profile(options: &DaemonOptions) -> anyhow::Result<Config> {
+    let style = if std::io::stderr().is_terminal() {
+        Style::Coloured
+    } else {
+        Style::Plain
+    };
+    let (config, text) = read_profile(options, style);
+    eprint!("{text}");
+    config.with_context(|| {
         format!(
             "`{}` has errors and nothing of it was applied",
             options.profile.display()
@@ -201,8 +241,19 @@ fn read_profile(options: &DaemonOptions) -> anyhow::Result<Config> {
     })
 }
 
+/// Reads the profile; returns what it says unless it has errors, and what there is to say about it.
+pub(super) fn read_profile(options: &DaemonOptions, style: Style) -> (Option<Config>, String) {
+    let mut files = ProfileFiles::new(options.include_dirs.clone());
+    let loaded = match files.open(&options.profile) {
+        Ok(text) => profile::load(text, &mut files),
+        Err(error) => profile::unreadable(&options.profile.display().to_string(), error),
+    };
+    let text = loaded.text(style);
+    (loaded.config, text)
+}
+
 /// Asks the network whether somebody else has a DVIPA that this stack is going to own.
-async fn refuse_taken(
+pub(super) async fn refuse_taken(
     config: &Config,
     held: &BTreeMap<IpAddr, Placement>,
     network: &Network,
@@ -240,7 +291,7 @@ async fn refuse_taken(
 }
 
 /// Lists where group members may be: the targets of the profile and what the operator named.
-fn seeds(config: &Config, named: &[IpAddr]) -> Vec<IpAddr> {
+pub(super) fn seeds(config: &Config, named: &[IpAddr]) -> Vec<IpAddr> {
     let own = config.dynamic_xcf.map(|xcf| xcf.address);
     let mut seeds = named.to_vec();
     for service in &config.services {

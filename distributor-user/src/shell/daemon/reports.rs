@@ -1,5 +1,7 @@
 //! Answers the admin socket.
 
+use tokio::sync::oneshot;
+
 use super::Daemon;
 use crate::engine::forwarding::{Flow, ServiceKey};
 use crate::engine::report::{
@@ -9,8 +11,11 @@ use crate::shell::admin::{Answer, Request};
 use crate::shell::dataplane::AttachMode;
 
 impl Daemon {
-    pub(super) async fn answer(&mut self, request: Request) -> Answer {
-        match request {
+    /// Answers a request, at once or when what it asks for has been checked.
+    pub(super) async fn answer(&mut self, request: Request, answer: oneshot::Sender<Answer>) {
+        let reply = match request {
+            Request::Reload => return self.begin_reload(Some(answer)),
+            Request::Instance => Answer::Instance(self.instance),
             Request::Netstat(name) => match self.report(name).await {
                 Ok(body) => Answer::Report(Report {
                     stack: self.stack.name().to_owned(),
@@ -19,7 +24,9 @@ impl Daemon {
                 }),
                 Err(error) => Answer::Refused(format!("{error:#}")),
             },
-        }
+        };
+        // Whoever asked may have gone.
+        let _ = answer.send(reply);
     }
 
     async fn report(&mut self, name: ReportName) -> anyhow::Result<Body> {

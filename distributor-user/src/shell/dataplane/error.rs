@@ -50,6 +50,14 @@ pub enum DataplaneError {
         /// Cookie in the pinned settings.
         found: u64,
     },
+    /// The pinned maps are of another version.
+    #[error(
+        "the packet path in `{path}` is of another version and cannot be taken over with its connections: stop the stack cleanly, then start the new program"
+    )]
+    Incompatible {
+        /// The pin directory.
+        path: PathBuf,
+    },
     /// Somebody else's XDP program is on the interface.
     #[error(
         "interface `{interface}` already runs the XDP program `{program}` (id {id}): detach it, or leave out this interface"

@@ -37,6 +37,14 @@ pub(super) fn load(pin_dir: &Path, buckets: u32) -> Result<Ebpf, DataplaneError>
         .map_err(|error| explain(is_not_permitted(&error)).unwrap_or(DataplaneError::Object(error)))
 }
 
+/// Loads the object with maps of its own, as small as they can be, which end with it.
+pub(super) fn load_apart() -> Result<Ebpf, DataplaneError> {
+    let object = objects::built(objects::DISTRIBUTOR).ok_or(DataplaneError::NoObject)?;
+    EbpfLoader::new()
+        .load(object)
+        .map_err(|error| explain(is_not_permitted(&error)).unwrap_or(DataplaneError::Object(error)))
+}
+
 /// Takes a program out of the object, loaded into the kernel.
 pub(super) fn load_program<'a>(
     object: &'a mut Ebpf,

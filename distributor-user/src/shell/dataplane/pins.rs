@@ -29,44 +29,50 @@ pub(super) enum Pins {
     None,
     /// Maps that this program understands and that serve this namespace.
     Adoptable,
-    /// Something else, now removed.
+    /// Something else.
     Stale,
 }
 
-/// Creates the directory, and finds out what is in it.
-pub(super) fn examine(pin_dir: &Path, cookie: u64) -> Result<Pins, DataplaneError> {
+/// Creates the directory, finds out what is in it, and removes what is stale.
+pub(super) fn prepare(pin_dir: &Path, cookie: u64) -> Result<Pins, DataplaneError> {
     create(pin_dir)?;
-    let present = PINNED_MAPS
-        .iter()
-        .filter(|name| pin_dir.join(name).exists());
+    let pins = examine(pin_dir, cookie)?;
+    if pins == Pins::Stale {
+        remove(pin_dir)?;
+        create(pin_dir)?;
+    }
+    Ok(pins)
+}
+
+/// Finds out what is in the directory; changes nothing.
+pub(super) fn examine(pin_dir: &Path, cookie: u64) -> Result<Pins, DataplaneError> {
+    let mut names = PINNED_MAPS.iter();
     let links = links(pin_dir)?;
-    if present.clone().next().is_none() && links.is_empty() {
+    if links.is_empty() && !names.any(|name| pin_dir.join(name).exists()) {
         return Ok(Pins::None);
     }
-    let mut is_adoptable = present.count() == PINNED_MAPS.len();
-    for &(name, kind, key, value, entries) in SHAPES {
-        is_adoptable = is_adoptable && has_shape(pin_dir, name, kind, key, value, entries);
+    let mut shapes = SHAPES.iter();
+    if !shapes.all(|&(name, kind, key, value, entries)| {
+        has_shape(pin_dir, name, kind, key, value, entries)
+    }) {
+        return Ok(Pins::Stale);
     }
-    if is_adoptable {
-        let map = MapData::from_pin(pin_dir.join(abi::map::SETTINGS))
-            .map_err(DataplaneError::map(abi::map::SETTINGS))?;
-        let settings = Shared::<Settings>::map(&map, abi::map::SETTINGS)?;
-        let found = settings[0].netns_cookie.load();
-        if found != cookie && links.iter().any(|link| is_alive(link)) {
-            return Err(DataplaneError::InUse {
-                path: pin_dir.to_owned(),
-                expected: cookie,
-                found,
-            });
-        }
-        is_adoptable = found == cookie && settings[0].abi_version.load() == ABI_VERSION;
+    let map = MapData::from_pin(pin_dir.join(abi::map::SETTINGS))
+        .map_err(DataplaneError::map(abi::map::SETTINGS))?;
+    let settings = Shared::<Settings>::map(&map, abi::map::SETTINGS)?;
+    let found = settings[0].netns_cookie.load();
+    if found != cookie && links.iter().any(|link| is_alive(link)) {
+        return Err(DataplaneError::InUse {
+            path: pin_dir.to_owned(),
+            expected: cookie,
+            found,
+        });
     }
-    if is_adoptable {
-        return Ok(Pins::Adoptable);
+    if found == cookie && settings[0].abi_version.load() == ABI_VERSION {
+        Ok(Pins::Adoptable)
+    } else {
+        Ok(Pins::Stale)
     }
-    remove(pin_dir)?;
-    create(pin_dir)?;
-    Ok(Pins::Stale)
 }
 
 /// Removes every pin of ours and the directory, and the directory above it if that is empty now.

@@ -32,6 +32,8 @@ pub(super) enum Command {
     Published(Arc<Snapshot>),
     /// The stack's addresses are these now; the sockets are those that are new.
     Locals(Vec<LocalAddress>, Sockets),
+    /// Members are looked for at these addresses now.
+    Seeds(Vec<SocketAddr>),
     /// Tell the counters.
     Counters(oneshot::Sender<Vec<(&'static str, u64)>>),
     /// Say goodbye and end.
@@ -202,6 +204,7 @@ impl Driver {
                 // Who asked for it may have gone away since.
                 let _ = answer.send(counters);
             }
+            Command::Seeds(seeds) => self.handle(Input::Seeds(seeds)),
             Command::Locals(..) | Command::Stop(_) => {}
         }
     }

@@ -1,0 +1,76 @@
+//! The running stack that a verb is for.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::Args;
+
+use super::DEFAULT_RUN_DIR;
+use crate::shell::admin::{self, AdminError, Answer, Request};
+
+/// Which stack a verb is for.
+#[derive(Debug, Args)]
+pub(super) struct StackArguments {
+    /// The stack to ask; may be left out where only one runs.
+    #[arg(long)]
+    name: Option<String>,
+    /// Where the daemon keeps its admin socket.
+    #[arg(long, env = "DISTRIBUTOR_RUN_DIR", default_value = DEFAULT_RUN_DIR)]
+    run_dir: PathBuf,
+}
+
+impl StackArguments {
+    /// Finds the stack.
+    pub(super) fn find(&self) -> anyhow::Result<RunningStack> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            None => only_stack(&self.run_dir)?,
+        };
+        let run_dir = self.run_dir.clone();
+        Ok(RunningStack { name, run_dir })
+    }
+}
+
+/// A stack that runs on this host, as far as is known.
+#[derive(Debug)]
+pub(super) struct RunningStack {
+    pub(super) name: String,
+    run_dir: PathBuf,
+}
+
+impl RunningStack {
+    /// Asks the stack's daemon; a refusal is an error.
+    pub(super) fn ask(&self, request: &Request) -> anyhow::Result<Answer> {
+        match self.try_ask(request)? {
+            Answer::Refused(reason) => bail!("`{}` refused: {reason}", self.name),
+            answer @ (Answer::Report(_) | Answer::Done(_) | Answer::Instance(_)) => Ok(answer),
+        }
+    }
+
+    /// Asks the stack's daemon.
+    pub(super) fn try_ask(&self, request: &Request) -> Result<Answer, AdminError> {
+        admin::ask(&self.run_dir, &self.name, request)
+    }
+}
+
+/// The answer to another question than the one that was asked.
+pub(super) fn unexpected(answer: &Answer) -> anyhow::Error {
+    anyhow::anyhow!(
+        "expected the answer of this program's version, found {answer:?}: is another version running?"
+    )
+}
+
+fn only_stack(run_dir: &Path) -> anyhow::Result<String> {
+    let mut stacks = admin::stacks(run_dir);
+    match (stacks.pop(), stacks.is_empty()) {
+        (Some(name), true) => Ok(name),
+        (None, _) => bail!(
+            "no stack runs here: expected an admin socket in `{}`; start `distributor run`",
+            run_dir.display()
+        ),
+        (Some(last), false) => bail!(
+            "several stacks run here ({}, {last}): say which with `--name`",
+            stacks.join(", ")
+        ),
+    }
+}

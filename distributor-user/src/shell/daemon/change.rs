@@ -1,0 +1,170 @@
+//! Changes of a running daemon: another profile, another program.
+//!
+//! What is asked for is read and checked beside the loop, and applied in it:
+//! whole, or not at all. Nothing here ends a connection. One change is under way
+//! at a time; the task that checks it owns nothing of the daemon and may be
+//! dropped.
+
+mod program;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info};
+
+use super::network::Network;
+use super::open::{read_profile, refuse_taken, seeds};
+use super::{Daemon, DaemonOptions};
+use crate::engine::config::Config;
+use crate::engine::profile::Style;
+use crate::engine::stack::{Event, Placement};
+use crate::shell::admin::Answer;
+use program::Program;
+
+/// The changes of one daemon.
+#[derive(Debug)]
+pub(super) struct Changes {
+    outcomes: mpsc::Sender<Outcome>,
+    program: Program,
+    is_under_way: bool,
+}
+
+impl Changes {
+    /// Takes note of the running program; what comes out of the checks arrives at the receiver.
+    pub(super) fn new() -> anyhow::Result<(Self, mpsc::Receiver<Outcome>)> {
+        let (outcomes, receiver) = mpsc::channel(1);
+        let changes = Self {
+            outcomes,
+            program: Program::running()?,
+            is_under_way: false,
+        };
+        Ok((changes, receiver))
+    }
+}
+
+/// What a check came to, and who wants to know.
+#[derive(Debug)]
+pub(in crate::shell) struct Outcome {
+    change: anyhow::Result<Change>,
+    answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+enum Change {
+    /// Apply the configuration; the text is what there is to say about the profile.
+    Apply(Config, String),
+    /// Execute the program anew, which then reads the profile.
+    Execute,
+}
+
+impl Daemon {
+    /// Begins to check what a reload would do.
+    pub(super) fn begin_reload(&mut self, answer: Option<oneshot::Sender<Answer>>) {
+        if std::mem::replace(&mut self.changes.is_under_way, true) {
+            let reason = "another change is being checked; try again when it is done";
+            refuse(answer, reason.to_owned());
+            return;
+        }
+        let check = Check {
+            options: self.options.clone(),
+            running: self.stack.config().clone(),
+            network: self.network.clone(),
+            held: self.placements.clone(),
+            program: self.changes.program.clone(),
+        };
+        let outcomes = self.changes.outcomes.clone();
+        tokio::spawn(async move {
+            let change = check.reload().await;
+            // The daemon may have ended meanwhile.
+            let _ = outcomes.send(Outcome { change, answer }).await;
+        });
+    }
+
+    /// Applies what was checked.
+    pub(super) async fn finish_change(&mut self, outcome: Outcome) {
+        self.changes.is_under_way = false;
+        let Outcome { change, answer } = outcome;
+        match change {
+            Err(reason) => refuse(answer, format!("{reason:#}")),
+            Ok(Change::Apply(config, remarks)) => {
+                let done = if config == *self.stack.config() {
+                    "the profile says what it said before; nothing was changed"
+                } else {
+                    self.group.set_seeds(&seeds(&config, &self.options.seeds));
+                    self.handle(Event::Reconfigured(config)).await;
+                    "the profile was read again and is applied"
+                };
+                info!("{done}");
+                confirm(answer, format!("{remarks}{done}"));
+            }
+            Ok(Change::Execute) => {
+                info!("the program is another one now; it goes on in this one's place");
+                let reason = self.changes.program.execute();
+                refuse(answer, format!("{reason:#}"));
+            }
+        }
+    }
+}
+
+fn refuse(answer: Option<oneshot::Sender<Answer>>, reason: String) {
+    error!("nothing was changed: {reason}");
+    if let Some(answer) = answer {
+        // Whoever asked may have gone.
+        let _ = answer.send(Answer::Refused(reason));
+    }
+}
+
+fn confirm(answer: Option<oneshot::Sender<Answer>>, done: String) {
+    if let Some(answer) = answer {
+        // Whoever asked may have gone.
+        let _ = answer.send(Answer::Done(done));
+    }
+}
+
+/// What a check needs to know; a copy, because it runs beside the loop.
+struct Check {
+    options: DaemonOptions,
+    running: Config,
+    network: Network,
+    held: BTreeMap<IpAddr, Placement>,
+    program: Program,
+}
+
+impl Check {
+    async fn reload(self) -> anyhow::Result<Change> {
+        let options = self.options.clone();
+        let read = move || read_profile(&options, Style::Plain);
+        let (config, text) = tokio::task::spawn_blocking(read)
+            .await
+            .context("the profile was not read to its end")?;
+        let Some(config) = config else {
+            bail!("`{}` has errors\n{text}", self.options.profile.display());
+        };
+        self.examine(&config).await?;
+        if !self.program.is_replaced()? {
+            return Ok(Change::Apply(config, text));
+        }
+        self.program.rehearse().await?;
+        Ok(Change::Execute)
+    }
+
+    /// Checks what a running stack cannot follow.
+    async fn examine(&self, config: &Config) -> anyhow::Result<()> {
+        let spell = |config: &Config| {
+            let xcf = config.dynamic_xcf?;
+            Some(format!("{}/{}", xcf.address, xcf.prefix_len))
+        };
+        let (before, after) = (spell(&self.running), spell(config));
+        ensure!(
+            before == after,
+            "expected DYNAMICXCF {} as before, found {}: it is this stack's identity, by which its \
+             connections are known; stop the stack and start it again to change it",
+            before.as_deref().unwrap_or("nothing"),
+            after.as_deref().unwrap_or("none")
+        );
+        refuse_taken(config, &self.held, &self.network).await
+    }
+}
