@@ -136,9 +136,22 @@ impl Bad<'_> {
 
     fn no_bpffs(&self) {
         let run = self.stack.run_command().expect("a command");
-        let script = format!("umount {} && exec \"$@\"", program::BPFFS);
+        // Of everything that is mounted only `/sys` is made private: in a plain chroot, `/` is no mount.
+        let script = format!(
+            "mount --make-private /sys && umount {} && exec \"$@\"",
+            program::BPFFS
+        );
         let distributor = program::distributor().expect("a program");
-        let starter = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+        let starter = [
+            "unshare",
+            "--mount",
+            "--propagation",
+            "unchanged",
+            "sh",
+            "-c",
+            &script,
+            "sh",
+        ];
         let run = self.through(&run, &starter, &distributor);
         self.refuses(run, &["bpffs", "mount -t bpf"]);
     }

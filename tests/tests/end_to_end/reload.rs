@@ -35,10 +35,7 @@ fn a_broken_profile_leaves_everything_as_it_was() {
     let good = std::fs::read_to_string(front_end.profile()).expect("a profile");
     let target = lab.stack("TCPIP2").xcf_address().to_string();
     for (wrong, reason) in [
-        (
-            good.replace("ENDVIPADYNAMIC", "ENDVIPADYNAMI"),
-            "ENDVIPADYNAMIC",
-        ),
+        (good.replace("VIPADEFINE", "VIPADEFIN3"), "VIPADEFINE"),
         (good.replace(&target, "172.1.1.299"), "172.1.1.299"),
         (good.replace("172.1.1.1 ", "172.1.1.77 "), "identity"),
         (String::new(), "profile"),
