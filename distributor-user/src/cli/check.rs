@@ -126,7 +126,7 @@ fn place_of_xcf(
     arguments: &Check,
 ) -> Option<Diagnostic> {
     let xcf = loaded.config.as_ref()?.dynamic_xcf?;
-    let span = loaded.dynamic_xcf?;
+    let span = loaded.places.dynamic_xcf?;
     let links = match links {
         Ok(links) => links,
         Err(error) => {

@@ -3,23 +3,70 @@
 //! A `Config` exists only for a profile without errors. It contains no text
 //! and no positions; the profile module keeps those.
 
+mod distribution;
+mod dvipa;
+mod ports;
+mod settings;
+
 use std::net::IpAddr;
+
+pub use distribution::{
+    Destination, Destinations, DistMethod, DistOptions, DynamicService, Encapsulation, Processors,
+    Service, Standby, Terms, Tier, TierGroup,
+};
+pub use dvipa::{
+    Dvipa, DvipaOptions, DvipaRole, Ipv6Dvipa, Moveable, RangeMoveable, RangeUse, ServiceManager,
+    VipaRange, VipaRoute,
+};
+pub use ports::{
+    AcknowledgeMode, Enforced, PortOptions, PortProtocol, PortRange, PortReservation, PortShare,
+    PortUser, SmcMode, UnreservedPorts,
+};
+pub use settings::{
+    AdjustMss, GlobalSettings, IpSettings, Ipv6Xcf, Layout, Multipath, SysplexMonitor, XcfSettings,
+};
 
 use serde::{Deserialize, Serialize};
 
 /// Everything that one stack's profile asks for.
+///
+/// What the daemon does not act on yet is here as well: reports show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// `IPCONFIG DYNAMICXCF`: this stack's address inside the group, its identity as a target.
     pub dynamic_xcf: Option<DynamicXcf>,
     /// `IPCONFIG SYSPLEXROUTING`.
     pub sysplex_routing: bool,
+    /// The other settings of `IPCONFIG`.
+    pub ip: IpSettings,
+    /// The settings of `IPCONFIG6`, if it is there.
+    pub ip6: Option<IpSettings>,
+    /// `GLOBALCONFIG`.
+    pub global: GlobalSettings,
     /// `VIPADEFINE` and `VIPABACKUP`, in the order of the profile; no address occurs twice.
     pub dvipas: Vec<Dvipa>,
-    /// `VIPADISTRIBUTE`, one entry per DVIPA × port, in the order of the profile.
+    /// IPv6 addresses of `VIPADEFINE` and `VIPABACKUP`: kept and displayed, never placed yet.
+    pub ipv6_dvipas: Vec<Ipv6Dvipa>,
+    /// `VIPADISTRIBUTE` with `PORT`, one entry per DVIPA × port, in the order of the profile.
     pub services: Vec<Service>,
+    /// `VIPADISTRIBUTE` without `PORT`: ports that servers choose.
+    pub dynamic_services: Vec<DynamicService>,
+    /// `VIPADISTRIBUTE` of IPv6 DVIPAs; kept and displayed, never distributed yet.
+    pub ipv6_services: Vec<Service>,
+    /// The same without `PORT`.
+    pub ipv6_dynamic_services: Vec<DynamicService>,
+    /// `VIPAROUTE`; no DYNAMICXCF address occurs twice.
+    pub routes: Vec<VipaRoute>,
+    /// `VIPARANGE`; no network occurs twice.
+    pub ranges: Vec<VipaRange>,
+    /// `VIPASMPARMS`.
+    pub service_manager: Option<ServiceManager>,
     /// `PORT`, in the order of the profile.
     pub ports: Vec<PortReservation>,
+    /// `PORTRANGE`, in the order of the profile; no two share a port, nor one with `ports`.
+    pub port_ranges: Vec<PortRange>,
+    /// `PORT UNRSV`, in the order of the profile.
+    pub unreserved: Vec<UnreservedPorts>,
 }
 
 /// `DYNAMICXCF address mask cost_metric`.
@@ -31,107 +78,4 @@ pub struct DynamicXcf {
     pub prefix_len: u8,
     /// Cost metric, 0–14; kept and displayed.
     pub cost_metric: u8,
-}
-
-/// One `VIPADEFINE` or `VIPABACKUP` address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dvipa {
-    /// The virtual address.
-    pub address: IpAddr,
-    /// Length of the mask in bits; absent on a passive `VIPABACKUP`.
-    pub prefix_len: Option<u8>,
-    /// Whether this stack defines the address or backs it up.
-    pub role: DvipaRole,
-}
-
-/// What a stack is to a DVIPA by its own profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DvipaRole {
-    /// `VIPADEFINE`: rank 255.
-    Define {
-        /// When the address may move back to its definer.
-        moveable: Moveable,
-    },
-    /// `VIPABACKUP`.
-    Backup {
-        /// 1–254; the highest takes over first.
-        rank: u8,
-        /// Present when coded with `MOVEABLE`: only then may the backup create the address.
-        moveable: Option<Moveable>,
-    },
-}
-
-/// `MOVEABLE IMMEDIATE` or `MOVEABLE WHENIDLE`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Moveable {
-    /// The address moves at once; its connections are forwarded.
-    #[default]
-    Immediate,
-    /// The address moves when its last connection has ended.
-    WhenIdle,
-}
-
-/// One row set of the destination port table: DVIPA × port with its method and targets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Service {
-    /// The DVIPA.
-    pub dvipa: IpAddr,
-    /// TCP port, host order, never 0.
-    pub port: u16,
-    /// `DISTMETHOD`.
-    pub method: DistMethod,
-    /// `DESTIP`.
-    pub destinations: Destinations,
-}
-
-/// `DISTMETHOD`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DistMethod {
-    /// One connection each, in turn, over the ready stacks.
-    RoundRobin,
-}
-
-/// `DESTIP`: the targets of a service by their DYNAMICXCF addresses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Destinations {
-    /// `DESTIP ALL`: every stack of the group with a DYNAMICXCF address, this one included.
-    All,
-    /// The listed addresses, in the order of the profile, 1–32, all distinct.
-    List(Vec<IpAddr>),
-}
-
-/// One entry of a `PORT` statement; understood and displayed, not enforced yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PortReservation {
-    /// Port, host order.
-    pub port: u16,
-    /// `TCP` or `UDP`.
-    pub protocol: PortProtocol,
-    /// Job name, `*`, `OMVS` or `RESERVED`.
-    pub user: String,
-    /// `BIND address`.
-    pub bind: Option<IpAddr>,
-    /// `SHAREPORT` or `SHAREPORTWLM`.
-    pub share: PortShare,
-}
-
-/// The transport protocol of a `PORT` entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PortProtocol {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-/// Whether several listeners may share a port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PortShare {
-    /// One listener only.
-    #[default]
-    No,
-    /// `SHAREPORT`.
-    Shareport,
-    /// `SHAREPORTWLM`.
-    ShareportWlm,
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Config, Destinations, Dvipa, Service};
+use super::config::{Config, Dvipa, Service};
 use super::fact::ReadyRow;
 
 /// Key of [`Definitions`] in the group's slow state, as JSON.
@@ -52,16 +52,5 @@ impl Readiness {
             .iter()
             .find(|row| row.dvipa == dvipa && row.port == port)
             .map_or(0, |row| row.listeners)
-    }
-}
-
-impl Destinations {
-    /// Says whether the stack with this DYNAMICXCF address is among the targets.
-    #[must_use]
-    pub fn include(&self, dynamic_xcf: IpAddr) -> bool {
-        match self {
-            Self::All => true,
-            Self::List(addresses) => addresses.contains(&dynamic_xcf),
-        }
     }
 }

@@ -47,11 +47,7 @@ mod tests {
     use crate::engine::config::{Dvipa, Moveable};
 
     fn with(role: DvipaRole) -> Definitions {
-        let dvipa = Dvipa {
-            address: "10.1.3.10".parse().expect("address"),
-            prefix_len: Some(24),
-            role,
-        };
+        let dvipa = Dvipa::new("10.1.3.10".parse().expect("address"), Some(24), role);
         Definitions {
             dvipas: vec![dvipa],
             ..Definitions::default()

@@ -34,6 +34,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use grammar::{Argument, Choice, Kind, Need, Order, Part, Row, Standing};
 pub use include::{MAX_BYTES, Operand, ReadError, Reader, Text};
 pub use render::{Finding, Style};
+pub use resolve::Places;
 pub use source::{Position, Source, Sources, Span};
 
 use super::config::Config;
@@ -48,15 +49,30 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// The texts that the diagnostics point into, the profile first.
     pub sources: Sources,
-    /// The address of `DYNAMICXCF`, where it is written.
-    pub dynamic_xcf: Option<Span>,
+    /// Where the configuration stands in them.
+    pub places: Places,
 }
 
 /// Reads `profile`, asking `reader` for what it includes.
 pub fn load(profile: Text, reader: &mut dyn Reader) -> Loaded {
+    read(profile, reader, None)
+}
+
+/// Reads `obeyfile` as changes of the configuration `running`, as VARY OBEYFILE does.
+///
+/// The configuration that comes out is the running one with what the text adds, replaces and
+/// deletes; what it does not mention stays. With an error in the text there is none, and nothing
+/// is to be changed. Nothing is compared with the state of the stack: whoever applies the result
+/// takes the difference to `running`.
+pub fn obey(running: &Config, obeyfile: Text, reader: &mut dyn Reader) -> Loaded {
+    read(obeyfile, reader, Some(running))
+}
+
+fn read(text: Text, reader: &mut dyn Reader, running: Option<&Config>) -> Loaded {
     let mut found = Diagnostics::default();
-    let expansion = include::expand(profile, reader, &mut found);
-    let parsed = parser::parse(&expansion.sources, &expansion.words, &mut found);
+    let expansion = include::expand(text, reader, &mut found);
+    let interfaces = running.map(resolve::interfaces).unwrap_or_default();
+    let parsed = parser::parse(&expansion.sources, &expansion.words, interfaces, &mut found);
     if expansion.words.is_empty() && !found.has_error() {
         found.push(
             Diagnostic::error(START, "expected at least one statement, found none").help(
@@ -65,12 +81,12 @@ pub fn load(profile: Text, reader: &mut dyn Reader) -> Loaded {
         );
     }
     let is_incomplete = expansion.is_incomplete || parsed.is_incomplete;
-    let resolved = resolve::resolve(&parsed.nodes, is_incomplete, &mut found);
+    let resolved = resolve::resolve(&parsed.nodes, running, is_incomplete, &mut found);
     Loaded {
         config: (!found.has_error()).then_some(resolved.config),
         diagnostics: found.finish(),
         sources: expansion.sources,
-        dynamic_xcf: resolved.dynamic_xcf,
+        places: resolved.places,
     }
 }
 
@@ -84,7 +100,7 @@ pub fn unreadable(name: &str, error: ReadError) -> Loaded {
         config: None,
         diagnostics: vec![report.help(error.help)],
         sources,
-        dynamic_xcf: None,
+        places: Places::default(),
     }
 }
 

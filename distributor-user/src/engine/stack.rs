@@ -498,7 +498,9 @@ impl Stack {
             return false;
         };
         let mut services = definitions.services.iter();
-        services.any(|service| service.dvipa == dvipa && service.destinations.include(dynamic_xcf))
+        services.any(|service| {
+            service.dvipa == dvipa && service.terms.destinations.include(dynamic_xcf)
+        })
     }
 
     /// Returns the distribution method of one of this stack's services.
@@ -508,7 +510,7 @@ impl Stack {
             .services
             .iter()
             .find(|service| service.dvipa == key.dvipa && service.port == key.port)
-            .map_or(DistMethod::RoundRobin, |service| service.method)
+            .map_or(DistMethod::RoundRobin, |service| service.terms.method)
     }
 
     /// Returns this stack's DYNAMICXCF address.

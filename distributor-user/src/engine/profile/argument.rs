@@ -7,7 +7,7 @@
 mod mask;
 mod ports;
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::diagnostic::Diagnostic;
 use super::grammar::{Argument, Kind};
@@ -55,10 +55,15 @@ impl Reading {
 pub(super) fn resembles(kind: Kind, text: &str) -> bool {
     let digit_first = text.starts_with(|c: char| c.is_ascii_digit());
     match kind {
-        Kind::Address | Kind::Subnet => {
-            digit_first || text.starts_with('.') || text.parse::<Ipv6Addr>().is_ok()
+        Kind::Address
+        | Kind::Ipv6
+        | Kind::AnyAddress
+        | Kind::AddressOrPrefix
+        | Kind::Dvipa
+        | Kind::Subnet => digit_first || text.starts_with('.') || looks_like_ipv6(text),
+        Kind::Mask | Kind::MaskOrInterface => {
+            text.starts_with('/') || dotted(text).is_some_and(looks_like_mask)
         }
-        Kind::Mask => text.starts_with('/') || dotted(text).is_some_and(looks_like_mask),
         Kind::Number(..) => {
             let unsigned = text.trim_start_matches(['-', '+']);
             unsigned.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(['.', ':'])
@@ -68,6 +73,34 @@ pub(super) fn resembles(kind: Kind, text: &str) -> bool {
         }
         Kind::Name(_) => true,
     }
+}
+
+/// Whether `argument`, which may be left out, begins with the first of `words`.
+pub(super) fn comes(argument: &Argument, words: &[Word], sources: &Sources) -> bool {
+    let Some(word) = words.first() else {
+        return false;
+    };
+    let reader = Reader {
+        argument,
+        words,
+        sources,
+    };
+    let is_interface = argument.kind == Kind::MaskOrInterface && reader.is_interface();
+    is_interface || resembles(argument.kind, sources.text(word.span))
+}
+
+/// Whether `text` can be the name of an interface.
+pub(super) fn is_interface_name(text: &str) -> bool {
+    const LONGEST: usize = 16;
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"@#$_".contains(&byte);
+    let digit_first = text.starts_with(|c: char| c.is_ascii_digit());
+    (1..=LONGEST).contains(&text.len()) && !digit_first && text.bytes().all(is_legal)
+}
+
+/// Whether `text` can only be meant as an IPv6 address.
+fn looks_like_ipv6(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_hexdigit() || b":./,".contains(&byte);
+    text.bytes().filter(|&byte| byte == b':').count() > 1 && text.bytes().all(is_part)
 }
 
 /// Reads `argument` at the first of `words`; absent if something else stands there.
@@ -80,8 +113,14 @@ pub(super) fn read(argument: &Argument, words: &[Word], sources: &Sources) -> Op
     let word = words.first()?;
     let text = sources.text(word.span);
     match argument.kind {
-        Kind::Address => reader.address(),
-        Kind::Mask => reader.mask(),
+        Kind::Ipv6 => reader.ipv6(),
+        Kind::AnyAddress | Kind::AddressOrPrefix if looks_like_ipv6(text) => reader.ipv6(),
+        Kind::Address | Kind::AnyAddress | Kind::AddressOrPrefix | Kind::Dvipa => reader.address(),
+        Kind::MaskOrInterface if reader.is_interface() => Some(Reading::given(
+            word.span,
+            Given::Name(text.to_ascii_uppercase()),
+        )),
+        Kind::Mask | Kind::MaskOrInterface => reader.mask(),
         Kind::Subnet => reader.subnet(),
         Kind::Number(least, most) => reader.number(text, word.span, least, most),
         Kind::Ports => reader.ports(text, word.span),
@@ -136,7 +175,7 @@ impl Reader<'_> {
     fn address(&self) -> Option<Reading> {
         let (text, span) = self.text(0)?;
         if let Some(address) = dotted(text) {
-            return Some(Reading::given(span, Given::Address(address)));
+            return Some(Reading::given(span, Given::Address(address.into())));
         }
         if let Some((words, span, address)) = self.broken_address() {
             let written = self.sources.text(span);
@@ -153,7 +192,7 @@ impl Reader<'_> {
                 words,
                 ..Reading::faulty(problem)
             };
-            return Some(reading.meant(span, Given::Address(address)));
+            return Some(reading.meant(span, Given::Address(address.into())));
         }
         if !resembles(Kind::Address, text) {
             return None;
@@ -161,9 +200,50 @@ impl Reader<'_> {
         let problem = self.expected(span, text).help(explain_address(text));
         let reading = Reading::faulty(problem);
         Some(match dotted(text.trim_end_matches(',')) {
-            Some(address) => reading.meant(span, Given::Address(address)),
+            Some(address) => reading.meant(span, Given::Address(address.into())),
             None => reading,
         })
+    }
+
+    fn ipv6(&self) -> Option<Reading> {
+        const LONGEST_PREFIX: u32 = 128;
+        let (text, span) = self.text(0)?;
+        if !resembles(Kind::Ipv6, text) {
+            return None;
+        }
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let Ok(address) = address.parse::<Ipv6Addr>() else {
+            return Some(Reading::faulty(
+                self.expected(span, text).help(explain_address(text)),
+            ));
+        };
+        let reading = Reading::given(span, Given::Address(IpAddr::V6(address)));
+        let Some(bits) = bits else {
+            return Some(reading);
+        };
+        let length = decimal_word(bits).filter(|length| (1..=LONGEST_PREFIX).contains(length));
+        let wants_prefix = matches!(self.argument.kind, Kind::Ipv6 | Kind::AddressOrPrefix);
+        Some(match length.and_then(|length| u8::try_from(length).ok()) {
+            Some(length) if wants_prefix => reading.meant(span, Given::Prefix(length)),
+            Some(_) => Reading::faulty(
+                self.expected(span, text)
+                    .help(format!("write the address alone: `{address}`")),
+            ),
+            None => Reading::faulty(
+                self.expected(span, text)
+                    .help(format!("write `{address}/64`, with a length from 1 to 128")),
+            ),
+        })
+    }
+
+    /// `DVIPA1 2001:db8::1`: the name of an interface in front of an IPv6 address.
+    fn is_interface(&self) -> bool {
+        let name = self.text(0).map_or("", |(text, _)| text);
+        let next = self.text(1).map_or("", |(text, _)| text);
+        is_interface_name(name) && looks_like_ipv6(next)
     }
 
     /// `10.1 .3.10`: words of one line that make an address when joined at their dots.
@@ -223,8 +303,9 @@ impl Reader<'_> {
 /// The help for a word with a system symbol in it.
 pub(super) const SYMBOLS: &str =
     "system symbols such as `&SYSNAME.` are not substituted yet; write their value";
-/// The help for an IPv6 address.
-pub(super) const IPV6: &str = "IPv6 addresses are not supported yet; write an IPv4 address";
+/// The help for an IPv6 address where none can be.
+pub(super) const IPV6: &str = "write an IPv4 address; an IPv6 DVIPA is defined as `VIPADEFINE interface 2001:db8::1` and \
+     named by its interface afterwards";
 
 fn decimal_word(text: &str) -> Option<u32> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -245,6 +326,9 @@ fn explain_address(text: &str) -> String {
         && dotted(address).is_some()
     {
         return format!("write the address alone: `{address}`");
+    }
+    if looks_like_ipv6(text) {
+        return "write an IPv6 address such as `2001:db8::1`".to_owned();
     }
     let parts: Vec<&str> = text.split('.').collect();
     let numbers = parts.iter().all(|part| decimal_word(part).is_some());

@@ -20,6 +20,8 @@ pub struct Row {
     pub example: &'static str,
     /// The z/OS message that says the same as `standing`.
     pub id: Option<&'static str>,
+    /// Whether it is understood, with a warning, after the place where it belongs.
+    pub is_tolerated_late: bool,
 }
 
 /// What this system does with a statement or a keyword.
@@ -33,9 +35,6 @@ pub enum Standing {
     Meaningless(&'static str),
     /// It is not acted on yet, and what it asks for can be done without.
     Unsupported(&'static str),
-    /// It is not acted on yet, and the profile would not do what it says without. The first
-    /// sentence says why, the second what can be written instead.
-    Refused(&'static str, &'static str),
 }
 
 /// One piece of what follows a word, in the order of the syntax.
@@ -137,8 +136,18 @@ impl Argument {
 pub enum Kind {
     /// An IPv4 address.
     Address,
+    /// An IPv6 address, perhaps with `/bits`.
+    Ipv6,
+    /// An address of either family.
+    AnyAddress,
+    /// An IPv4 address, or an IPv6 address, perhaps with `/bits`.
+    AddressOrPrefix,
+    /// An IPv4 address, or the name of an interface for an IPv6 one.
+    Dvipa,
     /// A subnet mask, dotted or `/bits`.
     Mask,
+    /// A subnet mask, or the name of an interface in front of an IPv6 address.
+    MaskOrInterface,
     /// An address and a mask, or `address/bits`.
     Subnet,
     /// A decimal number within bounds.
@@ -160,6 +169,16 @@ impl Row {
             standing: Standing::Supported,
             example: "",
             id: None,
+            is_tolerated_late: false,
+        }
+    }
+
+    /// The same, understood late.
+    #[must_use]
+    pub const fn late(self) -> Self {
+        Self {
+            is_tolerated_late: true,
+            ..self
         }
     }
 

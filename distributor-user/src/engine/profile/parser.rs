@@ -9,6 +9,8 @@ mod misplaced;
 mod missing;
 mod parts;
 
+use std::collections::HashSet;
+
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::grammar::{Part, Row, Standing, find};
 use super::lexer::Word;
@@ -25,7 +27,14 @@ pub(super) struct Parsed {
 }
 
 /// Reads `words` into statements.
-pub(super) fn parse(sources: &Sources, words: &[Word], found: &mut Diagnostics) -> Parsed {
+///
+/// `interfaces` are the names of IPv6 DVIPAs that are known already.
+pub(super) fn parse(
+    sources: &Sources,
+    words: &[Word],
+    interfaces: HashSet<String>,
+    found: &mut Diagnostics,
+) -> Parsed {
     let mut parser = Parser {
         sources,
         words,
@@ -37,6 +46,7 @@ pub(super) fn parse(sources: &Sources, words: &[Word], found: &mut Diagnostics) 
         noted: Vec::new(),
         scans: Vec::new(),
         suggestions: MAX_SUGGESTIONS,
+        interfaces,
         assumed: Vec::new(),
         is_incomplete: false,
     };
@@ -69,6 +79,8 @@ struct Parser<'a> {
     /// Where the ends of blocks were looked for last, one for each kind of block.
     scans: Vec<Scan>,
     suggestions: usize,
+    /// Names of interfaces of IPv6 DVIPAs.
+    interfaces: HashSet<String>,
     /// Words understood though they are missing: the index of the word they belong before.
     assumed: Vec<(usize, &'static str)>,
     is_incomplete: bool,
@@ -180,10 +192,6 @@ impl<'a> Parser<'a> {
             }
             Standing::Unsupported(until) => {
                 Diagnostic::warning(span, format!("`{name}` is not supported yet: {until}"))
-            }
-            Standing::Refused(reason, help) => {
-                let message = format!("`{name}` is not supported yet: {reason}");
-                Diagnostic::error(span, message).help(help)
             }
         };
         report.id = row.id;

@@ -1,42 +1,78 @@
 //! Makes a configuration of statements, and finds what is wrong between them.
 //!
 //! Nothing here reads text. What a statement that was reported as broken would
-//! have said is never missed in another one.
+//! have said is never missed in another one. A profile starts from an empty
+//! configuration, an OBEYFILE from the running one.
 
+mod addresses;
 mod distribute;
 mod dvipa;
 mod method;
+mod ports;
 mod services;
+mod settings;
+mod terms;
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 
-use super::super::config::{Config, DynamicXcf, PortProtocol, PortReservation, PortShare};
+use super::super::config::{Config, DynamicXcf};
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::grammar::Row;
 use super::source::Span;
-use super::table::{ipconfig, port, vipadistribute, vipadynamic};
+use super::table::{globalconfig, ipconfig, port, vipadistribute, vipadynamic};
 use super::tree::Node;
 use dvipa::Defined;
+use ports::Ports;
 use services::Services;
+
+/// Where the statements stand that a configuration is made of.
+///
+/// What an OBEYFILE does not mention has no place.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// The address of `DYNAMICXCF`.
+    pub dynamic_xcf: Option<Span>,
+    /// The address of each VIPADEFINE or VIPABACKUP.
+    pub dvipas: HashMap<IpAddr, Span>,
+    /// The first VIPADISTRIBUTE of each DVIPA.
+    pub distributed: HashMap<IpAddr, Span>,
+    /// Where each DESTIP address that is a stack of the group stands first.
+    pub destinations: HashMap<IpAddr, Span>,
+    /// The address of DYNAMICXCF in each VIPAROUTE.
+    pub routes: HashMap<IpAddr, Span>,
+}
 
 /// What the statements of a profile amount to.
 pub(super) struct Resolved {
     /// Worth something only if nothing was reported as an error.
     pub(super) config: Config,
-    /// Where the address of DYNAMICXCF stands.
-    pub(super) dynamic_xcf: Option<Span>,
+    /// Where it stands.
+    pub(super) places: Places,
 }
 
 /// Resolves `statements`; `is_incomplete` tells that more was there than could be read.
+///
+/// They are added to `running`, if there is one.
 pub(super) fn resolve(
     statements: &[Node],
+    running: Option<&Config>,
     is_incomplete: bool,
     found: &mut Diagnostics,
 ) -> Resolved {
-    let mut resolver = Resolver::new(statements, is_incomplete, found);
+    let mut resolver = Resolver::new(statements, running, is_incomplete, found);
     // VIPADYNAMIC is processed after the ordinary statements, wherever these stand.
+    resolver.each(
+        statements,
+        &globalconfig::GLOBALCONFIG,
+        Resolver::globalconfig,
+    );
     resolver.each(statements, &ipconfig::IPCONFIG, Resolver::ipconfig);
+    resolver.each(statements, &ipconfig::IPCONFIG6, Resolver::ipconfig6);
+    // DELETE makes room for what the same text reserves anew.
+    resolver.each(statements, &port::DELETE, Resolver::delete_ports);
     resolver.each(statements, &port::PORT, Resolver::port);
+    resolver.each(statements, &port::PORTRANGE, Resolver::port_range);
     resolver.each(statements, &vipadynamic::VIPADYNAMIC, Resolver::vipadynamic);
     resolver.check_requirements();
     resolver.finish()
@@ -44,28 +80,41 @@ pub(super) fn resolve(
 
 struct Resolver<'a> {
     found: &'a mut Diagnostics,
+    /// What is made; lists that are looked up stand beside it until the end.
+    config: Config,
+    /// The identity of the running stack, which no OBEYFILE can change.
+    running_xcf: Option<Option<DynamicXcf>>,
+    places: Places,
     /// Something that could have defined DYNAMICXCF was not understood.
     misses_ipconfig: bool,
     /// Something that could have defined a DVIPA was not understood.
     misses_dvipas: bool,
-    dynamic_xcf: Option<(DynamicXcf, Span)>,
-    sysplex_routing: bool,
     no_forwarding: Option<Span>,
-    ports: Vec<PortReservation>,
+    ports: Ports,
     dvipas: Vec<Option<Defined>>,
-    dvipa_index: HashMap<Ipv4Addr, usize>,
+    dvipa_index: HashMap<IpAddr, usize>,
+    /// The addresses of IPv6 DVIPAs by their interfaces.
+    interfaces: HashMap<String, IpAddr>,
     /// Where a DVIPA is defined first, whether or not the resolver has come to it.
-    defined_at: HashMap<Ipv4Addr, Span>,
+    defined_at: HashMap<IpAddr, Span>,
     services: Services,
     /// The first VIPADISTRIBUTE that defines something.
     distributes: Option<Span>,
-    /// Where each DESTIP address stands first.
-    destinations: Vec<(Ipv4Addr, Span)>,
+    /// DESTIP addresses in the order in which they stand first.
+    destinations: Vec<(IpAddr, Span)>,
+    /// Each VIPAROUTE and VIPARANGE, with its place in this text.
+    routed: HashMap<IpAddr, Option<Span>>,
+    ranged: HashMap<(IpAddr, u8), Option<Span>>,
 }
 
 impl<'a> Resolver<'a> {
-    fn new(statements: &[Node], is_incomplete: bool, found: &'a mut Diagnostics) -> Self {
-        let broken = |rows: &[&'static super::grammar::Row]| {
+    fn new(
+        statements: &[Node],
+        running: Option<&Config>,
+        is_incomplete: bool,
+        found: &'a mut Diagnostics,
+    ) -> Self {
+        let broken = |rows: &[&'static Row]| {
             any(statements, &|node| {
                 rows.iter().any(|row| node.is(row)) && node.has_error()
             })
@@ -73,132 +122,61 @@ impl<'a> Resolver<'a> {
         let defines = [&vipadynamic::VIPADEFINE, &vipadynamic::VIPABACKUP];
         let mut defined_at = HashMap::new();
         collect_definitions(statements, &mut defined_at);
-        Self {
+        let mut resolver = Self {
             misses_ipconfig: is_incomplete || broken(&[&ipconfig::IPCONFIG]),
             misses_dvipas: is_incomplete || broken(&defines),
             found,
-            dynamic_xcf: None,
-            sysplex_routing: false,
+            config: Config::default(),
+            running_xcf: None,
+            places: Places::default(),
             no_forwarding: None,
-            ports: Vec::new(),
+            ports: Ports::default(),
             dvipas: Vec::new(),
             dvipa_index: HashMap::new(),
+            interfaces: HashMap::new(),
             defined_at,
             services: Services::default(),
             distributes: None,
             destinations: Vec::new(),
+            routed: HashMap::new(),
+            ranged: HashMap::new(),
+        };
+        if let Some(running) = running {
+            resolver.start_from(running);
         }
+        resolver
+    }
+
+    fn start_from(&mut self, running: &Config) {
+        let mut config = running.clone();
+        self.running_xcf = Some(config.dynamic_xcf);
+        self.ports = Ports::of(&mut config);
+        self.services = Services::of(&mut config);
+        let dvipas = std::mem::take(&mut config.dvipas);
+        let named = std::mem::take(&mut config.ipv6_dvipas);
+        for dvipa in dvipas {
+            self.know(Defined::running(dvipa, None));
+        }
+        for named in named {
+            self.know(Defined::running(named.dvipa, Some(named.interface)));
+        }
+        let routes = config.routes.iter();
+        self.routed = routes.map(|route| (route.dynamic_xcf, None)).collect();
+        let ranges = config.ranges.iter();
+        self.ranged = ranges
+            .map(|range| ((range.network, range.prefix_len), None))
+            .collect();
+        self.config = config;
     }
 
     /// Calls `read` for each statement `row`, those in a wrong place too.
-    fn each(
-        &mut self,
-        nodes: &[Node],
-        row: &'static super::grammar::Row,
-        read: fn(&mut Self, &Node),
-    ) {
+    fn each(&mut self, nodes: &[Node], row: &'static Row, read: fn(&mut Self, &Node)) {
         for node in nodes {
             if node.is(row) {
                 read(self, node);
             } else {
                 self.each(&node.children, row, read);
             }
-        }
-    }
-
-    fn ipconfig(&mut self, node: &Node) {
-        for keyword in &node.children {
-            if keyword.is(&ipconfig::DYNAMICXCF) {
-                self.dynamic_xcf(keyword);
-            } else if keyword.is(&ipconfig::NODYNAMICXCF) {
-                self.dynamic_xcf = None;
-            } else if keyword.is(&ipconfig::SYSPLEXROUTING) {
-                self.sysplex_routing = true;
-            } else if keyword.is(&ipconfig::NOSYSPLEXROUTING) {
-                self.sysplex_routing = false;
-            } else if keyword.is(&ipconfig::NODATAGRAMFWD) {
-                self.no_forwarding = Some(keyword.span);
-            }
-        }
-    }
-
-    fn dynamic_xcf(&mut self, node: &Node) {
-        let Some((address, span)) = node.addresses().next() else {
-            return;
-        };
-        let prefix_len = node.prefix().map(|(bits, _)| bits);
-        if let Some(problem) = dvipa::unusable(address, prefix_len) {
-            self.found.push(
-                Diagnostic::error(
-                    span,
-                    format!("expected the address of a host, found `{address}`, {problem}"),
-                )
-                .id("EZZ0318I")
-                .help("write an address that belongs to this stack alone"),
-            );
-        }
-        let metric = node
-            .number()
-            .and_then(|(metric, _)| u8::try_from(metric).ok());
-        let (Some(prefix_len), Some(cost_metric)) = (prefix_len, metric) else {
-            self.misses_ipconfig = true;
-            return;
-        };
-        let new = DynamicXcf {
-            address: address.into(),
-            prefix_len,
-            cost_metric,
-        };
-        if let Some((old, first)) = self.dynamic_xcf.filter(|(old, _)| *old != new) {
-            self.found.push(
-                Diagnostic::warning(
-                    span,
-                    format!(
-                        "expected one `DYNAMICXCF`, found another; this replaces `{}`",
-                        old.address
-                    ),
-                )
-                .related(first, "the one that is replaced")
-                .help("remove one of them"),
-            );
-        }
-        self.dynamic_xcf = Some((new, span));
-    }
-
-    fn port(&mut self, node: &Node) {
-        for entry in node
-            .children
-            .iter()
-            .filter(|child| child.is(&port::RESERVATION))
-        {
-            let number = entry
-                .number()
-                .and_then(|(number, _)| u16::try_from(number).ok());
-            let (Some(port), Some(user)) = (number, entry.name()) else {
-                continue;
-            };
-            let bind = entry
-                .child(&port::BIND)
-                .and_then(|bind| bind.addresses().next());
-            let is_udp = entry.child(&port::UDP).is_some();
-            self.ports.push(PortReservation {
-                port,
-                protocol: if is_udp {
-                    PortProtocol::Udp
-                } else {
-                    PortProtocol::Tcp
-                },
-                user: user.to_owned(),
-                bind: bind.map(|(address, _)| IpAddr::V4(address)),
-                share: match (
-                    entry.child(&port::SHAREPORT),
-                    entry.child(&port::SHAREPORTWLM),
-                ) {
-                    (_, Some(_)) => PortShare::ShareportWlm,
-                    (Some(_), None) => PortShare::Shareport,
-                    (None, None) => PortShare::No,
-                },
-            });
         }
     }
 
@@ -212,6 +190,12 @@ impl<'a> Resolver<'a> {
                 self.vipadelete(statement);
             } else if statement.is(&vipadistribute::VIPADISTRIBUTE) {
                 self.vipadistribute(statement);
+            } else if statement.is(&vipadynamic::VIPAROUTE) {
+                self.viparoute(statement);
+            } else if statement.is(&vipadynamic::VIPARANGE) {
+                self.viparange(statement);
+            } else if statement.is(&vipadynamic::VIPASMPARMS) {
+                self.vipasmparms(statement);
             }
         }
     }
@@ -223,13 +207,9 @@ impl<'a> Resolver<'a> {
         if self.misses_ipconfig {
             return;
         }
-        let moves = self
-            .dvipas
-            .iter()
-            .flatten()
-            .next()
-            .map(|defined| defined.span);
-        match (self.dynamic_xcf, self.distributes, moves) {
+        let mut defined = self.dvipas.iter().flatten();
+        let moves = defined.find_map(|defined| defined.span);
+        match (self.config.dynamic_xcf, self.distributes, moves) {
             (None, Some(span), _) => self.found.push(
                 Diagnostic::error(
                     span,
@@ -250,7 +230,7 @@ impl<'a> Resolver<'a> {
             ),
             (Some(_), _, _) | (None, None, None) => {}
         }
-        if let (Some(span), false) = (self.distributes, self.sysplex_routing) {
+        if let (Some(span), false) = (self.distributes, self.config.sysplex_routing) {
             self.found.push(
                 Diagnostic::warning(
                     span,
@@ -274,23 +254,33 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn finish(self) -> Resolved {
+    fn finish(mut self) -> Resolved {
+        for defined in self.dvipas.into_iter().flatten() {
+            if let Some(span) = defined.span {
+                self.places.dvipas.insert(defined.dvipa.address, span);
+            }
+            match defined.named() {
+                Ok(named) => self.config.ipv6_dvipas.push(named),
+                Err(dvipa) => self.config.dvipas.push(dvipa),
+            }
+        }
+        self.services.put_into(&mut self.config);
+        self.ports.put_into(&mut self.config);
+        let routed = self.routed.into_iter();
+        self.places.routes = routed
+            .filter_map(|(address, span)| Some((address, span?)))
+            .collect();
         Resolved {
-            dynamic_xcf: self.dynamic_xcf.map(|(_, span)| span),
-            config: Config {
-                dynamic_xcf: self.dynamic_xcf.map(|(xcf, _)| xcf),
-                sysplex_routing: self.sysplex_routing,
-                dvipas: self
-                    .dvipas
-                    .into_iter()
-                    .flatten()
-                    .map(|defined| defined.dvipa)
-                    .collect(),
-                services: self.services.into_list(),
-                ports: self.ports,
-            },
+            config: self.config,
+            places: self.places,
         }
     }
+}
+
+/// The names of the IPv6 DVIPAs of a configuration.
+pub(super) fn interfaces(config: &Config) -> HashSet<String> {
+    let named = config.ipv6_dvipas.iter();
+    named.map(|dvipa| dvipa.interface.clone()).collect()
 }
 
 const XCF_EXAMPLE: &str = "`IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1 255.255.255.0 1`, with an \
@@ -300,7 +290,7 @@ fn any(nodes: &[Node], is: &dyn Fn(&Node) -> bool) -> bool {
     nodes.iter().any(|node| is(node) || any(&node.children, is))
 }
 
-fn collect_definitions(nodes: &[Node], into: &mut HashMap<Ipv4Addr, Span>) {
+fn collect_definitions(nodes: &[Node], into: &mut HashMap<IpAddr, Span>) {
     for node in nodes {
         if node.is(&vipadynamic::VIPADEFINE) || node.is(&vipadynamic::VIPABACKUP) {
             for (address, span) in node.addresses() {

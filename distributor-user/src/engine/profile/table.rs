@@ -23,6 +23,7 @@ pub static STATEMENTS: &[&[&Row]] = &[
         &ipconfig::IPCONFIG6,
         &port::PORT,
         &port::PORTRANGE,
+        &port::DELETE,
         &globalconfig::GLOBALCONFIG,
     ],
     other::SKIPPED,

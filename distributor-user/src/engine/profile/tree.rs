@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows what a statement means.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::grammar::Row;
 use super::source::Span;
@@ -31,7 +31,7 @@ pub(super) struct Value {
 /// What an argument says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Given {
-    Address(Ipv4Addr),
+    Address(IpAddr),
     /// Length of a mask in bits.
     Prefix(u8),
     Number(u32),
@@ -39,6 +39,29 @@ pub(super) enum Given {
     Ports(u16, u16),
     /// In capitals.
     Name(String),
+}
+
+impl Value {
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self.given {
+            Given::Address(address) => Some(address),
+            Given::Prefix(_) | Given::Number(_) | Given::Ports(..) | Given::Name(_) => None,
+        }
+    }
+
+    pub(super) fn ports(&self) -> Option<(u16, u16)> {
+        match self.given {
+            Given::Ports(first, last) => Some((first, last)),
+            Given::Address(_) | Given::Prefix(_) | Given::Number(_) | Given::Name(_) => None,
+        }
+    }
+
+    pub(super) fn name(&self) -> Option<String> {
+        match &self.given {
+            Given::Name(name) => Some(name.clone()),
+            Given::Address(_) | Given::Prefix(_) | Given::Number(_) | Given::Ports(..) => None,
+        }
+    }
 }
 
 impl Node {
@@ -73,7 +96,7 @@ impl Node {
         self.is_broken || self.children.iter().any(Self::has_error)
     }
 
-    pub(super) fn addresses(&self) -> impl Iterator<Item = (Ipv4Addr, Span)> {
+    pub(super) fn addresses(&self) -> impl Iterator<Item = (IpAddr, Span)> {
         self.values.iter().filter_map(|value| match value.given {
             Given::Address(address) => Some((address, value.span)),
             Given::Prefix(_) | Given::Number(_) | Given::Ports(..) | Given::Name(_) => None,
@@ -88,7 +111,11 @@ impl Node {
     }
 
     pub(super) fn number(&self) -> Option<(u32, Span)> {
-        self.values.iter().find_map(|value| match value.given {
+        self.numbers().next()
+    }
+
+    pub(super) fn numbers(&self) -> impl Iterator<Item = (u32, Span)> {
+        self.values.iter().filter_map(|value| match value.given {
             Given::Number(number) => Some((number, value.span)),
             Given::Address(_) | Given::Prefix(_) | Given::Ports(..) | Given::Name(_) => None,
         })
@@ -102,8 +129,12 @@ impl Node {
     }
 
     pub(super) fn name(&self) -> Option<&str> {
+        self.named().map(|(name, _)| name)
+    }
+
+    pub(super) fn named(&self) -> Option<(&str, Span)> {
         self.values.iter().find_map(|value| match &value.given {
-            Given::Name(name) => Some(name.as_str()),
+            Given::Name(name) => Some((name.as_str(), value.span)),
             Given::Address(_) | Given::Prefix(_) | Given::Number(_) | Given::Ports(..) => None,
         })
     }

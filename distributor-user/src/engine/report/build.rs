@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::{Body, VcrtRow, VdptRow, VipadynRow};
-use crate::engine::config::{Config, DistMethod, DvipaRole};
+use crate::engine::config::{Config, DvipaRole};
 use crate::engine::forwarding::{Flow, FlowKey, FlowState, ServiceKey};
 use crate::engine::stack::{Placement, Stack};
 
@@ -128,9 +128,7 @@ pub fn vdpt(stack: &Stack, totals: &Totals, active: &Totals) -> Body {
                 active_connections: count(active),
                 wlm: None,
                 tsr: None,
-                method: match stack.method(*key) {
-                    DistMethod::RoundRobin => "ROUNDROBIN".to_owned(),
-                },
+                method: stack.method(*key).keyword().to_owned(),
             });
         }
     }

@@ -64,14 +64,21 @@ fn vipadcfg(out: &mut String, dvipas: &[Dvipa], services: &[Service]) -> std::fm
         writeln!(out, "  VIPA Distribute:")?;
     }
     for service in services {
-        let destinations: Vec<String> = match &service.destinations {
+        let destinations: Vec<String> = match &service.terms.destinations {
             Destinations::All => vec!["ALL".to_owned()],
-            Destinations::List(list) => list.iter().map(ToString::to_string).collect(),
+            Destinations::List(list) => list
+                .iter()
+                .map(|target| target.address.to_string())
+                .collect(),
         };
         for destination in destinations {
             writeln!(out, "    Dest:      {}..{}", service.dvipa, service.port)?;
             writeln!(out, "      DestXCF: {destination}")?;
-            writeln!(out, "      DistMethod: {}", method_word(service.method))?;
+            writeln!(
+                out,
+                "      DistMethod: {}",
+                method_word(service.terms.method)
+            )?;
             writeln!(out, "      SysPt:   No   TimAff: No    Flg:")?;
         }
     }
@@ -88,7 +95,12 @@ fn spell(moveable: Option<Moveable>) -> &'static str {
 
 fn method_word(method: DistMethod) -> &'static str {
     match method {
+        DistMethod::BaseWlm { .. } => "BaseWLM",
         DistMethod::RoundRobin => "RoundRobin",
+        DistMethod::ServerWlm { .. } => "ServerWLM",
+        DistMethod::WeightedActive => "WeightedActive",
+        DistMethod::HotStandby { .. } => "HotStandby",
+        DistMethod::TargControlled => "TargControlled",
     }
 }
 

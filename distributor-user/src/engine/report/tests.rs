@@ -23,12 +23,8 @@ fn config() -> Config {
         rank: 100,
         moveable: None,
     };
-    let service = |destinations| Service {
-        dvipa: ip("10.1.3.10"),
-        port: 8443,
-        method: DistMethod::RoundRobin,
-        destinations,
-    };
+    let service =
+        |destinations| Service::new(ip("10.1.3.10"), 8443, DistMethod::RoundRobin, destinations);
     Config {
         dynamic_xcf: Some(DynamicXcf {
             address: ip("172.1.1.1"),
@@ -36,18 +32,10 @@ fn config() -> Config {
             cost_metric: 3,
         }),
         dvipas: vec![
-            Dvipa {
-                address: ip("10.1.3.10"),
-                prefix_len: Some(24),
-                role: define,
-            },
-            Dvipa {
-                address: ip("10.1.3.11"),
-                prefix_len: None,
-                role: backup,
-            },
+            Dvipa::new(ip("10.1.3.10"), Some(24), define),
+            Dvipa::new(ip("10.1.3.11"), None, backup),
         ],
-        services: vec![service(Destinations::List(vec![
+        services: vec![service(Destinations::list([
             ip("172.1.1.1"),
             ip("172.1.1.2"),
         ]))],

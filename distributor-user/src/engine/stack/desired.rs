@@ -143,12 +143,12 @@ impl Stack {
         let mut forwarding = Forwarding::default();
         for service in services {
             let key = ServiceKey::of(&service);
-            let rows = self.update_rows(key, &service.destinations);
+            let rows = self.update_rows(key, &service.terms.destinations);
             let eligible: Vec<bool> = rows
                 .iter()
                 .map(|target| self.is_eligible(*target, key))
                 .collect();
-            let ring = selection::ring(service.method, &eligible);
+            let ring = selection::ring(&service.terms, &rows, &eligible);
             for target in &rows {
                 forwarding.targets.insert(*target, self.path_to(*target));
             }
@@ -176,7 +176,7 @@ impl Stack {
     /// Appends the targets that have become known to the rows of a service; none ever moves.
     fn update_rows(&mut self, key: ServiceKey, destinations: &Destinations) -> Vec<IpAddr> {
         let mut targets: Vec<IpAddr> = match destinations {
-            Destinations::List(targets) => targets.clone(),
+            Destinations::List(_) => destinations.addresses().collect(),
             Destinations::All => self
                 .members
                 .values()
@@ -188,9 +188,7 @@ impl Stack {
         targets
             .sort_by_key(|target| (matches!(destinations, Destinations::All)).then_some(*target));
         let rows = self.rows.entry(key).or_default();
-        if let Destinations::List(listed) = destinations {
-            rows.retain(|row| listed.contains(row));
-        }
+        rows.retain(|row| destinations.include(*row));
         for target in targets {
             if !rows.contains(&target) && rows.len() < MAX_ROWS {
                 rows.push(target);

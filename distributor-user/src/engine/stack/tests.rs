@@ -43,18 +43,9 @@ fn front_end(destinations: Destinations) -> Config {
     let role = DvipaRole::Define {
         moveable: Moveable::Immediate,
     };
-    let service = Service {
-        dvipa: vipa(),
-        port: 8443,
-        method: DistMethod::RoundRobin,
-        destinations,
-    };
+    let service = Service::new(vipa(), 8443, DistMethod::RoundRobin, destinations);
     Config {
-        dvipas: vec![Dvipa {
-            address: vipa(),
-            prefix_len: Some(24),
-            role,
-        }],
+        dvipas: vec![Dvipa::new(vipa(), Some(24), role)],
         services: vec![service],
         ..target(1)
     }
@@ -74,7 +65,7 @@ fn stack(name: &str, config: Config, adopted: Adopted) -> Stack {
 fn owner() -> Stack {
     stack(
         "TCPIP",
-        front_end(Destinations::List(vec![xcf(2), xcf(3)])),
+        front_end(Destinations::list([xcf(2), xcf(3)])),
         Adopted::default(),
     )
 }
@@ -336,7 +327,7 @@ fn a_dvipa_that_nobody_wants_here_goes_when_its_last_connection_has_ended() {
         1,
         &Definitions::of(&front_end(Destinations::All)),
     );
-    let elsewhere = Definitions::of(&front_end(Destinations::List(vec![xcf(3)])));
+    let elsewhere = Definitions::of(&front_end(Destinations::list([xcf(3)])));
     join(&mut stack, "TCPIP", 1, &elsewhere);
     let ask = Effect::ListConnections {
         dvipa: vipa(),
@@ -369,7 +360,7 @@ fn an_adopted_packet_path_is_left_alone_until_its_targets_have_reported() {
         forwarding: forwarding.clone(),
         placements: BTreeMap::from([(vipa(), Placement::Owned)]),
     };
-    let config = || front_end(Destinations::List(rows.clone()));
+    let config = || front_end(Destinations::list(rows.clone()));
     let is_untouched = |effects: &[Effect]| {
         !effects
             .iter()

@@ -17,7 +17,7 @@ use super::change::{Changes, Outcome};
 use super::network::Network;
 use super::stop::put_back;
 use super::{Daemon, DaemonOptions, Input};
-use crate::engine::config::{Config, Destinations, DvipaRole, DynamicXcf};
+use crate::engine::config::{Config, DvipaRole, DynamicXcf};
 use crate::engine::fact::ReadyRow;
 use crate::engine::links::Link;
 use crate::engine::profile::{self, Style};
@@ -295,9 +295,8 @@ pub(super) fn seeds(config: &Config, named: &[IpAddr]) -> Vec<IpAddr> {
     let own = config.dynamic_xcf.map(|xcf| xcf.address);
     let mut seeds = named.to_vec();
     for service in &config.services {
-        if let Destinations::List(targets) = &service.destinations {
-            seeds.extend(targets.iter().filter(|target| Some(**target) != own));
-        }
+        let targets = service.terms.destinations.addresses();
+        seeds.extend(targets.filter(|target| Some(*target) != own));
     }
     seeds.sort_unstable();
     seeds.dedup();

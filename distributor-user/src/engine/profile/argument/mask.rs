@@ -1,6 +1,6 @@
 //! Subnet masks, alone and after an address.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::Kind;
@@ -41,8 +41,12 @@ impl Reader<'_> {
     /// Something like an address where a mask is wanted, but not written as one.
     fn faulty_mask(&self, mut reading: Reading, text: &str, span: Span) -> Reading {
         let meant = reading.values.pop().and_then(|value| match value.given {
-            Given::Address(address) => prefix_of(address.to_bits()),
-            Given::Prefix(_) | Given::Number(_) | Given::Ports(..) | Given::Name(_) => None,
+            Given::Address(IpAddr::V4(address)) => prefix_of(address.to_bits()),
+            Given::Address(IpAddr::V6(_))
+            | Given::Prefix(_)
+            | Given::Number(_)
+            | Given::Ports(..)
+            | Given::Name(_) => None,
         });
         if let Some(length) = meant {
             return reading.meant(span, Given::Prefix(length));
@@ -75,7 +79,7 @@ impl Reader<'_> {
             ..Reading::faulty(problem)
         };
         let reading = reading.meant(next_span, Given::Prefix(length));
-        Some(reading.meant(span, Given::Address(address)))
+        Some(reading.meant(span, Given::Address(address.into())))
     }
 
     pub(super) fn subnet(&self) -> Option<Reading> {
@@ -83,7 +87,7 @@ impl Reader<'_> {
         if let Some((address, bits)) = text.split_once('/') {
             let address = dotted(address)?;
             let mask = self.mask_bits(text, bits, span);
-            let mut reading = Reading::given(span, Given::Address(address));
+            let mut reading = Reading::given(span, Given::Address(address.into()));
             reading.values.extend(mask.values);
             reading.problem = mask.problem;
             return Some(reading);

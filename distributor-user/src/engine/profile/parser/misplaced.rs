@@ -118,9 +118,14 @@ impl Parser<'_> {
             }
             None => format!("expected `{name}` earlier in the statement, found it here"),
         };
-        let report = Diagnostic::error(span, message)
-            .id("EZZ0318I")
-            .help(format!("keep the order of `{}`", node.row.usage()));
+        let help = format!("keep the order of `{}`", node.row.usage());
+        if row.is_tolerated_late {
+            let message = format!("{message}; understood all the same");
+            self.found
+                .push(Diagnostic::warning(span, message).id("EZZ0318I").help(help));
+            return;
+        }
+        let report = Diagnostic::error(span, message).id("EZZ0318I").help(help);
         self.error(node, report);
     }
 

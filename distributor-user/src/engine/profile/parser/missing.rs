@@ -1,8 +1,6 @@
 //! Words that are missing: some are understood nevertheless, the others are asked for.
 
-use std::net::Ipv6Addr;
-
-use super::super::argument::{IPV6, SYMBOLS};
+use super::super::argument::SYMBOLS;
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::{Argument, Choice, Kind, Need, Part, Row};
 use super::super::tree::{Given, Node, Value};
@@ -33,17 +31,13 @@ impl Parser<'_> {
         let Some((text, word)) = self.peek() else {
             return;
         };
-        let next = self.words.get(self.at + 1);
-        let ipv6 = next.filter(|next| self.sources.text(next.span).parse::<Ipv6Addr>().is_ok());
-        let mut span = word.span;
-        let help = if let Some(next) = ipv6 {
-            // `VIPADEFINE INTERFACE 2001:db8::1`: the form of an IPv6 DVIPA.
-            span = span.to(next.span);
-            self.at += 1;
-            IPV6.to_owned()
-        } else if text.contains('&') {
+        let span = word.span;
+        let help = if text.contains('&') {
             SYMBOLS.to_owned()
-        } else if wanted.kind == Kind::Address {
+        } else if matches!(
+            wanted.kind,
+            Kind::Address | Kind::AnyAddress | Kind::AddressOrPrefix | Kind::Dvipa
+        ) {
             "write the address itself: names of hosts and interfaces are not looked up".to_owned()
         } else {
             written(node.row, text)

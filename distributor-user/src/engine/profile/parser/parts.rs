@@ -2,7 +2,8 @@
 
 use super::super::argument::{self, resembles};
 use super::super::grammar::{Argument, Choice, Kind, Need, Order, Part, Row, find};
-use super::super::tree::Node;
+use super::super::source::Span;
+use super::super::tree::{Given, Node, Value};
 use super::misplaced::inner_keywords;
 use super::{Parser, is_one};
 
@@ -57,8 +58,7 @@ impl Parser<'_> {
 
     /// Whether the next word can only be meant as `wanted`.
     fn comes(&self, wanted: &Argument) -> bool {
-        self.peek()
-            .is_some_and(|(text, _)| resembles(wanted.kind, text))
+        argument::comes(wanted, &self.words[self.at..], self.sources)
     }
 
     fn argument(&mut self, node: &mut Node, index: usize, wanted: &Argument) {
@@ -72,8 +72,15 @@ impl Parser<'_> {
             if matches!(wanted.kind, Kind::Name(_)) && belongs_elsewhere {
                 return self.missing(node, wanted);
             }
+            if wanted.kind == Kind::Dvipa && self.interfaces.contains(&text.to_ascii_uppercase()) {
+                return self.interface(node, text, word.span);
+            }
             if let Some(reading) = argument::read(wanted, &self.words[self.at..], self.sources) {
                 self.at += reading.words;
+                if wanted.kind == Kind::MaskOrInterface {
+                    self.interfaces
+                        .extend(reading.values.iter().filter_map(Value::name));
+                }
                 node.values.extend(reading.values);
                 if let Some(problem) = reading.problem {
                     self.error(node, problem);
@@ -86,6 +93,9 @@ impl Parser<'_> {
             let earlier = node.row.parts[..index].iter().flat_map(Part::keywords);
             let inner = inner_keywords(node);
             let Some(row) = self.similar(earlier.chain(inner), text) else {
+                if wanted.kind == Kind::Dvipa && argument::is_interface_name(text) {
+                    return self.interface(node, text, word.span);
+                }
                 return self.foreign(node, wanted);
             };
             self.misspelt(node, row, word.span);
@@ -94,8 +104,18 @@ impl Parser<'_> {
         }
     }
 
+    /// The name of an interface stands for its DVIPA.
+    fn interface(&mut self, node: &mut Node, text: &str, span: Span) {
+        self.at += 1;
+        node.values.push(Value {
+            given: Given::Name(text.to_ascii_uppercase()),
+            span,
+        });
+    }
+
     fn list(&mut self, node: &mut Node, index: usize, wanted: &Argument) {
-        let mut is_first = node.addresses().next().is_none() && node.ports().next().is_none();
+        let is_listed = |value: &Value| value.address().is_some() || value.ports().is_some();
+        let mut is_first = !node.values.iter().any(is_listed);
         while is_first || self.comes(wanted) {
             is_first = false;
             self.argument(node, index, wanted);
@@ -185,7 +205,11 @@ fn is_open(row: &'static Row) -> bool {
 
 /// An address where something else is wanted is probably the next argument.
 fn is_other_address(wanted: &Argument, text: &str) -> bool {
-    wanted.kind != Kind::Address && argument::dotted(text).is_some()
+    let takes_address = matches!(
+        wanted.kind,
+        Kind::Address | Kind::AnyAddress | Kind::AddressOrPrefix | Kind::Dvipa
+    );
+    !takes_address && argument::dotted(text).is_some()
 }
 
 /// Whether `text` can begin an `entry`.

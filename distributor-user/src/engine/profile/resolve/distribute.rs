@@ -3,17 +3,18 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::super::super::config::Destinations;
+use super::super::super::config::{Destination, Destinations};
 use super::super::super::links::contains;
 use super::super::diagnostic::Diagnostic;
 use super::super::source::Span;
 use super::super::table::vipadistribute::{
-    ALL, DELETE, DESTINATION, DESTIP, DISTMETHOD, HOTSTANDBY, PORTS,
+    ALL, DELETE, DESTINATION, DESTIP, DISTMETHOD, ENCAP, GRE, HOTSTANDBY, PORTS, TIER1,
 };
 use super::super::tree::Node;
 use super::Resolver;
 use super::dvipa::unusable;
-use super::services::MAX_TARGETS;
+use super::services::{Change, DYNAMIC, MAX_TARGETS};
+use super::terms::{standby, terms, weight};
 
 /// Ports in one statement, as on z/OS.
 const MAX_PORTS: usize = 64;
@@ -25,41 +26,39 @@ impl Resolver<'_> {
             self.distributes.get_or_insert(node.span);
             self.check_method(node);
         }
-        let ports = self.ports(node);
-        let destinations = self.destinations(node);
-        let Some((dvipa, dvipa_span)) = node.addresses().next() else {
+        let ports = self.port_list(node);
+        let destinations = self.targets(node);
+        let Some(dvipa) = self.dvipa(node) else {
             return;
         };
-        if !self.is_dvipa(dvipa.into()) {
-            return self.not_defined(dvipa, dvipa_span);
+        if !is_delete {
+            self.places.distributed.entry(dvipa).or_insert(node.span);
         }
         let Some(destinations) = destinations else {
             return;
         };
+        if !self.is_one_family(node, dvipa) {
+            return;
+        }
+        let mut change = Change::new(terms(node, destinations));
         for (port, span) in ports {
             let done = if is_delete {
-                self.services.take_back(dvipa, port, &destinations)
+                self.services.take_back(dvipa, port, &mut change)
             } else {
-                self.services.add(dvipa, port, &destinations)
+                self.services.add(dvipa, port, &mut change)
             };
             if let Err(refusal) = done {
                 // The other ports of the statement would be refused for the same reason.
-                return self
-                    .found
-                    .push(Diagnostic::error(span, refusal.message).help(refusal.help));
+                let mut report = Diagnostic::error(span, refusal.message).help(refusal.help);
+                report.id = refusal.id;
+                return self.found.push(report);
             }
         }
     }
 
-    fn ports(&mut self, node: &Node) -> Vec<(u16, Span)> {
+    fn port_list(&mut self, node: &Node) -> Vec<(u16, Span)> {
         let Some(list) = node.child(&PORTS) else {
-            if !node.has_error() {
-                self.found.push(
-                    Diagnostic::error(node.span, "expected `PORT` and the ports to distribute, found none")
-                        .help("ports that servers choose are not supported yet: write `PORT 8443`, with yours"),
-                );
-            }
-            return Vec::new();
+            return self.no_ports(node);
         };
         let total: usize = list
             .ports()
@@ -100,7 +99,39 @@ impl Resolver<'_> {
         ports
     }
 
-    fn destinations(&mut self, node: &Node) -> Option<Destinations> {
+    /// Without PORT every port is distributed on which a server binds the DVIPA.
+    fn no_ports(&mut self, node: &Node) -> Vec<(u16, Span)> {
+        if node.has_error() {
+            return Vec::new();
+        }
+        let tier = node.child(&TIER1);
+        let encapsulation = tier.and_then(|tier| tier.child(&GRE).or(tier.child(&ENCAP)));
+        if let Some(encapsulation) = encapsulation {
+            self.found.push(
+                Diagnostic::error(
+                    encapsulation.span,
+                    format!(
+                        "expected `PORT` with `{}`, found none",
+                        encapsulation.row.keyword()
+                    ),
+                )
+                .id("EZZ0783I")
+                .help("write `PORT` and the ports behind the DVIPA"),
+            );
+        } else if node.child(&DELETE).is_none() {
+            self.found.push(
+                Diagnostic::warning(
+                    node.span,
+                    "VIPADISTRIBUTE without `PORT` is not supported yet: nothing is distributed \
+                     for ports that servers choose",
+                )
+                .help("write `PORT 8443`, with the ports to distribute"),
+            );
+        }
+        vec![(DYNAMIC, node.span)]
+    }
+
+    fn targets(&mut self, node: &Node) -> Option<Destinations> {
         let destip = node.child(&DESTIP)?;
         if let Some(all) = destip.child(&ALL) {
             if destip.children.len() > 1 {
@@ -116,9 +147,11 @@ impl Resolver<'_> {
             }
             return Some(Destinations::All);
         }
-        let mut list: Vec<IpAddr> = Vec::new();
-        let mut seen: HashSet<Ipv4Addr> = HashSet::new();
-        for (address, span) in entries(node).filter_map(|entry| entry.addresses().next()) {
+        let tier = node.child(&TIER1);
+        let is_outside = tier.is_some_and(|tier| !tier.children.is_empty());
+        let mut list: Vec<Destination> = Vec::new();
+        let mut seen: HashSet<IpAddr> = HashSet::new();
+        for (entry, address, span) in entries(node).filter_map(addressed) {
             if !seen.insert(address) {
                 let is_hot_standby = node
                     .child(&DISTMETHOD)
@@ -146,22 +179,51 @@ impl Resolver<'_> {
                 );
                 break;
             }
-            self.destinations.push((address, span));
-            list.push(address.into());
+            // Targets behind GRE or ENCAP are no stacks of the group.
+            if !is_outside {
+                let places = &mut self.places.destinations;
+                if let std::collections::hash_map::Entry::Vacant(place) = places.entry(address) {
+                    place.insert(span);
+                    self.destinations.push((address, span));
+                }
+            }
+            list.push(Destination {
+                address,
+                weight: weight(entry),
+                standby: standby(entry),
+            });
         }
         (!list.is_empty()).then_some(Destinations::List(list))
     }
 
+    /// Whether the targets are of the family of the DVIPA; reports the first that is not.
+    fn is_one_family(&mut self, node: &Node, dvipa: IpAddr) -> bool {
+        let other = entries(node)
+            .filter_map(addressed)
+            .find(|(_, address, _)| address.is_ipv4() != dvipa.is_ipv4());
+        let Some((_, address, span)) = other else {
+            return true;
+        };
+        let family = if dvipa.is_ipv4() { "IPv4" } else { "IPv6" };
+        self.found.push(
+            Diagnostic::error(
+                span,
+                format!(
+                    "expected {family} targets of the {family} DVIPA `{dvipa}`, found `{address}`"
+                ),
+            )
+            .id("EZZ0318I")
+            .help("name each target by its DYNAMICXCF address of the same family"),
+        );
+        false
+    }
+
     /// What is wrong with targets only shows when DVIPAs and DYNAMICXCF are known.
     pub(super) fn check_destinations(&mut self) {
-        let xcf = self.dynamic_xcf;
-        let mut outside: Vec<(Ipv4Addr, Span)> = Vec::new();
-        let mut seen = HashSet::new();
+        let xcf = self.config.dynamic_xcf;
+        let mut outside: Vec<(IpAddr, Span)> = Vec::new();
         for (address, span) in std::mem::take(&mut self.destinations) {
-            if !seen.insert(address) {
-                continue;
-            }
-            let problem = if self.is_dvipa(IpAddr::V4(address)) {
+            let problem = if self.is_dvipa(address) {
                 Some("a DVIPA of this profile")
             } else {
                 unusable(address, None)
@@ -174,29 +236,31 @@ impl Resolver<'_> {
                     )
                     .help("DESTIP names target stacks by their `IPCONFIG DYNAMICXCF` addresses"),
                 );
-            } else if xcf
-                .is_some_and(|(xcf, _)| !contains(xcf.address, xcf.prefix_len, address.into()))
-            {
+            } else if xcf.is_some_and(|xcf| {
+                address.is_ipv4() && !contains(xcf.address, xcf.prefix_len, address)
+            }) {
                 outside.push((address, span));
             }
         }
-        let (Some((xcf, xcf_span)), Some(&(first, span))) = (xcf, outside.first()) else {
+        let (Some(xcf), Some(&(first, span))) = (xcf, outside.first()) else {
             return;
         };
         let others = match outside.len() - 1 {
             0 => String::new(),
             others => format!(" and {others} more"),
         };
-        self.found.push(
-            Diagnostic::warning(
-                span,
-                format!(
-                    "expected targets in the DYNAMICXCF network of this stack, found `{first}`{others} outside"
-                ),
-            )
-            .related(xcf_span, format!("the network is {}", network(xcf.address, xcf.prefix_len)))
-            .help("DYNAMICXCF and DESTIP mean the same network on every stack: correct one of them"),
-        );
+        let network = network(xcf.address, xcf.prefix_len);
+        let report = Diagnostic::warning(
+            span,
+            format!(
+                "expected targets in the DYNAMICXCF network of this stack, found `{first}`{others} outside"
+            ),
+        )
+        .help("DYNAMICXCF and DESTIP mean the same network on every stack: correct one of them");
+        self.found.push(match self.places.dynamic_xcf {
+            Some(place) => report.related(place, format!("the network is {network}")),
+            None => report,
+        });
     }
 }
 
@@ -206,14 +270,27 @@ pub(super) fn entries(node: &Node) -> impl Iterator<Item = &Node> {
     children.filter(|child| child.is(&DESTINATION))
 }
 
-fn masked(address: Ipv4Addr, prefix_len: u8) -> Ipv4Addr {
-    let host = u32::MAX.checked_shr(u32::from(prefix_len)).unwrap_or(0);
-    Ipv4Addr::from_bits(address.to_bits() & !host)
+fn addressed(entry: &Node) -> Option<(&Node, IpAddr, Span)> {
+    let (address, span) = entry.addresses().next()?;
+    Some((entry, address, span))
 }
 
-fn network(address: IpAddr, prefix_len: u8) -> String {
+/// The address of the network that `address` is in.
+pub(super) fn masked(address: IpAddr, prefix_len: u8) -> IpAddr {
+    let length = u32::from(prefix_len);
     match address {
-        IpAddr::V4(address) => format!("{}/{prefix_len}", masked(address, prefix_len)),
-        IpAddr::V6(address) => format!("{address}/{prefix_len}"),
+        IpAddr::V4(address) => {
+            let host = u32::MAX.checked_shr(length).unwrap_or(0);
+            Ipv4Addr::from_bits(address.to_bits() & !host).into()
+        }
+        IpAddr::V6(address) => {
+            let host = u128::MAX.checked_shr(length).unwrap_or(0);
+            std::net::Ipv6Addr::from_bits(address.to_bits() & !host).into()
+        }
     }
+}
+
+/// `address/bits` of the network that `address` is in.
+pub(in super::super) fn network(address: IpAddr, prefix_len: u8) -> String {
+    format!("{}/{prefix_len}", masked(address, prefix_len))
 }

@@ -1,11 +1,13 @@
 //! VIPADEFINE, VIPABACKUP and VIPADELETE.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use super::super::super::config::{Dvipa, DvipaRole, Moveable};
+use super::super::super::config::{Dvipa, DvipaOptions, DvipaRole, Ipv6Dvipa, Moveable, Tier};
 use super::super::diagnostic::Diagnostic;
 use super::super::source::Span;
-use super::super::table::vipadynamic::{MOVEABLE, WHENIDLE};
+use super::super::table::vipadynamic::{
+    CPCSCOPE, MOVEABLE, SERVICEMGR, TIER1_DVIPA, TIER2_DVIPA, WHENIDLE,
+};
 use super::super::tree::Node;
 use super::Resolver;
 
@@ -15,7 +17,27 @@ const MAX_DVIPAS: usize = 1024;
 /// A DVIPA with the place that defines it.
 pub(super) struct Defined {
     pub(super) dvipa: Dvipa,
-    pub(super) span: Span,
+    /// The name of an IPv6 DVIPA.
+    interface: Option<String>,
+    /// Absent for one of the running configuration.
+    pub(super) span: Option<Span>,
+}
+
+impl Defined {
+    pub(super) fn running(dvipa: Dvipa, interface: Option<String>) -> Self {
+        Self {
+            dvipa,
+            interface,
+            span: None,
+        }
+    }
+
+    /// The DVIPA with its name, if it has one.
+    pub(super) fn named(self) -> Result<Ipv6Dvipa, Dvipa> {
+        let dvipa = self.dvipa;
+        let name = self.interface.ok_or(dvipa);
+        name.map(|interface| Ipv6Dvipa { interface, dvipa })
+    }
 }
 
 impl Resolver<'_> {
@@ -44,21 +66,32 @@ impl Resolver<'_> {
         let Some((address, _)) = node.addresses().next() else {
             return;
         };
-        match (moveable, node.prefix()) {
-            (Some(_), None) if !node.is_broken => self.found.push(
+        let (mask, example) = match node.name() {
+            Some(name) => (
+                node.prefix().filter(|_| moveable.is_none()),
+                format!("VIPABACKUP MOVEABLE IMMEDIATE {name} {address}"),
+            ),
+            None => (
+                node.prefix(),
+                format!("VIPABACKUP MOVEABLE IMMEDIATE 255.255.255.0 {address}"),
+            ),
+        };
+        match (moveable, mask) {
+            (Some(_), None) if !node.is_broken && address.is_ipv4() => self.found.push(
                 Diagnostic::error(
                     node.span,
                     format!("expected a subnet mask before `{address}`, found none"),
                 )
                 .id("EZZ0312I")
-                .help(format!(
-                    "with MOVEABLE write `VIPABACKUP MOVEABLE IMMEDIATE 255.255.255.0 {address}`"
-                )),
+                .help(format!("with MOVEABLE write `{example}`")),
             ),
             (None, Some((_, span))) => self.found.push(
-                Diagnostic::error(span, "expected `MOVEABLE` before the subnet mask, found none")
-                    .id("EZZ0312I")
-                    .help("write `MOVEABLE IMMEDIATE` before the mask, or remove the mask"),
+                Diagnostic::error(
+                    span,
+                    "expected `MOVEABLE` before the subnet mask, found none",
+                )
+                .id("EZZ0312I")
+                .help("write `MOVEABLE IMMEDIATE` before the mask, or remove the mask"),
             ),
             (None, None) if !node.is_broken => self.found.push(
                 Diagnostic::warning(
@@ -67,7 +100,7 @@ impl Resolver<'_> {
                 )
                 .help(format!(
                     "if it starts before the stack that defines the address, nobody has it; to let \
-                     it create the address write `VIPABACKUP MOVEABLE IMMEDIATE 255.255.255.0 {address}`"
+                     it create the address write `{example}`"
                 )),
             ),
             _ => {}
@@ -76,6 +109,7 @@ impl Resolver<'_> {
 
     fn define(&mut self, node: &Node, role: DvipaRole) {
         let prefix_len = node.prefix().map(|(bits, _)| bits);
+        let interface = self.check_family(node);
         for (address, span) in node.addresses() {
             if let Some(problem) = unusable(address, prefix_len) {
                 self.found.push(
@@ -89,17 +123,29 @@ impl Resolver<'_> {
                     .help("write an address that clients can connect to and no host has"),
                 );
             }
+            let defined = Defined {
+                dvipa: Dvipa {
+                    address,
+                    prefix_len,
+                    role,
+                    options: options(node),
+                },
+                interface: interface.map(ToOwned::to_owned),
+                span: Some(span),
+            };
             if let Some(known) = self.dvipa_index.get(&address).copied() {
-                let first = self.dvipas[known].as_ref().map(|defined| defined.span);
-                let report = Diagnostic::error(
-                    span,
-                    format!("expected one VIPADEFINE or VIPABACKUP of `{address}`, found another"),
-                )
-                .help("remove one of them, or write VIPADELETE of the address between them");
-                self.found.push(match first {
-                    Some(first) => report.related(first, "the first one"),
-                    None => report,
-                });
+                self.define_again(known, defined, span);
+                continue;
+            }
+            if let Some(other) = interface.and_then(|name| self.interfaces.get(name)) {
+                self.found.push(
+                    Diagnostic::error(
+                        span,
+                        format!("expected one address of an interface, found `{address}` besides `{other}`"),
+                    )
+                    .id("EZZ9654I")
+                    .help("give each IPv6 DVIPA an interface name of its own"),
+                );
                 continue;
             }
             if self.dvipa_index.len() == MAX_DVIPAS {
@@ -113,31 +159,198 @@ impl Resolver<'_> {
                 self.misses_dvipas = true;
                 return;
             }
-            self.dvipa_index.insert(address, self.dvipas.len());
-            self.dvipas.push(Some(Defined {
-                dvipa: Dvipa {
-                    address: address.into(),
-                    prefix_len,
-                    role,
-                },
-                span,
-            }));
+            self.know(defined);
         }
     }
 
-    pub(super) fn vipadelete(&mut self, node: &Node) {
-        for (address, span) in node.addresses() {
-            let Some(known) = self.dvipa_index.remove(&address) else {
-                self.not_defined(address, span);
-                continue;
+    pub(super) fn know(&mut self, defined: Defined) {
+        let address = defined.dvipa.address;
+        if let Some(interface) = &defined.interface {
+            self.interfaces.insert(interface.clone(), address);
+        }
+        self.dvipa_index.insert(address, self.dvipas.len());
+        self.dvipas.push(Some(defined));
+    }
+
+    /// A DVIPA that is there: twice in one text is an error, in an OBEYFILE its options change.
+    fn define_again(&mut self, known: usize, new: Defined, span: Span) {
+        let Some(old) = self.dvipas[known].as_ref() else {
+            return;
+        };
+        let address = new.dvipa.address;
+        let is_definition = |role| matches!(role, DvipaRole::Define { .. });
+        let scope = |options: DvipaOptions| (options.tier, options.is_cpc_scope);
+        let report = if let Some(first) = old.span {
+            Diagnostic::error(
+                span,
+                format!("expected one VIPADEFINE or VIPABACKUP of `{address}`, found another"),
+            )
+            .related(first, "the first one")
+            .help("remove one of them, or write VIPADELETE of the address between them")
+        } else if is_definition(old.dvipa.role) != is_definition(new.dvipa.role) {
+            let (is, wanted) = if is_definition(old.dvipa.role) {
+                ("VIPADEFINE", "VIPABACKUP")
+            } else {
+                ("VIPABACKUP", "VIPADEFINE")
             };
-            self.dvipas[known] = None;
-            self.services.remove(address);
+            Diagnostic::error(
+                span,
+                format!(
+                    "expected `{is}` of `{address}` as in the running profile, found `{wanted}`"
+                ),
+            )
+            .help(format!("write `VIPADELETE {address}` before it"))
+        } else if scope(old.dvipa.options) != scope(new.dvipa.options) {
+            Diagnostic::error(
+                span,
+                format!("expected the tier and scope that `{address}` has already, found others"),
+            )
+            .help(format!("write `VIPADELETE {address}` before it"))
+        } else if old.interface != new.interface {
+            Diagnostic::error(
+                span,
+                format!("expected the interface that `{address}` has already, found another"),
+            )
+            .id("EZZ9654I")
+            .help("write VIPADELETE of the interface before it")
+        } else {
+            self.dvipas[known] = Some(new);
+            return;
+        };
+        self.found.push(report);
+    }
+
+    /// IPv4 DVIPAs have a mask, IPv6 DVIPAs an interface; returns its name.
+    fn check_family<'n>(&mut self, node: &'n Node) -> Option<&'n str> {
+        let named = node.named();
+        let mut addresses = node.addresses();
+        let problem = match (named, addresses.next()) {
+            (Some((name, span)), Some((IpAddr::V4(address), _))) => Diagnostic::error(
+                span,
+                format!("expected a subnet mask before `{address}`, found the interface `{name}`"),
+            )
+            .id("EZZ0318I")
+            .help("an interface name belongs to an IPv6 address, one in each statement"),
+            (None, Some((IpAddr::V6(address), span))) => Diagnostic::error(
+                span,
+                format!("expected an interface name before `{address}`, found none"),
+            )
+            .id("EZZ9654I")
+            .help(format!(
+                "write `VIPADEFINE DVIPA1 {address}`, without a mask"
+            )),
+            (Some(_), Some((IpAddr::V6(_), _))) => {
+                return self.check_ipv6(node);
+            }
+            (None, Some((IpAddr::V4(_), _))) => {
+                let other = addresses.find(|(address, _)| address.is_ipv6());
+                let (address, span) = other?;
+                Diagnostic::error(
+                    span,
+                    format!("expected IPv4 addresses after a subnet mask, found `{address}`"),
+                )
+                .id("EZZ0318I")
+                .help("write a statement of its own, with an interface name")
+            }
+            (_, None) => return named.map(|(name, _)| name),
+        };
+        self.found.push(problem);
+        None
+    }
+
+    fn check_ipv6<'n>(&mut self, node: &'n Node) -> Option<&'n str> {
+        let (name, span) = node.named()?;
+        let mut refuse = |span, message: String, help: &str| {
+            let report = Diagnostic::error(span, message).id("EZZ9654I");
+            self.found.push(report.help(help));
+        };
+        if let Some((address, span)) = node.addresses().nth(1) {
+            refuse(
+                span,
+                format!("expected one address of the interface `{name}`, found `{address}` too"),
+                "write a statement for each IPv6 DVIPA",
+            );
+        }
+        let idle = node
+            .child(&MOVEABLE)
+            .and_then(|moves| moves.child(&WHENIDLE));
+        if let Some(idle) = idle {
+            refuse(
+                idle.span,
+                "expected `IMMEDIATE` for an IPv6 DVIPA, found `WHENIDLE`".to_owned(),
+                "write `MOVEABLE IMMEDIATE`",
+            );
+        }
+        if let Some(managed) = node.child(&SERVICEMGR) {
+            refuse(
+                managed.span,
+                "expected no `SERVICEMGR` for an IPv6 DVIPA, found it".to_owned(),
+                "remove it",
+            );
+        }
+        let message =
+            format!("`{name}` is not supported yet: no IPv6 address is placed or distributed");
+        self.found.push(Diagnostic::warning(span, message));
+        Some(name)
+    }
+
+    pub(super) fn vipadelete(&mut self, node: &Node) {
+        if let Some((name, span)) = node.named() {
+            match self.interfaces.get(name).copied() {
+                Some(address) => self.forget(address, span),
+                None => self.no_such_interface(name, span),
+            }
+        }
+        for (address, span) in node.addresses() {
+            self.forget(address, span);
+        }
+    }
+
+    fn forget(&mut self, address: IpAddr, span: Span) {
+        let Some(known) = self.dvipa_index.remove(&address) else {
+            return self.not_defined(address, span);
+        };
+        if let Some(interface) = self.dvipas[known].take().and_then(|old| old.interface) {
+            self.interfaces.remove(&interface);
+        }
+        self.services.remove(address);
+    }
+
+    /// The DVIPA that a statement names, by address or interface; reports it if there is none.
+    pub(super) fn dvipa(&mut self, node: &Node) -> Option<IpAddr> {
+        if let Some((name, span)) = node.named() {
+            let address = self.interfaces.get(name).copied();
+            if address.is_none() {
+                self.no_such_interface(name, span);
+            }
+            return address;
+        }
+        let (address, span) = node.addresses().next()?;
+        if self.dvipa_index.contains_key(&address) {
+            return Some(address);
+        }
+        self.not_defined(address, span);
+        None
+    }
+
+    fn no_such_interface(&mut self, name: &str, span: Span) {
+        if !self.misses_dvipas {
+            self.found.push(
+                Diagnostic::error(
+                    span,
+                    format!(
+                        "expected a DVIPA that is defined before, found the interface `{name}`"
+                    ),
+                )
+                .help(format!(
+                    "write `VIPADEFINE {name} 2001:db8::1` (or VIPABACKUP) before it"
+                )),
+            );
         }
     }
 
     /// Reports a DVIPA that nothing before this place defines.
-    pub(super) fn not_defined(&mut self, address: Ipv4Addr, span: Span) {
+    fn not_defined(&mut self, address: IpAddr, span: Span) {
         let report = Diagnostic::error(
             span,
             format!("expected a DVIPA that is defined before, found `{address}`"),
@@ -159,32 +372,34 @@ impl Resolver<'_> {
     }
 
     pub(super) fn check_dvipas_against_xcf(&mut self) {
-        let Some((xcf, xcf_span)) = self.dynamic_xcf else {
+        let Some(xcf) = self.config.dynamic_xcf else {
             return;
         };
-        for defined in self.dvipas.iter().flatten() {
-            if defined.dvipa.address == xcf.address {
-                self.found.push(
-                    Diagnostic::error(
-                        defined.span,
-                        format!(
-                            "expected an address of its own as DVIPA, found the DYNAMICXCF address `{}`",
-                            xcf.address
-                        ),
-                    )
-                    .related(xcf_span, "this stack's address inside the group")
-                    .help("a DVIPA moves, the DYNAMICXCF address stays: write two addresses"),
-                );
-            }
-        }
+        let known = self.dvipa_index.get(&xcf.address);
+        let Some(defined) = known.and_then(|&known| self.dvipas[known].as_ref()) else {
+            return;
+        };
+        // One of the two stands in this text: the running configuration has been checked.
+        let Some(span) = defined.span.or(self.places.dynamic_xcf) else {
+            return;
+        };
+        let report = Diagnostic::error(
+            span,
+            format!(
+                "expected an address of its own as DVIPA, found the DYNAMICXCF address `{}`",
+                xcf.address
+            ),
+        )
+        .help("a DVIPA moves, the DYNAMICXCF address stays: write two addresses");
+        self.found.push(match self.places.dynamic_xcf {
+            Some(xcf) => report.related(xcf, "this stack's address inside the group"),
+            None => report,
+        });
     }
 
     /// Whether `address` is a DVIPA of this profile at present.
     pub(super) fn is_dvipa(&self, address: IpAddr) -> bool {
-        match address {
-            IpAddr::V4(address) => self.dvipa_index.contains_key(&address),
-            IpAddr::V6(_) => false,
-        }
+        self.dvipa_index.contains_key(&address)
     }
 }
 
@@ -196,8 +411,34 @@ fn moveable(node: &Node) -> Option<Moveable> {
     })
 }
 
+fn options(node: &Node) -> DvipaOptions {
+    let has = |row| node.child(row).is_some();
+    DvipaOptions {
+        tier: match (has(&TIER1_DVIPA), has(&TIER2_DVIPA)) {
+            (true, _) => Some(Tier::One),
+            (false, true) => Some(Tier::Two),
+            (false, false) => None,
+        },
+        is_cpc_scope: has(&CPCSCOPE),
+        is_service_managed: has(&SERVICEMGR),
+    }
+}
+
 /// Why no host can have `address`.
-pub(super) fn unusable(address: Ipv4Addr, prefix_len: Option<u8>) -> Option<&'static str> {
+pub(super) fn unusable(address: IpAddr, prefix_len: Option<u8>) -> Option<&'static str> {
+    let address = match address {
+        IpAddr::V4(address) => address,
+        IpAddr::V6(address) if address.is_multicast() => return Some("a multicast address"),
+        IpAddr::V6(address) if address.is_loopback() => return Some("a loopback address"),
+        IpAddr::V6(address) if address.is_unspecified() => return Some("which names no host"),
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            return Some("which is valid on one link only");
+        }
+        IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => {
+            return Some("which stands for an IPv4 address");
+        }
+        IpAddr::V6(_) => return None,
+    };
     match address.octets() {
         [0, ..] => return Some("which names no host"),
         [127, ..] => return Some("a loopback address"),

@@ -1,9 +1,11 @@
 //! Whether the method of a VIPADISTRIBUTE and what refines it go together.
 
 use super::super::diagnostic::Diagnostic;
+use super::super::grammar::Row;
 use super::super::table::vipadistribute::{
-    ALL, AUTOSWITCHBACK, BACKUP, DESTIP, DISTMETHOD, HEALTHSWITCH, HOTSTANDBY, NOAUTOSWITCHBACK,
-    NOHEALTHSWITCH, PREFERRED, TIMEDAFFINITY, WEIGHT, WEIGHTEDACTIVE,
+    ALL, AUTOSWITCHBACK, BACKUP, BASEWLM, DESTIP, DISTMETHOD, ENCAP, GRE, HEALTHSWITCH, HOTSTANDBY,
+    ILWEIGHTING, NOAUTOSWITCHBACK, NOHEALTHSWITCH, PREFERRED, PROCTYPE, PROCXCOST, SERVERWLM,
+    TARGCONTROLLED, TIER1, TIMEDAFFINITY, WEIGHT, WEIGHTEDACTIVE,
 };
 use super::super::tree::Node;
 use super::Resolver;
@@ -17,11 +19,12 @@ impl Resolver<'_> {
         let method = node.child(&DISTMETHOD);
         if method.is_none() && !node.has_error() {
             self.found.push(
-                Diagnostic::error(
+                Diagnostic::warning(
                     node.span,
-                    "expected `DISTMETHOD ROUNDROBIN`, found no method, which means `BASEWLM`",
+                    "`BASEWLM`, which is understood without `DISTMETHOD`, is not supported yet: \
+                     connections are handed out in turn",
                 )
-                .help("`BASEWLM` is not supported yet: write `DISTMETHOD ROUNDROBIN`"),
+                .help("write `DISTMETHOD ROUNDROBIN` if that is what you want"),
             );
         }
         let is_method = |row| method.is_some_and(|method| method.child(row).is_some());
@@ -44,13 +47,104 @@ impl Resolver<'_> {
                 .help("`WEIGHT` belongs to `DISTMETHOD WEIGHTEDACTIVE`; remove it"),
             );
         }
+        let is_base = method.is_none() || is_method(&BASEWLM);
+        if !is_base {
+            self.only_with(node, &PROCTYPE, "BASEWLM");
+        }
+        if !is_method(&SERVERWLM) {
+            self.only_with(node, &PROCXCOST, "SERVERWLM");
+            self.only_with(node, &ILWEIGHTING, "SERVERWLM");
+        }
+        for refined in [&PROCTYPE, &PROCXCOST] {
+            let refined = node.child(refined);
+            if let Some(refined) = refined.filter(|one| one.children.is_empty() && !one.is_broken) {
+                let name = refined.row.keyword();
+                self.found.push(
+                    Diagnostic::error(
+                        refined.span,
+                        format!("expected numbers after `{name}`, found none"),
+                    )
+                    .id("EZZ0312I")
+                    .help(format!("write `{}`", refined.row.usage())),
+                );
+            }
+        }
+        self.check_encapsulation(node, is_base || is_method(&SERVERWLM));
         if let Some((1.., span)) = node.child(&TIMEDAFFINITY).and_then(Node::number) {
+            self.found.push(
+                Diagnostic::warning(
+                    span,
+                    "`TIMEDAFFINITY` is not supported yet: a client may reach another target each time",
+                )
+                .help("remove it, or write `TIMEDAFFINITY 0`, if that does not matter"),
+            );
+        }
+    }
+
+    fn only_with(&mut self, node: &Node, row: &'static Row, method: &str) {
+        let Some(keyword) = node.child(row) else {
+            return;
+        };
+        let name = keyword.row.keyword();
+        self.found.push(
+            Diagnostic::error(
+                keyword.span,
+                format!("expected `{name}` only with `DISTMETHOD {method}`, found it without"),
+            )
+            .id("EZZ0318I")
+            .help(format!("remove `{name}`")),
+        );
+    }
+
+    /// Weights of z/OS systems exist only inside the group, those of targets only outside.
+    fn check_encapsulation(&mut self, node: &Node, is_wlm: bool) {
+        let tier = node.child(&TIER1);
+        let outside = tier.and_then(|tier| tier.child(&GRE).or(tier.child(&ENCAP)));
+        let method = node.child(&DISTMETHOD);
+        let controlled = method.and_then(|method| method.child(&TARGCONTROLLED));
+        let refusal = match (outside, controlled) {
+            (None, Some(controlled)) => Some((
+                controlled.span,
+                "expected `TARGCONTROLLED` only with `TIER1` and `GRE` or `ENCAP`, found it without"
+                    .to_owned(),
+                "choose another method, or write `TIER1 groupname GRE`",
+            )),
+            (Some(outside), _) if is_wlm => Some((
+                outside.span,
+                format!(
+                    "expected a method without weights of z/OS with `{}`, found `BASEWLM` or \
+                     `SERVERWLM`",
+                    outside.row.keyword()
+                ),
+                "write `DISTMETHOD ROUNDROBIN`, `WEIGHTEDACTIVE` or `TARGCONTROLLED`",
+            )),
+            (None | Some(_), _) => None,
+        };
+        if let Some((span, message, help)) = refusal {
+            let report = Diagnostic::error(span, message).id("EZZ0318I");
+            self.found.push(report.help(help));
+        }
+        let Some(outside) = outside else {
+            return;
+        };
+        let wants_ipv4 = outside.is(&GRE);
+        let mut targets = entries(node).flat_map(Node::addresses);
+        if let Some((address, span)) = targets.find(|(to, _)| to.is_ipv4() != wants_ipv4) {
+            let (family, other) = if wants_ipv4 {
+                ("IPv4", "ENCAP")
+            } else {
+                ("IPv6", "GRE")
+            };
             self.found.push(
                 Diagnostic::error(
                     span,
-                    "`TIMEDAFFINITY` is not supported yet: a client could reach another target each time",
+                    format!(
+                        "expected {family} targets with `{}`, found `{address}`",
+                        outside.row.keyword()
+                    ),
                 )
-                .help("remove it, or write `TIMEDAFFINITY 0`"),
+                .id("EZZ0318I")
+                .help(format!("write `{other}` for such targets")),
             );
         }
     }
@@ -102,7 +196,10 @@ impl Resolver<'_> {
                 .count()
         };
         let (preferred, backups) = (count(&PREFERRED), count(&BACKUP));
-        let plain = entries(node).find(|entry| entry.children.is_empty() && !entry.has_error());
+        let plain = entries(node).find(|entry| {
+            let is_either = entry.child(&PREFERRED).or(entry.child(&BACKUP)).is_some();
+            !is_either && !entry.has_error()
+        });
         if let Some(plain) = plain {
             self.found.push(
                 Diagnostic::error(

@@ -26,7 +26,7 @@ pub(in super::super) static GLOBALCONFIG: Row = Row::new(
 )
 .like("GLOBALCONFIG SYSPLEXMONITOR TIMERSECS 60 RECOVERY");
 
-static SYSPLEXMONITOR: Row = Row::new(
+pub(in super::super) static SYSPLEXMONITOR: Row = Row::new(
     "SYSPLEXMONitor",
     &[Part::Keywords(
         Any,
@@ -47,7 +47,7 @@ static SYSPLEXMONITOR: Row = Row::new(
 .but(Standing::Unsupported(
     "a stack watches itself in its own way and always joins at once",
 ));
-static TIMERSECS: Row = Row::new(
+pub(in super::super) static TIMERSECS: Row = Row::new(
     "TIMERSECS",
     &[Part::Argument(Argument::new(
         "seconds",
@@ -56,29 +56,37 @@ static TIMERSECS: Row = Row::new(
     ))],
     "How long a problem lasts before the stack acts.",
 );
-static RECOVERY: Row = flag("RECOVERY", "The stack leaves the group when it is unwell.");
-static NORECOVERY: Row = flag("NORECOVERY", "The stack only complains; the default.");
-static DELAYJOIN: Row = flag(
+pub(in super::super) static RECOVERY: Row =
+    flag("RECOVERY", "The stack leaves the group when it is unwell.");
+pub(in super::super) static NORECOVERY: Row =
+    flag("NORECOVERY", "The stack only complains; the default.");
+pub(in super::super) static DELAYJOIN: Row = flag(
     "DELAYJOIN",
     "The stack joins when the routing daemon is up.",
 );
-static NODELAYJOIN: Row = flag("NODELAYJOIN", "The stack joins at once; the default.");
-static AUTOREJOIN: Row = flag("AUTOREJOIN", "The stack joins again when it is well.");
-static NOAUTOREJOIN: Row = flag(
+pub(in super::super) static NODELAYJOIN: Row =
+    flag("NODELAYJOIN", "The stack joins at once; the default.");
+pub(in super::super) static AUTOREJOIN: Row =
+    flag("AUTOREJOIN", "The stack joins again when it is well.");
+pub(in super::super) static NOAUTOREJOIN: Row = flag(
     "NOAUTOREJOIN",
     "An operator lets it join again; the default.",
 );
-static MONINTERFACE: Row = flag("MONINTERFACE", "Watches interfaces.");
-static NOMONINTERFACE: Row = flag("NOMONINTERFACE", "Watches no interfaces; the default.");
-static DYNROUTE: Row = flag("DYNROUTE", "Watches for dynamic routes.");
-static NODYNROUTE: Row = flag("NODYNROUTE", "Does not watch for dynamic routes.");
-static NOJOIN: Row = flag("NOJOIN", "Joins when an operator says so.");
-static DELAYJOINIPSEC: Row = flag("DELAYJOINIPSEC", "Joins when IPSec is up.");
-static NODELAYJOINIPSEC: Row = flag("NODELAYJOINIPSEC", "Does not wait for IPSec; the default.");
-static MONIPSEC: Row = flag("MONIPSEC", "Watches IPSec.");
-static NOMONIPSEC: Row = flag("NOMONIPSEC", "Does not watch IPSec; the default.");
+pub(in super::super) static MONINTERFACE: Row = flag("MONINTERFACE", "Watches interfaces.");
+pub(in super::super) static NOMONINTERFACE: Row =
+    flag("NOMONINTERFACE", "Watches no interfaces; the default.");
+pub(in super::super) static DYNROUTE: Row = flag("DYNROUTE", "Watches for dynamic routes.");
+pub(in super::super) static NODYNROUTE: Row =
+    flag("NODYNROUTE", "Does not watch for dynamic routes.");
+pub(in super::super) static NOJOIN: Row = flag("NOJOIN", "Joins when an operator says so.");
+pub(in super::super) static DELAYJOINIPSEC: Row = flag("DELAYJOINIPSEC", "Joins when IPSec is up.");
+pub(in super::super) static NODELAYJOINIPSEC: Row =
+    flag("NODELAYJOINIPSEC", "Does not wait for IPSec; the default.");
+pub(in super::super) static MONIPSEC: Row = flag("MONIPSEC", "Watches IPSec.");
+pub(in super::super) static NOMONIPSEC: Row =
+    flag("NOMONIPSEC", "Does not watch IPSec; the default.");
 
-static SYSPLEXWLMPOLL: Row = Row::new(
+pub(in super::super) static SYSPLEXWLMPOLL: Row = Row::new(
     "SYSPLEXWLMPoll",
     &[Part::Argument(Argument::new(
         "seconds",
@@ -88,7 +96,7 @@ static SYSPLEXWLMPOLL: Row = Row::new(
     "How often weights are refreshed.",
 )
 .but(Standing::Unsupported("no method that uses weights is"));
-static XCFGRPID: Row = Row::new(
+pub(in super::super) static XCFGRPID: Row = Row::new(
     "XCFGRPid",
     &[Part::Argument(Argument::new(
         "id",
@@ -100,7 +108,7 @@ static XCFGRPID: Row = Row::new(
 .but(Standing::Unsupported(
     "the key decides which stacks make a group",
 ));
-static IQDVLANID: Row = Row::new(
+pub(in super::super) static IQDVLANID: Row = Row::new(
     "IQDVLANid",
     &[Part::Argument(Argument::new(
         "id",
@@ -112,7 +120,7 @@ static IQDVLANID: Row = Row::new(
 .but(Standing::Meaningless(
     "the DYNAMICXCF network is any interface, a VLAN's too",
 ));
-static EXPLICITBINDPORTRANGE: Row = Row::new(
+pub(in super::super) static EXPLICITBINDPORTRANGE: Row = Row::new(
     "EXPLICITBINDPORTRANGE",
     &[
         Part::Argument(Argument::new(
@@ -131,9 +139,9 @@ static EXPLICITBINDPORTRANGE: Row = Row::new(
 .but(Standing::Unsupported(
     "two stacks may use the same local port",
 ));
-static NOEXPLICITBINDPORTRANGE: Row =
+pub(in super::super) static NOEXPLICITBINDPORTRANGE: Row =
     flag("NOEXPLICITBINDPORTRANGE", "No such ports; the default.");
-static ADJUSTDVIPAMSS: Row = Row::new(
+pub(in super::super) static ADJUSTDVIPAMSS: Row = Row::new(
     "ADJUSTDVipamss",
     &[Part::Keywords(
         Given,
@@ -145,9 +153,9 @@ static ADJUSTDVIPAMSS: Row = Row::new(
     "packets are never encapsulated, so no MSS needs adjusting",
 ));
 static AUTO: Row = flag("AUTO", "Where packets are encapsulated; the default.");
-static ALL: Row = flag("ALL", "For every connection to a DVIPA.");
-static NONE: Row = flag("NONE", "Never.");
-static MAXRECS: Row = Row::new(
+pub(in super::super) static ALL: Row = flag("ALL", "For every connection to a DVIPA.");
+pub(in super::super) static NONE: Row = flag("NONE", "Never.");
+pub(in super::super) static MAXRECS: Row = Row::new(
     "MAXRECS",
     &[Part::Argument(Argument::new(
         "records",
@@ -158,13 +166,14 @@ static MAXRECS: Row = Row::new(
 )
 .but(Standing::Noted("reports show everything"));
 const STORAGE: &str = "memory is limited by systemd or cgroups";
-static TCPIPSTATISTICS: Row = idle(
+pub(in super::super) static TCPIPSTATISTICS: Row = idle(
     "TCPIPSTATISTICS",
     "Writes statistics when the stack ends.",
     "counters are shown by commands",
 );
-static NOTCPIPSTATISTICS: Row = flag("NOTCPIPSTATISTICS", "Writes no statistics; the default.");
-static ECSALIMIT: Row = Row::new(
+pub(in super::super) static NOTCPIPSTATISTICS: Row =
+    flag("NOTCPIPSTATISTICS", "Writes no statistics; the default.");
+pub(in super::super) static ECSALIMIT: Row = Row::new(
     "ECSALIMIT",
     &[Part::Argument(Argument::new(
         "size",
@@ -174,7 +183,7 @@ static ECSALIMIT: Row = Row::new(
     "Limit of common storage.",
 )
 .but(Standing::Meaningless(STORAGE));
-static POOLLIMIT: Row = Row::new(
+pub(in super::super) static POOLLIMIT: Row = Row::new(
     "POOLLIMIT",
     &[Part::Argument(Argument::new(
         "size",

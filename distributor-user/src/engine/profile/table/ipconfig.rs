@@ -1,6 +1,6 @@
 //! IPCONFIG and IPCONFIG6.
 
-use super::super::grammar::Kind::{Address, Name, Number, Subnet};
+use super::super::grammar::Kind::{Address, Ipv6, Name, Number, Subnet};
 use super::super::grammar::Order::{Any, Given};
 use super::super::grammar::{Argument, Choice, Part, Row, Standing};
 use super::{flag, idle};
@@ -66,7 +66,7 @@ pub(in super::super) static NODYNAMICXCF: Row = flag(
     "NODYNAMICXCF",
     "This stack takes part in no group; the default.",
 );
-static SECCLASS: Row = Row::new(
+pub(in super::super) static SECCLASS: Row = Row::new(
     "SECCLASS",
     &[Part::Argument(Argument::new(
         "class",
@@ -76,10 +76,12 @@ static SECCLASS: Row = Row::new(
     "Security class for IP filters.",
 )
 .but(Standing::Meaningless("filters are nftables' here"));
-static SMCD: Row = idle("SMCD", "Uses shared memory inside a machine.", NO_SMC);
-static NOSMCD: Row = idle("NOSMCD", "Uses no shared memory inside a machine.", NO_SMC);
+pub(in super::super) static SMCD: Row =
+    idle("SMCD", "Uses shared memory inside a machine.", NO_SMC);
+pub(in super::super) static NOSMCD: Row =
+    idle("NOSMCD", "Uses no shared memory inside a machine.", NO_SMC);
 const NO_SMC: &str = "the kernel alone decides about SMC";
-static SOURCEVIPAINTERFACE: Row = Row::new(
+pub(in super::super) static SOURCEVIPAINTERFACE: Row = Row::new(
     "SOURCEVIPAINTerface",
     &[Part::Argument(Argument::new(
         "interface",
@@ -102,7 +104,7 @@ pub(in super::super) static NOSYSPLEXROUTING: Row = flag(
 );
 
 const FORWARDING: &str = "distribution does not depend on the kernel's IP forwarding";
-static DATAGRAMFWD: Row = idle(
+pub(in super::super) static DATAGRAMFWD: Row = idle(
     "DATAGRamfwd",
     "Forwards packets for others; the default.",
     FORWARDING,
@@ -112,18 +114,18 @@ pub(in super::super) static NODATAGRAMFWD: Row = idle(
     "Forwards no packets for others.",
     FORWARDING,
 );
-static FWDMULTIPATH: Row = Row::new(
+pub(in super::super) static FWDMULTIPATH: Row = Row::new(
     "FWDMULTipath",
     &[Part::Keywords(Given, &[Choice::optional(&[&PERPACKET])])],
     "Forwards over several routes.",
 )
 .but(Standing::Meaningless(ROUTES));
-static NOFWDMULTIPATH: Row = idle(
+pub(in super::super) static NOFWDMULTIPATH: Row = idle(
     "NOFWDMULTipath",
     "Forwards over one route; the default.",
     ROUTES,
 );
-static MULTIPATH: Row = Row::new(
+pub(in super::super) static MULTIPATH: Row = Row::new(
     "MULTIPATH",
     &[Part::Keywords(
         Given,
@@ -132,19 +134,20 @@ static MULTIPATH: Row = Row::new(
     "Sends over several routes.",
 )
 .but(Standing::Meaningless(ROUTES));
-static NOMULTIPATH: Row = idle("NOMULTIPATH", "Sends over one route; the default.", ROUTES);
+pub(in super::super) static NOMULTIPATH: Row =
+    idle("NOMULTIPATH", "Sends over one route; the default.", ROUTES);
 static PERCONNECTION: Row = flag("PERConnection", "One route for each connection.");
-static PERPACKET: Row = flag("PERPacket", "One route for each packet.");
+pub(in super::super) static PERPACKET: Row = flag("PERPacket", "One route for each packet.");
 const ROUTES: &str = "the kernel's routes decide (`ip route … nexthop`)";
 
 const SOURCE: &str = "outgoing connections keep the address that the kernel chooses";
-static SOURCEVIPA: Row =
+pub(in super::super) static SOURCEVIPA: Row =
     flag("SOURCEVIPA", "Outgoing connections come from a VIPA.").but(Standing::Unsupported(SOURCE));
-static NOSOURCEVIPA: Row = flag(
+pub(in super::super) static NOSOURCEVIPA: Row = flag(
     "NOSOURCEVIPA",
     "Outgoing connections come from the interface's address; the default.",
 );
-static TCPSTACKSOURCEVIPA: Row = Row::new(
+pub(in super::super) static TCPSTACKSOURCEVIPA: Row = Row::new(
     "TCPSTACKSOURCEVipa",
     &[Part::Argument(Argument::new(
         "dvipa",
@@ -154,27 +157,28 @@ static TCPSTACKSOURCEVIPA: Row = Row::new(
     "Outgoing TCP connections come from this DVIPA.",
 )
 .but(Standing::Unsupported(SOURCE));
-static NOTCPSTACKSOURCEVIPA: Row = flag(
+pub(in super::super) static NOTCPSTACKSOURCEVIPA: Row = flag(
     "NOTCPSTACKSOURCEVipa",
     "Outgoing TCP connections come from no DVIPA; the default.",
 );
 
 const MTU: &str = "the kernel's setting holds (`sysctl net.ipv4.ip_no_pmtu_disc`)";
-static PATHMTUDISCOVERY: Row = idle("PATHMTUDISCovery", "Discovers the path's MTU.", MTU);
-static NOPATHMTUDISCOVERY: Row = idle(
+pub(in super::super) static PATHMTUDISCOVERY: Row =
+    idle("PATHMTUDISCovery", "Discovers the path's MTU.", MTU);
+pub(in super::super) static NOPATHMTUDISCOVERY: Row = idle(
     "NOPATHMTUDISCovery",
     "Does not discover the path's MTU; the default.",
     MTU,
 );
 
 const XDP: &str = "packets are forwarded by XDP, before they reach the kernel's network stack";
-static QDIOACCELERATOR: Row = Row::new(
+pub(in super::super) static QDIOACCELERATOR: Row = Row::new(
     "QDIOACCELerator",
     &[Part::Keywords(Given, &[Choice::optional(&[&QDIOPRIORITY])])],
     "Forwards in the adapter.",
 )
 .but(Standing::Meaningless(XDP));
-static QDIOPRIORITY: Row = Row::new(
+pub(in super::super) static QDIOPRIORITY: Row = Row::new(
     "QDIOPriority",
     &[Part::Argument(Argument::new(
         "n",
@@ -183,7 +187,7 @@ static QDIOPRIORITY: Row = Row::new(
     ))],
     "Priority of such packets.",
 );
-static NOQDIOACCELERATOR: Row = idle(
+pub(in super::super) static NOQDIOACCELERATOR: Row = idle(
     "NOQDIOACCELerator",
     "Does not forward in the adapter; the default.",
     XDP,
@@ -213,7 +217,7 @@ static NOSEGMENTATIONOFFLOAD: Row = idle(
     OFFLOAD,
 );
 
-static FORMAT: Row = Row::new(
+pub(in super::super) static FORMAT: Row = Row::new(
     "FORMat",
     &[Part::Keywords(Given, &[Choice::required(&[&LONG, &SHORT])])],
     "Chooses the layout of reports.",
@@ -222,9 +226,9 @@ static FORMAT: Row = Row::new(
     "reports have the layout that their command asks for",
 ));
 static LONG: Row = flag("LONG", "Reports with room for IPv6 addresses.");
-static SHORT: Row = flag("SHORT", "Reports of 80 columns.");
+pub(in super::super) static SHORT: Row = flag("SHORT", "Reports of 80 columns.");
 
-static TTL: Row = Row::new(
+pub(in super::super) static TTL: Row = Row::new(
     "TTL",
     &[Part::Argument(Argument::new(
         "hops",
@@ -236,7 +240,7 @@ static TTL: Row = Row::new(
 .but(Standing::Meaningless(
     "the kernel's setting holds (`sysctl net.ipv4.ip_default_ttl`)",
 ));
-static REASSEMBLYTIMEOUT: Row = Row::new(
+pub(in super::super) static REASSEMBLYTIMEOUT: Row = Row::new(
     "REASSEMBLytimeout",
     &[Part::Argument(Argument::new(
         "seconds",
@@ -284,10 +288,81 @@ static CLAWUSEDOUBLENOP: Row = idle("CLAWUSEDOUBLENOP", "A setting of CLAW devic
 static STOPONCLAWERROR: Row = idle("STOPONCLAWERROR", "A setting of CLAW devices.", DEVICES);
 const DEVICES: &str = "interfaces are the kernel's";
 
+const IPV6: Standing = Standing::Unsupported("addresses and groups are IPv4 only");
+
 pub(in super::super) static IPCONFIG6: Row = Row::new(
     "IPCONFIG6",
-    &[Part::Skipped(None)],
+    &[Part::Keywords(
+        Any,
+        &[
+            Choice::optional(&[&DYNAMICXCF6, &NODYNAMICXCF]),
+            Choice::optional(&[&DATAGRAMFWD, &NODATAGRAMFWD]),
+            Choice::optional(&[&FWDMULTIPATH, &NOFWDMULTIPATH]),
+            Choice::optional(&[&MULTIPATH, &NOMULTIPATH]),
+            Choice::optional(&[&SOURCEVIPA, &NOSOURCEVIPA]),
+            Choice::optional(&[&TCPSTACKSOURCEVIPA6, &NOTCPSTACKSOURCEVIPA]),
+            Choice::optional(&[&HOPLIMIT]),
+            Choice::optional(&[&CHECKSUMOFFLOAD, &NOCHECKSUMOFFLOAD]),
+            Choice::optional(&[&SEGMENTATIONOFFLOAD, &NOSEGMENTATIONOFFLOAD]),
+            Choice::optional(&[&IGREDIRECT]),
+            Choice::optional(&[&IPSECURITY]),
+        ],
+    )],
     "Settings of the IPv6 layer.",
 )
-.but(Standing::Unsupported("addresses and groups are IPv4 only"))
-.id("EZZ0695I");
+.but(IPV6)
+.id("EZZ0695I")
+.like("IPCONFIG6 DYNAMICXCF 2001:db8:1::1/64 SOURCEVIPA");
+
+pub(in super::super) static DYNAMICXCF6: Row = Row::new(
+    "DYNAMICXCF",
+    &[
+        Part::Argument(Argument::new(
+            "ipv6[/bits]",
+            "an IPv6 address such as `2001:db8:1::1/64`",
+            Ipv6,
+        )),
+        Part::Keywords(
+            Given,
+            &[
+                Choice::optional(&[&INTFID]),
+                Choice::optional(&[&SECCLASS]),
+                Choice::optional(&[&SMCD, &NOSMCD]),
+                Choice::optional(&[&SOURCEVIPAINTERFACE]),
+            ],
+        ),
+    ],
+    "This stack's IPv6 address inside the group.",
+)
+.but(IPV6);
+pub(in super::super) static INTFID: Row = Row::new(
+    "INTFID",
+    &[Part::Argument(Argument::new(
+        "id",
+        "an interface identifier such as `::1:2:3:4`",
+        Ipv6,
+    ))],
+    "Interface identifier of the link-local address.",
+);
+pub(in super::super) static TCPSTACKSOURCEVIPA6: Row = Row::new(
+    "TCPSTACKSOURCEVipa",
+    &[Part::Argument(Argument::new(
+        "interface",
+        "the interface of an IPv6 DVIPA",
+        Name(16),
+    ))],
+    "Outgoing TCP connections come from the DVIPA of this interface.",
+)
+.but(Standing::Unsupported(SOURCE));
+pub(in super::super) static HOPLIMIT: Row = Row::new(
+    "HOPLIMIT",
+    &[Part::Argument(Argument::new(
+        "hops",
+        "a number of hops from 1 to 255",
+        Number(1, 255),
+    ))],
+    "Hop limit of outgoing packets.",
+)
+.but(Standing::Meaningless(
+    "the kernel's setting holds (`sysctl net.ipv6.conf.all.hop_limit`)",
+));

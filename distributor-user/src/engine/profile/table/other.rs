@@ -59,11 +59,6 @@ pub(super) static SKIPPED: &[&Row] = &[
         "Preferences among source addresses.",
         TUNING
     ),
-    &plain(
-        "DELETE",
-        "Deletes an interface or a port reservation.",
-        INTERFACES,
-    ),
     &plain("DEVICE", "A network device.", INTERFACES),
     &plain("GATEWAY", "The static routes, in an old form.", ROUTES),
     &plain("HOME", "The addresses of this stack.", INTERFACES),

@@ -1,6 +1,6 @@
 //! PORT and PORTRANGE.
 
-use super::super::grammar::Kind::{Address, Name, Number};
+use super::super::grammar::Kind::{AnyAddress, Name, Number};
 use super::super::grammar::Order::Given;
 use super::super::grammar::{Argument, Choice, Need, Part, Row, Standing};
 use super::flag;
@@ -51,14 +51,17 @@ static OPTIONS: &[Choice] = &[
     Choice::optional(&[&NOSMC, &SMC]),
 ];
 
-static TCP: Row = flag("TCP", "The TCP port.");
+/// The protocols, which are no options.
+pub(in super::super) static ANY_PORT: &[&Row] = &[&TCP, &UDP];
+pub(in super::super) static TCP: Row = flag("TCP", "The TCP port.");
 pub(in super::super) static UDP: Row = flag("UDP", "The UDP port.");
-static NOAUTOLOG: Row = flag(
+pub(in super::super) static NOAUTOLOG: Row = flag(
     "NOAUTOLog",
     "AUTOLOG does not restart the job when it stops listening.",
 );
 static DELAYACKS: Row = flag("DELAYAcks", "Acknowledgements may be delayed; the default.");
-static NODELAYACKS: Row = flag("NODELAYAcks", "Acknowledgements are sent at once.");
+pub(in super::super) static NODELAYACKS: Row =
+    flag("NODELAYAcks", "Acknowledgements are sent at once.");
 pub(in super::super) static SHAREPORT: Row = flag(
     "SHAREPort",
     "Several listeners share the port, by how well they accept.",
@@ -72,11 +75,11 @@ pub(in super::super) static BIND: Row = Row::new(
     &[Part::Argument(Argument::new(
         "ipaddr",
         "an address such as `10.1.3.10`",
-        Address,
+        AnyAddress,
     ))],
     "A server that binds 0.0.0.0 gets this address instead.",
 );
-static SAF: Row = Row::new(
+pub(in super::super) static SAF: Row = Row::new(
     "SAF",
     &[Part::Argument(Argument::new(
         "resname",
@@ -85,10 +88,10 @@ static SAF: Row = Row::new(
     ))],
     "Asks the security product.",
 );
-static NOSMC: Row = flag("NOSMC", "No SMC for the port.");
-static SMC: Row = flag("SMC", "SMC for the port.");
+pub(in super::super) static NOSMC: Row = flag("NOSMC", "No SMC for the port.");
+pub(in super::super) static SMC: Row = flag("SMC", "SMC for the port.");
 
-static UNRSV: Row = Row::new(
+pub(in super::super) static UNRSV: Row = Row::new(
     "UNRSV",
     &[
         Part::Keywords(Given, &[Choice::required(&[&TCP, &UDP])]),
@@ -107,12 +110,12 @@ static UNRSV: Row = Row::new(
     ],
     "Who may use the ports that nobody has reserved.",
 );
-static DENY: Row = flag("DENY", "Nobody may.");
-static WHENLISTEN: Row = flag(
+pub(in super::super) static DENY: Row = flag("DENY", "Nobody may.");
+pub(in super::super) static WHENLISTEN: Row = flag(
     "WHENLISTEN",
     "Asks when the application listens; the default.",
 );
-static WHENBIND: Row = flag("WHENBIND", "Asks when the application binds.");
+pub(in super::super) static WHENBIND: Row = flag("WHENBIND", "Asks when the application binds.");
 
 pub(in super::super) static PORTRANGE: Row = Row::new(
     "PORTRANGE",
@@ -121,25 +124,15 @@ pub(in super::super) static PORTRANGE: Row = Row::new(
 )
 .but(NOT_ENFORCED)
 .like("PORTRANGE 9000 16 TCP WEB*");
-static RANGE: Row = Row::new(
+const FIRST: Argument = Argument::new("1st_port", "a port from 1 to 65535", Number(1, 65535));
+const COUNT: Argument = Argument::new("num_ports", "a number of ports", Number(1, 65535));
+pub(in super::super) static RANGE: Row = Row::new(
     "",
     &[
-        Part::Argument(Argument::new(
-            "1st_port",
-            "a port from 1 to 65535",
-            Number(1, 65535),
-        )),
-        Part::Argument(Argument::new(
-            "num_ports",
-            "a number of ports",
-            Number(1, 65535),
-        )),
+        Part::Argument(FIRST),
+        Part::Argument(COUNT),
         Part::Keywords(Given, &[Choice::required(&[&TCP, &UDP])]),
-        Part::Argument(Argument::new(
-            "jobname",
-            "a job name, `*` for any or `RESERVED` for none",
-            Name(8),
-        )),
+        Part::Argument(RANGE_USER),
         Part::Keywords(
             Given,
             &[
@@ -153,3 +146,67 @@ static RANGE: Row = Row::new(
     ],
     "One range and who may use it.",
 );
+const RANGE_USER: Argument = Argument::new(
+    "jobname",
+    "a job name, `*` for any or `RESERVED` for none",
+    Name(8),
+);
+
+pub(in super::super) static DELETE: Row = Row::new(
+    "DELETE",
+    &[Part::Keywords(
+        Given,
+        &[Choice::required(&[
+            &DELETE_PORT,
+            &DELETE_PORTRANGE,
+            &DELETE_DEVICE,
+            &DELETE_LINK,
+        ])],
+    )],
+    "Takes reservations of ports back that the running profile has.",
+)
+.like("DELETE PORT 8443 TCP WEB*");
+pub(in super::super) static DELETE_PORT: Row = Row::new(
+    "PORT",
+    &[Part::Entries(&[], &DELETED_PORT)],
+    "Takes entries of PORT back.",
+);
+pub(in super::super) static DELETED_PORT: Row = Row::new(
+    "",
+    &[
+        Part::Argument(NUM),
+        Part::Keywords(Given, &[Choice::required(&[&TCP, &UDP])]),
+        Part::Argument(RANGE_USER),
+    ],
+    "One port and its user.",
+);
+pub(in super::super) static DELETE_PORTRANGE: Row = Row::new(
+    "PORTRANGE",
+    &[Part::Entries(&[], &DELETED_RANGE)],
+    "Takes entries of PORTRANGE back.",
+);
+pub(in super::super) static DELETED_RANGE: Row = Row::new(
+    "",
+    &[
+        Part::Argument(FIRST),
+        Part::Argument(COUNT),
+        Part::Keywords(Given, &[Choice::required(&[&TCP, &UDP])]),
+        Part::Argument(RANGE_USER),
+    ],
+    "One range and its user.",
+);
+const DEVICES: Standing =
+    Standing::Meaningless("interfaces and their addresses are the kernel's (`ip address`)");
+const DEVICE_NAME: Argument = Argument::new("name", "a name of 1 to 16 characters", Name(16));
+static DELETE_DEVICE: Row = Row::new(
+    "DEVICE",
+    &[Part::Argument(DEVICE_NAME)],
+    "Deletes a network device.",
+)
+.but(DEVICES);
+static DELETE_LINK: Row = Row::new(
+    "LINK",
+    &[Part::Argument(DEVICE_NAME)],
+    "Deletes a link of a network device.",
+)
+.but(DEVICES);

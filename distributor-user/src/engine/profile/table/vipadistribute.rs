@@ -1,12 +1,13 @@
 //! VIPADISTRIBUTE.
 
-use super::super::grammar::Kind::{Address, Name, Number, Ports};
+use super::super::grammar::Kind::{AnyAddress, Name, Number, Ports};
 use super::super::grammar::Order::{Any, Given};
 use super::super::grammar::{Argument, Choice, Part, Row, Standing};
 use super::flag;
-use super::vipadynamic::{DVIPA, ONE_TIER, TWO_TIERS};
+use super::vipadynamic::{NAMED_DVIPA, TWO_TIERS};
 
-const DYNXCFIP: Argument = Argument::new("dynxcfip", "the DYNAMICXCF address of a target", Address);
+const DYNXCFIP: Argument =
+    Argument::new("dynxcfip", "the DYNAMICXCF address of a target", AnyAddress);
 
 pub(in super::super) static VIPADISTRIBUTE: Row = Row::new(
     "VIPADISTribute",
@@ -27,7 +28,7 @@ pub(in super::super) static VIPADISTRIBUTE: Row = Row::new(
                 Choice::optional(&[&TIER1, &TIER2]),
             ],
         ),
-        Part::Argument(DVIPA),
+        Part::Argument(NAMED_DVIPA),
         Part::Keywords(Given, &[Choice::optional(&[&PORTS])]),
         Part::Keywords(Given, &[Choice::required(&[&DESTIP])]),
     ],
@@ -60,16 +61,14 @@ pub(in super::super) static ROUNDROBIN: Row = flag(
     "ROUNDROBIN",
     "Every target stack that is ready gets one connection in turn.",
 );
-const METHOD: Standing = Standing::Refused(
-    "connections can only be distributed in turn",
-    "write `DISTMETHOD ROUNDROBIN`",
-);
+const METHOD: Standing =
+    Standing::Unsupported("connections are handed out in turn, as by `ROUNDROBIN`");
 pub(in super::super) static BASEWLM: Row = flag(
     "BASEWLM",
     "Targets by the free capacity of their systems; the default.",
 )
 .but(METHOD);
-static SERVERWLM: Row = flag(
+pub(in super::super) static SERVERWLM: Row = flag(
     "SERVERWLM",
     "Targets by how well their servers meet their goals.",
 )
@@ -82,15 +81,14 @@ pub(in super::super) static WEIGHTEDACTIVE: Row = flag(
 pub(in super::super) static HOTSTANDBY: Row = flag(
     "HOTSTANDBY",
     "One target gets everything, another when it fails.",
-)
-.but(METHOD);
-static TARGCONTROLLED: Row = flag(
+);
+pub(in super::super) static TARGCONTROLLED: Row = flag(
     "TARGCONTROLLED",
     "Targets by weights that they report themselves.",
 )
 .but(METHOD);
 
-static OPTLOCAL: Row = Row::new(
+pub(in super::super) static OPTLOCAL: Row = Row::new(
     "OPTLOCAL",
     &[Part::Optional(Argument::new(
         "value",
@@ -106,9 +104,10 @@ static NOOPTLOCAL: Row = flag(
     "NOOPTLOCAL",
     "Connections that begin on a target are distributed as all are; the default.",
 );
-static SYSPLEXPORTS: Row = flag("SYSPLEXPorts", "Makes ephemeral ports unique in the group.").but(
-    Standing::Unsupported("two stacks may use the same local port for outgoing connections"),
-);
+pub(in super::super) static SYSPLEXPORTS: Row =
+    flag("SYSPLEXPorts", "Makes ephemeral ports unique in the group.").but(Standing::Unsupported(
+        "two stacks may use the same local port for outgoing connections",
+    ));
 pub(in super::super) static TIMEDAFFINITY: Row = Row::new(
     "TIMEDAFFinity",
     &[Part::Argument(Argument::new(
@@ -125,11 +124,17 @@ pub(in super::super) static AUTOSWITCHBACK: Row = flag(
 pub(in super::super) static NOAUTOSWITCHBACK: Row = flag(
     "NOAUTOSWITCHBACK",
     "HOTSTANDBY: stays on the backup target.",
-);
+)
+.but(Standing::Unsupported(
+    "the preferred target gets everything again as soon as a server listens there",
+));
 pub(in super::super) static HEALTHSWITCH: Row = flag(
     "HEALTHSWITCH",
     "HOTSTANDBY: leaves an unhealthy target; the default.",
-);
+)
+.but(Standing::Noted(
+    "a target is left when nobody listens there or it cannot be reached, health is not measured",
+));
 pub(in super::super) static NOHEALTHSWITCH: Row = flag(
     "NOHEALTHSWITCH",
     "HOTSTANDBY: leaves a target only when it is gone.",
@@ -137,8 +142,8 @@ pub(in super::super) static NOHEALTHSWITCH: Row = flag(
 
 const SHARE: Argument = Argument::new("n", "a number from 0 to 99", Number(0, 99));
 const COST: Argument = Argument::new("n", "a cost from 1 to 100", Number(1, 100));
-const WITH_METHOD: Standing = Standing::Unsupported("it refines a method that is not");
-static PROCTYPE: Row = Row::new(
+const WITH_METHOD: Standing = Standing::Noted("it refines a method that is not acted on either");
+pub(in super::super) static PROCTYPE: Row = Row::new(
     "PROCTYPE",
     &[Part::Keywords(
         Given,
@@ -150,15 +155,18 @@ static PROCTYPE: Row = Row::new(
     )],
     "BASEWLM: the expected use of the kinds of processors.",
 )
+.late()
 .but(WITH_METHOD);
-static CP_SHARE: Row = Row::new(
+pub(in super::super) static CP_SHARE: Row = Row::new(
     "CP",
     &[Part::Argument(SHARE)],
     "Share of normal processors.",
 );
-static ZAAP_SHARE: Row = Row::new("ZAAP", &[Part::Argument(SHARE)], "Share of zAAPs.");
-static ZIIP_SHARE: Row = Row::new("ZIIP", &[Part::Argument(SHARE)], "Share of zIIPs.");
-static PROCXCOST: Row = Row::new(
+pub(in super::super) static ZAAP_SHARE: Row =
+    Row::new("ZAAP", &[Part::Argument(SHARE)], "Share of zAAPs.");
+pub(in super::super) static ZIIP_SHARE: Row =
+    Row::new("ZIIP", &[Part::Argument(SHARE)], "Share of zIIPs.");
+pub(in super::super) static PROCXCOST: Row = Row::new(
     "PROCXCOST",
     &[Part::Keywords(
         Given,
@@ -170,9 +178,11 @@ static PROCXCOST: Row = Row::new(
     "SERVERWLM: what work for a special processor costs on a normal one.",
 )
 .but(WITH_METHOD);
-static ZAAP_COST: Row = Row::new("ZAAP", &[Part::Argument(COST)], "Cost of zAAP work.");
-static ZIIP_COST: Row = Row::new("ZIIP", &[Part::Argument(COST)], "Cost of zIIP work.");
-static ILWEIGHTING: Row = Row::new(
+pub(in super::super) static ZAAP_COST: Row =
+    Row::new("ZAAP", &[Part::Argument(COST)], "Cost of zAAP work.");
+pub(in super::super) static ZIIP_COST: Row =
+    Row::new("ZIIP", &[Part::Argument(COST)], "Cost of zIIP work.");
+pub(in super::super) static ILWEIGHTING: Row = Row::new(
     "ILWEIGHTING",
     &[Part::Argument(Argument::new(
         "n",
@@ -184,7 +194,7 @@ static ILWEIGHTING: Row = Row::new(
 .but(WITH_METHOD);
 
 const GROUP: Argument = Argument::new("groupname", "a group name of 1 to 16 characters", Name(16));
-static TIER1: Row = Row::new(
+pub(in super::super) static TIER1: Row = Row::new(
     "TIER1",
     &[
         Part::Argument(GROUP),
@@ -193,19 +203,19 @@ static TIER1: Row = Row::new(
     ],
     "The first tier of a distribution in two tiers.",
 )
-.but(Standing::Refused(TWO_TIERS, ONE_TIER));
-static TIER2: Row = Row::new(
+.but(Standing::Unsupported(TWO_TIERS));
+pub(in super::super) static TIER2: Row = Row::new(
     "TIER2",
     &[Part::Argument(GROUP)],
     "The second tier of a distribution in two tiers.",
 )
-.but(Standing::Refused(TWO_TIERS, ONE_TIER));
-static GRE: Row = flag("GRE", "Reaches targets outside the group by GRE.");
-static ENCAP: Row = flag(
+.but(Standing::Unsupported(TWO_TIERS));
+pub(in super::super) static GRE: Row = flag("GRE", "Reaches targets outside the group by GRE.");
+pub(in super::super) static ENCAP: Row = flag(
     "ENCAP",
     "Reaches targets outside the group by IPv6 in IPv6.",
 );
-static CONTROLPORT: Row = Row::new(
+pub(in super::super) static CONTROLPORT: Row = Row::new(
     "CONTROLPORT",
     &[Part::Argument(Argument::new(
         "port",

@@ -1,14 +1,23 @@
 //! VIPADYNAMIC and what stands in it, VIPADISTRIBUTE excepted.
 
-use super::super::grammar::Kind::{Address, Mask, Name, Number};
+use super::super::grammar::Kind::{
+    Address, AddressOrPrefix, AnyAddress, Dvipa, MaskOrInterface, Name, Number,
+};
 use super::super::grammar::Order::{Any, Given};
 use super::super::grammar::{Argument, Choice, Part, Row, Standing};
 use super::flag;
 use super::vipadistribute::{DEFINE, DELETE, VIPADISTRIBUTE};
 
-pub(super) const DVIPA: Argument = Argument::new("dvipa", "a DVIPA such as `10.1.3.10`", Address);
-const MASK: Argument = Argument::new("subnet_mask", "a subnet mask such as `255.255.255.0`", Mask);
-const DYNXCFIP: Argument = Argument::new("dynxcfip", "the DYNAMICXCF address of a target", Address);
+const DVIPA: Argument = Argument::new("dvipa", "a DVIPA such as `10.1.3.10`", AddressOrPrefix);
+pub(super) const NAMED_DVIPA: Argument =
+    Argument::new("dvipa", "a DVIPA such as `10.1.3.10`", Dvipa);
+const MASK: Argument = Argument::new(
+    "subnet_mask",
+    "a subnet mask such as `255.255.255.0`",
+    MaskOrInterface,
+);
+const DYNXCFIP: Argument =
+    Argument::new("dynxcfip", "the DYNAMICXCF address of a target", AnyAddress);
 
 /// The block.
 pub(in super::super) static VIPADYNAMIC: Row = Row::new(
@@ -76,7 +85,7 @@ pub(in super::super) static VIPABACKUP: Row = Row::new(
 
 pub(in super::super) static VIPADELETE: Row = Row::new(
     "VIPADELete",
-    &[Part::List(DVIPA)],
+    &[Part::List(NAMED_DVIPA)],
     "Takes back an earlier VIPADEFINE or VIPABACKUP.",
 )
 .like("VIPADELETE 10.1.3.10");
@@ -99,21 +108,21 @@ pub(in super::super) static WHENIDLE: Row = flag(
     "The address moves when its last connection has ended.",
 );
 
-static SERVICEMGR: Row = flag("SERVICEMGR", "Takes part in Cisco MNLB.")
+pub(in super::super) static SERVICEMGR: Row = flag("SERVICEMGR", "Takes part in Cisco MNLB.")
     .but(Standing::Meaningless("Cisco MNLB is obsolete"));
-static TIER1_DVIPA: Row = flag("TIER1", "The DVIPA of a first tier of distribution.")
-    .but(Standing::Refused(TWO_TIERS, ONE_TIER));
-static TIER2_DVIPA: Row = flag("TIER2", "The DVIPA of a second tier of distribution.")
-    .but(Standing::Refused(TWO_TIERS, ONE_TIER));
-static CPCSCOPE: Row = flag("CPCSCOPE", "Keeps the DVIPA on one CPC.").but(Standing::Refused(
-    "the address could move to any stack of the group",
-    "remove it, and code VIPABACKUP only on stacks that the address may move to",
-));
-pub(super) const TWO_TIERS: &str = "connections are distributed once, not in two tiers";
-pub(super) const ONE_TIER: &str =
-    "distribute in one tier: remove `TIER1` or `TIER2` and what belongs to it";
+pub(in super::super) static TIER1_DVIPA: Row =
+    flag("TIER1", "The DVIPA of a first tier of distribution.")
+        .but(Standing::Unsupported(TWO_TIERS));
+pub(in super::super) static TIER2_DVIPA: Row =
+    flag("TIER2", "The DVIPA of a second tier of distribution.")
+        .but(Standing::Unsupported(TWO_TIERS));
+pub(in super::super) static CPCSCOPE: Row = flag("CPCSCOPE", "Keeps the DVIPA on one CPC.").but(
+    Standing::Unsupported("the address moves to every stack that has a VIPABACKUP of it"),
+);
+pub(super) const TWO_TIERS: &str =
+    "connections are distributed once, to targets of the group, not in two tiers";
 
-static VIPARANGE: Row = Row::new(
+pub(in super::super) static VIPARANGE: Row = Row::new(
     "VIPARange",
     &[
         Part::Keywords(
@@ -127,23 +136,23 @@ static VIPARANGE: Row = Row::new(
         Part::Argument(Argument::new(
             "network",
             "the network of the range",
-            Address,
+            AddressOrPrefix,
         )),
         Part::Keywords(
             Given,
             &[
-                Choice::optional(&[&SAF]),
+                Choice::optional(&[&RANGE_SAF]),
                 Choice::optional(&[&ZCX, &ZCONT, &ZCPA]),
             ],
         ),
     ],
     "Lets applications create DVIPAs of a range by binding them.",
 )
-.but(Standing::Refused(
-    "an application that binds such an address would fail",
-    "define each address: `VIPADEFINE MOVEABLE IMMEDIATE subnet_mask dvipa`",
-));
-static MOVEABLE_RANGE: Row = Row::new(
+.but(Standing::Unsupported(
+    "an application that binds an address of the range fails unless VIPADEFINE defines it",
+))
+.like("VIPARANGE MOVEABLE NONDISRUPTIVE 255.255.255.192 10.1.8.192");
+pub(in super::super) static MOVEABLE_RANGE: Row = Row::new(
     "MOVEable",
     &[Part::Keywords(
         Given,
@@ -152,8 +161,8 @@ static MOVEABLE_RANGE: Row = Row::new(
     "Says what happens to connections when another stack binds the address.",
 );
 static NONDISRUPTIVE: Row = flag("NONDISRUPTive", "Connections go on; the default.");
-static DISRUPTIVE: Row = flag("DISRUPTive", "Connections end.");
-static SAF: Row = Row::new(
+pub(in super::super) static DISRUPTIVE: Row = flag("DISRUPTive", "Connections end.");
+pub(in super::super) static RANGE_SAF: Row = Row::new(
     "SAF",
     &[Part::Argument(Argument::new(
         "resname",
@@ -162,11 +171,11 @@ static SAF: Row = Row::new(
     ))],
     "Asks the security product.",
 );
-static ZCX: Row = flag("ZCX", "A range for z/OS containers.");
-static ZCONT: Row = flag("ZCONT", "A range for containers.");
-static ZCPA: Row = flag("ZCPA", "A range for container pods.");
+pub(in super::super) static ZCX: Row = flag("ZCX", "A range for z/OS containers.");
+pub(in super::super) static ZCONT: Row = flag("ZCONT", "A range for containers.");
+pub(in super::super) static ZCPA: Row = flag("ZCPA", "A range for container pods.");
 
-static VIPAROUTE: Row = Row::new(
+pub(in super::super) static VIPAROUTE: Row = Row::new(
     "VIPAROUTE",
     &[
         Part::Keywords(Given, &[Choice::optional(&[&DEFINE, &DELETE])]),
@@ -174,16 +183,17 @@ static VIPAROUTE: Row = Row::new(
         Part::Argument(Argument::new(
             "target_ip",
             "a static address of the same target",
-            Address,
+            AnyAddress,
         )),
     ],
     "Reaches a target by a routed address instead of its DYNAMICXCF network.",
 )
 .but(Standing::Unsupported(
     "targets are reached over their DYNAMICXCF network or the client's",
-));
+))
+.like("VIPAROUTE 172.1.1.3 10.1.1.3");
 
-static VIPASMPARMS: Row = Row::new(
+pub(in super::super) static VIPASMPARMS: Row = Row::new(
     "VIPASMparms",
     &[Part::Keywords(
         Any,
@@ -196,7 +206,7 @@ static VIPASMPARMS: Row = Row::new(
     "Parameters of Cisco MNLB.",
 )
 .but(Standing::Meaningless("Cisco MNLB is obsolete"));
-static SMMCAST: Row = Row::new(
+pub(in super::super) static SMMCAST: Row = Row::new(
     "SMMCAST",
     &[Part::Argument(Argument::new(
         "address",
@@ -205,7 +215,7 @@ static SMMCAST: Row = Row::new(
     ))],
     "Multicast group.",
 );
-static SMPORT: Row = Row::new(
+pub(in super::super) static SMPORT: Row = Row::new(
     "SMPORT",
     &[Part::Argument(Argument::new(
         "port",
@@ -214,7 +224,7 @@ static SMPORT: Row = Row::new(
     ))],
     "Port.",
 );
-static SMPASS: Row = Row::new(
+pub(in super::super) static SMPASS: Row = Row::new(
     "SMPASS",
     &[Part::Argument(Argument::new(
         "password",

@@ -135,8 +135,8 @@ fn members_stand_where_they_are_included() {
         config.dynamic_xcf.map(|xcf| xcf.address),
         Some(ip("172.1.1.1"))
     );
-    let targets = Destinations::List(vec![ip("172.1.1.2"), ip("172.1.1.3")]);
-    assert_eq!(config.services[0].destinations, targets);
+    let targets = Destinations::list([ip("172.1.1.2"), ip("172.1.1.3")]);
+    assert_eq!(config.services[0].terms.destinations, targets);
 }
 
 #[test]

@@ -39,12 +39,12 @@ fn xcf(host: &str) -> DynamicXcf {
 }
 
 fn service() -> Vec<crate::engine::config::Service> {
-    vec![crate::engine::config::Service {
-        dvipa: ip("10.1.3.10"),
-        port: 8443,
-        method: DistMethod::RoundRobin,
-        destinations: Destinations::List(vec![ip("172.1.1.2"), ip("172.1.1.3")]),
-    }]
+    vec![crate::engine::config::Service::new(
+        ip("10.1.3.10"),
+        8443,
+        DistMethod::RoundRobin,
+        Destinations::list([ip("172.1.1.2"), ip("172.1.1.3")]),
+    )]
 }
 
 #[test]
@@ -56,18 +56,18 @@ fn the_front_end_says_what_it_means() {
         Some(Config {
             dynamic_xcf: Some(xcf("172.1.1.1")),
             sysplex_routing: true,
-            dvipas: vec![Dvipa {
-                address: ip("10.1.3.10"),
-                prefix_len: Some(24),
-                role: DvipaRole::Define {
+            dvipas: vec![Dvipa::new(
+                ip("10.1.3.10"),
+                Some(24),
+                DvipaRole::Define {
                     moveable: Moveable::Immediate
                 },
-            }],
+            )],
             services: service(),
-            ports: Vec::new(),
+            ..Config::default()
         })
     );
-    let span = loaded.dynamic_xcf.expect("the place of DYNAMICXCF");
+    let span = loaded.places.dynamic_xcf.expect("the place of DYNAMICXCF");
     assert_eq!(loaded.sources.text(span), "172.1.1.1");
 }
 
@@ -91,14 +91,14 @@ fn a_backup_needs_no_rank() {
     assert_eq!(config.services, service());
     assert_eq!(
         config.dvipas,
-        vec![Dvipa {
-            address: ip("10.1.3.10"),
-            prefix_len: Some(24),
-            role: DvipaRole::Backup {
+        vec![Dvipa::new(
+            ip("10.1.3.10"),
+            Some(24),
+            DvipaRole::Backup {
                 rank: 1,
                 moveable: Some(Moveable::Immediate)
             },
-        }]
+        )]
     );
 }
 
@@ -165,9 +165,9 @@ fn port_without_protocol_and_job_name() {
             (
                 port.port,
                 port.protocol,
-                port.user.as_str(),
+                port.user.word(),
                 port.bind,
-                port.share,
+                port.options.share,
             )
         })
         .collect();

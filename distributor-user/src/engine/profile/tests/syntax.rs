@@ -48,13 +48,12 @@ fn addresses() {
         (
             "VIPADEFINE DVIPA1 2001:db8::1",
             &[
-                "4:12 error [EZZ0318I] expected a subnet mask such as `255.255.255.0`, found \
-                 `DVIPA1 2001:db8::1`",
+                "4:12 warning `DVIPA1` is not supported yet: no IPv6 address is placed or distributed",
             ],
         ),
         (
             "VIPADEFINE 255.255.255.0 2001:db8::1",
-            &["4:26 error [EZZ0318I] expected a DVIPA such as `10.1.3.10`, found `2001:db8::1`"],
+            &["4:26 error [EZZ9654I] expected an interface name before `2001:db8::1`, found none"],
         ),
         (
             "VIPADELETE www.example.com",

@@ -29,7 +29,7 @@ fn serving(stack: &Stack) -> Vec<IpAddr> {
 #[test]
 fn the_same_profile_changes_nothing() {
     let mut stack = busy_owner();
-    let config = front_end(Destinations::List(vec![xcf(2), xcf(3)]));
+    let config = front_end(Destinations::list([xcf(2), xcf(3)]));
     assert_eq!(reconfigure(&mut stack, config), []);
 }
 
@@ -38,7 +38,7 @@ fn a_removed_target_gets_nothing_new_and_keeps_its_path() {
     let mut stack = busy_owner();
     assert_eq!(serving(&stack), [xcf(2), xcf(3)]);
     let path = stack.applied().forwarding.targets[&xcf(2)];
-    let config = front_end(Destinations::List(vec![xcf(3)]));
+    let config = front_end(Destinations::list([xcf(3)]));
     let effects = reconfigure(&mut stack, config);
     let is_published =
         |effect: &Effect| matches!(effect, Effect::Publish { key, .. } if *key == DEFINITIONS_KEY);
@@ -46,7 +46,7 @@ fn a_removed_target_gets_nothing_new_and_keeps_its_path() {
     assert_eq!(serving(&stack), [xcf(3)]);
     assert_eq!(stack.applied().forwarding.targets[&xcf(2)], path);
 
-    let config = front_end(Destinations::List(vec![xcf(2), xcf(3)]));
+    let config = front_end(Destinations::list([xcf(2), xcf(3)]));
     reconfigure(&mut stack, config);
     assert_eq!(serving(&stack), [xcf(3), xcf(2)]);
 }
@@ -116,7 +116,7 @@ fn a_withdrawn_address_stays_until_its_last_connection_has_ended() {
 fn an_address_that_comes_back_while_quiescing_is_active_again() {
     let mut stack = busy_owner();
     reconfigure(&mut stack, target(1));
-    let config = front_end(Destinations::List(vec![xcf(2), xcf(3)]));
+    let config = front_end(Destinations::list([xcf(2), xcf(3)]));
     let effects = reconfigure(&mut stack, config);
     assert!(!stack.is_quiescing(vipa()));
     let moves = |effect: &Effect| matches!(effect, Effect::Place { .. });
