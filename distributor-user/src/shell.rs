@@ -20,6 +20,7 @@ mod objects;
 pub mod profile_files;
 mod sock_diag;
 pub mod sock_ops;
+pub mod supervisor;
 pub mod sysctls;
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use tracing::{info, warn};
 use crate::engine::stack::{Event, NextHopKey, Placement, Stack};
 use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{ConflictKind, Group, GroupEvent};
+use crate::shell::supervisor;
 use change::{Changes, Outcome};
 use network::Network;
 
@@ -75,6 +76,7 @@ pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
     let (mut daemon, mut sources) = Daemon::open(options).await?;
     daemon.start().await;
     info!("stack {} is up", daemon.stack.name());
+    supervisor::ready(&daemon.status());
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -230,6 +232,18 @@ impl Daemon {
             Err(error) => warn!("the program could not be attached again: {error}"),
         }
         self.handle(Event::Tick).await;
+        supervisor::alive();
+    }
+
+    /// Says in a line what the stack is and has.
+    fn status(&self) -> String {
+        let config = self.stack.config();
+        format!(
+            "stack {}: {} DVIPAs defined, {} services distributed",
+            self.stack.name(),
+            config.dvipas.len(),
+            config.services.len()
+        )
     }
 }
 

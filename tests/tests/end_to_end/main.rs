@@ -16,6 +16,7 @@ mod refusals;
 mod reload;
 mod round_robin;
 mod scenario;
+mod supervision;
 mod survival;
 mod upgrade;
 

@@ -36,7 +36,7 @@ pub(crate) struct Program {
 }
 
 /// The programs that the demo and the tests run.
-pub(crate) const PROGRAMS: [Program; 5] = [
+pub(crate) const PROGRAMS: [Program; 6] = [
     Program {
         name: "nginx",
         purpose: "the unmodified HTTPS servers behind the distributed address",
@@ -61,6 +61,11 @@ pub(crate) const PROGRAMS: [Program; 5] = [
         name: "ethtool",
         purpose: "switches checksum offloading off, which XDP on veth cannot do with",
         package: newest("ethtool", "1:6.1-1"),
+    },
+    Program {
+        name: "systemd-analyze",
+        purpose: "verifies the systemd unit; nothing of systemd is started",
+        package: newest("systemd", "252.39-1~deb12u2"),
     },
 ];
 

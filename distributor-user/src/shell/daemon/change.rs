@@ -21,6 +21,7 @@ use crate::engine::config::Config;
 use crate::engine::profile::Style;
 use crate::engine::stack::{Event, Placement};
 use crate::shell::admin::Answer;
+use crate::shell::supervisor;
 use program::Program;
 
 /// The changes of one daemon.
@@ -68,6 +69,7 @@ impl Daemon {
             refuse(answer, reason.to_owned());
             return;
         }
+        supervisor::reloading();
         let check = Check {
             options: self.options.clone(),
             running: self.stack.config().clone(),
@@ -106,6 +108,7 @@ impl Daemon {
                 refuse(answer, format!("{reason:#}"));
             }
         }
+        supervisor::ready(&self.status());
     }
 }
 

@@ -15,6 +15,7 @@ use crate::engine::stack::Event;
 use crate::shell::addresses::Addresses;
 use crate::shell::connections;
 use crate::shell::dataplane::Dataplane;
+use crate::shell::supervisor;
 use crate::shell::sysctls::Sysctls;
 
 /// How often it looks whether all has ended.
@@ -28,6 +29,7 @@ impl Daemon {
         sources: &mut Sources,
         signals: &mut Signals,
     ) -> anyhow::Result<()> {
+        supervisor::stopping("waiting for connections to end");
         info!("stopping; a second signal ends the waiting for connections");
         self.handle(Event::Stop).await;
         let deadline = Instant::now() + self.options.stop_deadline;
