@@ -11,7 +11,7 @@
 //! flow table. A `Dataplane` belongs to the network namespace of the thread
 //! that opened it; call it from there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -308,6 +308,18 @@ impl Dataplane {
                 state: flows::engine_state(tag.state())?,
             })
         })
+    }
+
+    /// How many flows each service has to each target.
+    #[must_use]
+    pub fn active_connections(&self) -> BTreeMap<(ServiceKey, IpAddr), u64> {
+        let counts = self.flows.counts().into_iter();
+        counts
+            .filter_map(|(course, flows)| {
+                let target = self.address(course.target())?;
+                Some(((course.service(), target), flows))
+            })
+            .collect()
     }
 
     /// Marks flows as ending: the next SYN with the same addresses and ports is a new connection.

@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::Daemon;
-use crate::engine::forwarding::{Flow, ServiceKey};
+use crate::engine::forwarding::Flow;
 use crate::engine::report::{
     self, Body, CounterRow, GroupRow, InterfaceRow, Report, ReportName, Totals,
 };
@@ -35,9 +35,11 @@ impl Daemon {
             ReportName::Vipadyn => {
                 report::vipadyn(&self.stack, |dvipa| self.activated.get(&dvipa).cloned())
             }
-            ReportName::Vdpt => {
-                report::vdpt(&self.stack, &self.totals(), &count(self.dataplane.flows()))
-            }
+            ReportName::Vdpt => report::vdpt(
+                &self.stack,
+                &self.totals(),
+                &self.dataplane.active_connections(),
+            ),
             ReportName::Vcrt => {
                 let here = self.own_connections().await?;
                 let flows: Vec<Flow> = self.dataplane.flows().collect();
@@ -89,18 +91,6 @@ impl Daemon {
             group: group.collect(),
         })
     }
-}
-
-fn count(flows: impl Iterator<Item = Flow>) -> Totals {
-    let mut totals = Totals::new();
-    for flow in flows {
-        let service = ServiceKey {
-            dvipa: flow.key.dvipa,
-            port: flow.key.port,
-        };
-        *totals.entry((service, flow.target)).or_default() += 1;
-    }
-    totals
 }
 
 /// Formats the local time.

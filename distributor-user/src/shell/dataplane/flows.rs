@@ -3,13 +3,14 @@
 //! The daemon never takes a bucket's lock and never stores a flow. It reads as
 //! a packet does, and changes a slot only if it still is what was read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use distributor_common::flow::{self, Bucket, Slot, Stamp, State, Tag};
+use distributor_common::wire::{Be16, Be32};
 
 use super::shared::Shared;
-use crate::engine::forwarding::{FlowKey, FlowState};
+use crate::engine::forwarding::{FlowKey, FlowState, ServiceKey};
 
 /// Attempts to change a slot that packets change too.
 const ATTEMPTS: usize = 8;
@@ -67,19 +68,24 @@ impl Flows {
             .count()
     }
 
+    /// How many flows each service has to each target.
+    pub(super) fn counts(&self) -> BTreeMap<Course, u64> {
+        count(&self.buckets)
+    }
+
     /// Slots of targets that some flow leads to, and addresses of DVIPAs that some flow is for.
     pub(super) fn in_use(&self) -> (BTreeSet<u16>, BTreeSet<u32>) {
-        let mut targets = BTreeSet::new();
-        let mut dvipas = BTreeSet::new();
-        for (key, tag) in self.iter() {
-            targets.insert(tag.target());
-            dvipas.insert(key.dvipa().0);
-        }
+        let courses = self.counts();
+        let targets = courses.keys().map(|course| course.target()).collect();
+        let dvipas = courses.keys().map(|course| course.dvipa.0).collect();
         (targets, dvipas)
     }
 
     fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.buckets.iter().flat_map(|bucket| &bucket.slots)
+        self.buckets
+            .iter()
+            .filter(|bucket| is_occupied(bucket))
+            .flat_map(|bucket| &bucket.slots)
     }
 
     /// Changes the flow's tag to what `new` makes of it, until packets let it.
@@ -102,6 +108,80 @@ impl Flows {
         }
         false
     }
+}
+
+/// Says whether a bucket has a flow, without looking at each slot's parts.
+fn is_occupied(bucket: &Bucket) -> bool {
+    let mut tags = 0;
+    for slot in &bucket.slots {
+        tags |= slot.tag.load();
+    }
+    Tag(tags).ports() != 0
+}
+
+/// What all flows of a service to one target have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Course {
+    dvipa: Be32,
+    port: Be16,
+    target: u16,
+}
+
+impl Course {
+    /// The service.
+    pub(super) fn service(self) -> ServiceKey {
+        ServiceKey {
+            dvipa: Ipv4Addr::from(self.dvipa.bytes()).into(),
+            port: self.port.host(),
+        }
+    }
+
+    /// Slot of the target.
+    pub(super) fn target(self) -> u16 {
+        self.target
+    }
+
+    /// A byte that depends on every bit: the upper one of a product with 2^64 over the golden ratio.
+    fn hash(self) -> u8 {
+        let word =
+            u64::from(self.dvipa.0) << 32 | u64::from(self.port.0) << 16 | u64::from(self.target);
+        word.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0]
+    }
+}
+
+/// Counts flows by what they have in common, in one pass.
+///
+/// There may be millions of flows and there are few courses, in random order: a few places in front
+/// of the map take nearly all of them.
+fn count(buckets: &[Bucket]) -> BTreeMap<Course, u64> {
+    let mut places = [(Course::default(), 0_u64); 256];
+    let mut counts = BTreeMap::new();
+    for bucket in buckets {
+        if !is_occupied(bucket) {
+            continue;
+        }
+        for slot in &bucket.slots {
+            let Some((key, tag)) = slot.read() else {
+                continue;
+            };
+            let course = Course {
+                dvipa: key.dvipa(),
+                port: key.port(),
+                target: tag.target(),
+            };
+            let place = &mut places[usize::from(course.hash())];
+            if place.0 != course {
+                let (other, flows) = std::mem::replace(place, (course, 0));
+                *counts.entry(other).or_default() += flows;
+            }
+            place.1 += 1;
+        }
+    }
+    for (course, flows) in places {
+        *counts.entry(course).or_default() += flows;
+    }
+    counts.retain(|_, flows| *flows > 0);
+    counts
 }
 
 /// The key as the table has it; `None` for what it cannot have.
@@ -136,3 +216,6 @@ pub(super) fn engine_state(state: State) -> Option<FlowState> {
         State::Ending => Some(FlowState::Ending),
     }
 }
+
+#[cfg(test)]
+mod tests;
