@@ -6,6 +6,7 @@
 mod check;
 mod keygen;
 mod netstat;
+mod reference;
 mod reload;
 mod run;
 mod running;
@@ -39,6 +40,9 @@ enum Verb {
     Reload(reload::Reload),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),
+    /// Prints a page of the documentation that is made from the program's tables.
+    #[command(hide = true)]
+    Reference(reference::Reference),
 }
 
 /// Runs the verb that the command line names.
@@ -50,6 +54,7 @@ pub fn main() -> ExitCode {
         Verb::Run(arguments) => run::run(arguments),
         Verb::Reload(arguments) => reload::run(&arguments),
         Verb::Netstat(arguments) => netstat::run(&arguments),
+        Verb::Reference(arguments) => reference::run(&arguments),
     };
     done.unwrap_or_else(|error| {
         eprintln!("distributor: {error:#}");

@@ -9,11 +9,14 @@ pub mod config;
 pub mod definitions;
 pub mod fact;
 pub mod forwarding;
+#[cfg(test)]
+mod golden;
 pub mod group;
 pub mod links;
 pub mod message;
 pub mod ownership;
 pub mod profile;
+pub mod reference;
 pub mod report;
 pub mod selection;
 pub mod stack;

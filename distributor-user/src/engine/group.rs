@@ -23,7 +23,7 @@
 //! | `delivery`, `reassembly` | facts that arrive once and in order; gossip in parts |
 
 mod delivery;
-mod drops;
+pub mod drops;
 mod interface;
 pub mod key;
 mod limit;

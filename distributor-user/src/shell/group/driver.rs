@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::gossip::{GossipCommand, Snapshot};
 use super::sockets::Sockets;
 use super::{GroupEvent, LocalAddress, Member};
+use crate::engine::group::drops::UNSENT;
 use crate::engine::group::{DATAGRAM_MAX, EncodedFact, GroupEngine, Input, Notice, Output};
 
 /// Datagrams that may wait for the driver; more wait in the sockets.
@@ -200,7 +201,7 @@ impl Driver {
                 let mut counters: Vec<_> = drops
                     .map(|(reason, count)| (reason.name(), count))
                     .collect();
-                counters.push(("unsent", self.unsent));
+                counters.push((UNSENT, self.unsent));
                 // Who asked for it may have gone away since.
                 let _ = answer.send(counters);
             }
