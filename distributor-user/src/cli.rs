@@ -10,6 +10,7 @@ mod reference;
 mod reload;
 mod run;
 mod running;
+mod symbol;
 
 use std::process::ExitCode;
 

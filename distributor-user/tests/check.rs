@@ -189,3 +189,65 @@ fn without_a_file_there_is_nothing_to_check() {
     assert_eq!(output.status.code(), Some(2));
     assert!(!output.stderr.is_empty());
 }
+
+#[test]
+fn several_profiles_are_compared() {
+    let directory = Directory::new();
+    let front = "IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1/24 1\nVIPADYNAMIC\n\
+                 VIPADEFINE /24 10.1.3.10\nENDVIPADYNAMIC\n";
+    let first = directory.write("tcpip.profile", front);
+    let second = directory.write("second", &front.replace("172.1.1.1", "172.1.1.2"));
+    let named = format!("TCPIP2={second}");
+    let output = check(&[&first, &named]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let expected = format!(
+        "\
+warning: expected one VIPADEFINE of `10.1.3.10`, found that of `TCPIP` too
+ --> {second}:3:16
+  |
+3 | VIPADEFINE /24 10.1.3.10
+  |                ^^^^^^^^^
+  |
+  = help: the stack that starts last takes the address: write `VIPABACKUP MOVEABLE IMMEDIATE 255.255.255.0 10.1.3.10` on one of them
+"
+    );
+    assert!(text.contains(&expected), "{text}");
+    let strict = check(&["--strict", &first, &named]);
+    assert_eq!(strict.status.code(), Some(1));
+    assert_eq!(strict.stdout, output.stdout);
+    let alone = check(&["--strict", &first]);
+    assert_eq!(alone.status.code(), Some(0), "{}", stdout(&alone));
+
+    let broken = directory.write("broken", "IPCONFIG DYNAMICXCF 172.1.1.3");
+    let output = check(&[&first, &second, &broken]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = stdout(&output);
+    assert!(!text.contains("found that of"), "{text}");
+    assert!(
+        text.ends_with("the stacks were not compared: mend the errors of each first\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn symbols_have_the_values_of_the_command_line() {
+    let directory = Directory::new();
+    let file = directory.write(
+        "profile",
+        "IPCONFIG DYNAMICXCF 172.1.1.&SYSCLONE. 255.255.255.0 1 ; &NOTHING.\n",
+    );
+    let output = check(&["--symbol", "SYSCLONE=17", "--format", "json", &file]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(!text.contains("SYSCLONE"), "{text}");
+    let output = check(&["--symbol", "SYSNAME=SYS18", &file]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("note: `&SYSCLONE.` is read as `18`, the end of `&SYSNAME.`"),
+        "{text}"
+    );
+    let output = check(&["--symbol", "SYSNAME", &file]);
+    assert_eq!(output.status.code(), Some(2));
+}

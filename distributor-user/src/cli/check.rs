@@ -1,16 +1,19 @@
 //! `distributor check`: what is right and wrong with profiles.
 //!
-//! Nothing is changed, and no daemon is asked. Each file is checked on its own,
-//! as the profile of one stack.
+//! Nothing is changed, and no daemon is asked. Each file is the profile of one
+//! stack; several are checked against one another too.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::run::stack_name;
+use super::symbol::Symbols;
+use crate::engine::agreement::{self, Member};
 use crate::engine::config::DynamicXcf;
 use crate::engine::links::{self, Link};
 use crate::engine::profile::{self, Diagnostic, Finding, Loaded, Severity, Style};
@@ -21,9 +24,15 @@ use crate::shell::profile_files::ProfileFiles;
 /// Arguments of `distributor check`.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Profiles, each of one stack.
-    #[arg(required = true, value_name = "FILE")]
+    /// Profiles, each of one stack, whose name is that of the file without what follows the first
+    /// dot, unless it is written.
+    #[arg(required = true, value_name = "[NAME=]FILE")]
     files: Vec<PathBuf>,
+    /// End with 1 if there are warnings.
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    symbols: Symbols,
     /// Where `INCLUDE dataset(member)` is looked up, as `DIR/dataset/member`; may be repeated.
     #[arg(long = "include-dir", value_name = "DIR")]
     include_dirs: Vec<PathBuf>,
@@ -54,23 +63,27 @@ struct Findings {
 }
 
 pub(super) fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
-    let mut files = ProfileFiles::new(arguments.include_dirs.clone());
+    let mut files =
+        ProfileFiles::new(arguments.include_dirs.clone()).with_symbols(arguments.symbols.by_name());
     let links = present_links();
-    let mut checked: Vec<Loaded> = Vec::new();
-    for path in &arguments.files {
-        let mut loaded = match files.open(path) {
+    let mut checked: Vec<Checked> = Vec::new();
+    for argument in &arguments.files {
+        let (name, path) = stack_of(argument);
+        let mut loaded = match files.open(&path) {
             Ok(text) => profile::load(text, &mut files),
             Err(error) => profile::unreadable(&path.display().to_string(), error),
         };
         loaded
             .diagnostics
             .extend(place_of_xcf(&loaded, &links, arguments));
-        checked.push(loaded);
+        checked.push(Checked { name, loaded });
     }
+    let is_compared = compare(&mut checked);
     let mut out = io::stdout().lock();
     let written = match arguments.format {
         Format::Json => {
-            let diagnostics = checked.iter().flat_map(Loaded::findings).collect();
+            let loaded = checked.iter().map(|checked| &checked.loaded);
+            let diagnostics = loaded.flat_map(Loaded::findings).collect();
             let document = serde_json::to_string(&Findings { diagnostics })
                 .context("the findings have no JSON form")?;
             writeln!(out, "{document}")
@@ -81,15 +94,73 @@ pub(super) fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
             } else {
                 Style::Plain
             };
-            checked.iter().try_for_each(|loaded| {
+            let written = checked.iter().try_for_each(|Checked { loaded, .. }| {
                 write!(out, "{}", loaded.text(style))?;
                 writeln!(out, "{}", summary(loaded))
-            })
+            });
+            match written {
+                Ok(()) if !is_compared => writeln!(
+                    out,
+                    "the stacks were not compared: mend the errors of each first"
+                ),
+                written => written,
+            }
         }
     };
     written.context("cannot print the findings")?;
-    let is_refused = checked.iter().any(|loaded| loaded.config.is_none());
-    Ok(ExitCode::from(if is_refused { 2 } else { 0 }))
+    let has = |severity| checked.iter().any(|one| one.loaded.count(severity) > 0);
+    Ok(ExitCode::from(if has(Severity::Error) {
+        2
+    } else {
+        u8::from(arguments.strict && has(Severity::Warning))
+    }))
+}
+
+/// One profile that was read.
+struct Checked {
+    /// The name of its stack.
+    name: String,
+    loaded: Loaded,
+}
+
+/// `NAME=FILE`, or the name of a stack from that of its file.
+fn stack_of(argument: &Path) -> (String, PathBuf) {
+    let text = argument.to_string_lossy();
+    if let Some((name, path)) = text.split_once('=')
+        && stack_name(name).is_ok()
+    {
+        return (name.to_owned(), path.into());
+    }
+    let file = argument.file_name().unwrap_or(argument.as_os_str());
+    let file = file.to_string_lossy();
+    let stem = file.split('.').find(|part| !part.is_empty());
+    let name = stem.unwrap_or(&file).to_ascii_uppercase();
+    (name, argument.to_owned())
+}
+
+/// Adds what the profiles show together; says whether they could be compared.
+fn compare(checked: &mut [Checked]) -> bool {
+    if checked.len() < 2 {
+        return true;
+    }
+    let members: Option<Vec<Member<'_>>> = checked
+        .iter()
+        .map(|Checked { name, loaded }| {
+            Some(Member {
+                name,
+                config: loaded.config.as_ref()?,
+                places: Some(&loaded.places),
+            })
+        })
+        .collect();
+    let Some(members) = members else {
+        return false;
+    };
+    for disagreement in agreement::compare(&members) {
+        let loaded = &mut checked[disagreement.member].loaded;
+        loaded.diagnostics.push(disagreement.diagnostic);
+    }
+    true
 }
 
 fn is_colourful() -> bool {

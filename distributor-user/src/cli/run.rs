@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
+use super::symbol::Symbols;
 use super::{DEFAULT_PIN_DIR, DEFAULT_RUN_DIR};
 use crate::shell::daemon::{self, DaemonOptions};
 
@@ -22,6 +23,8 @@ pub(super) struct RunArguments {
     /// Where INCLUDE looks for `dataset(member)`; may be repeated.
     #[arg(long, value_name = "DIR")]
     include_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    symbols: Symbols,
     /// The name of this stack: 1 to 16 letters, digits, `-`, `_`, `@`, `#` or `$`.
     #[arg(long, value_parser = stack_name)]
     name: String,
@@ -61,7 +64,7 @@ pub(super) struct RunArguments {
     pin_dir: PathBuf,
 }
 
-fn stack_name(text: &str) -> Result<String, String> {
+pub(super) fn stack_name(text: &str) -> Result<String, String> {
     let is_legal = |letter: char| letter.is_ascii_alphanumeric() || "-_@#$".contains(letter);
     if (1..=16).contains(&text.len()) && text.chars().all(is_legal) {
         Ok(text.to_owned())
@@ -82,6 +85,7 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let options = DaemonOptions {
         profile: arguments.profile,
         include_dirs: arguments.include_dir,
+        symbols: arguments.symbols.by_name(),
         name: arguments.name,
         keys: arguments.key,
         interfaces: arguments.interface,

@@ -24,6 +24,7 @@ mod render;
 mod resolve;
 mod source;
 mod suggest;
+mod symbols;
 pub mod table;
 mod tree;
 
@@ -35,7 +36,9 @@ pub use grammar::{Argument, Choice, Kind, Need, Order, Part, Row, Standing};
 pub use include::{MAX_BYTES, Operand, ReadError, Reader, Text};
 pub use render::{Finding, Style};
 pub use resolve::Places;
+pub(super) use resolve::network;
 pub use source::{Position, Source, Sources, Span};
+pub use symbols::Symbol;
 
 use super::config::Config;
 use diagnostic::Diagnostics;
@@ -105,7 +108,7 @@ pub fn unreadable(name: &str, error: ReadError) -> Loaded {
 }
 
 /// The beginning of the profile.
-const START: Span = Span {
+pub(super) const START: Span = Span {
     source: 0,
     start: 0,
     end: 0,

@@ -44,6 +44,8 @@ pub struct DaemonOptions {
     pub profile: PathBuf,
     /// Where INCLUDE looks for members.
     pub include_dirs: Vec<PathBuf>,
+    /// The values of system symbols in the profile, by their names in capitals.
+    pub symbols: BTreeMap<String, String>,
     /// The stack's name.
     pub name: String,
     /// Key files, the sealing one first.

@@ -13,11 +13,12 @@
 //! The last name may have an extension that the INCLUDE does not write
 //! (`MEMBER.txt`); a file without one goes before a file with one.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::engine::profile::{MAX_BYTES, Operand, ReadError, Reader, Text};
+use crate::engine::profile::{MAX_BYTES, Operand, ReadError, Reader, Symbol, Text};
 
 #[cfg(test)]
 mod tests;
@@ -26,13 +27,23 @@ mod tests;
 #[derive(Clone, Debug, Default)]
 pub struct ProfileFiles {
     include_dirs: Vec<PathBuf>,
+    symbols: BTreeMap<String, String>,
 }
 
 impl ProfileFiles {
     /// Looks data sets up in `include_dirs`, in this order.
     #[must_use]
     pub fn new(include_dirs: Vec<PathBuf>) -> Self {
-        Self { include_dirs }
+        Self {
+            include_dirs,
+            symbols: BTreeMap::new(),
+        }
+    }
+
+    /// Gives values to system symbols, by their names in capitals.
+    #[must_use]
+    pub fn with_symbols(self, symbols: BTreeMap<String, String>) -> Self {
+        Self { symbols, ..self }
     }
 
     /// Reads the profile at `path`.
@@ -127,6 +138,44 @@ impl Reader for ProfileFiles {
             Operand::Name(name) => self.name(name, including),
         }
     }
+
+    fn symbol(&self, name: &str) -> Option<Symbol> {
+        if let Some(value) = self.symbols.get(name) {
+            return Some(Symbol {
+                value: value.clone(),
+                assumed: None,
+            });
+        }
+        let given = self.symbols.get(SYSNAME).cloned();
+        let origin = if given.is_some() {
+            "the end of `&SYSNAME.`"
+        } else {
+            "from the name of this host"
+        };
+        let system = given.or_else(host_name)?;
+        let value = match name {
+            SYSNAME => system,
+            SYSCLONE => system[system.len().saturating_sub(2)..].to_owned(),
+            _ => return None,
+        };
+        Some(Symbol {
+            value,
+            assumed: Some(origin.to_owned()),
+        })
+    }
+}
+
+const SYSNAME: &str = "SYSNAME";
+const SYSCLONE: &str = "SYSCLONE";
+
+/// The name of this host, if it can be the name of a z/OS system: without its domain, in capitals,
+/// 1 to 8 letters and digits.
+fn host_name() -> Option<String> {
+    const LONGEST: usize = 8;
+    let text = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = text.trim().split('.').next()?.to_ascii_uppercase();
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_name && (1..=LONGEST).contains(&name.len())).then_some(name)
 }
 
 /// `path` as seen from the file `including`; an absolute path stays as it is.

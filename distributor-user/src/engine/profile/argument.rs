@@ -14,6 +14,7 @@ use super::grammar::{Argument, Kind};
 use super::lexer::Word;
 use super::quote;
 use super::source::{Sources, Span};
+use super::symbols;
 use super::tree::{Given, Value};
 use mask::looks_like_mask;
 
@@ -292,7 +293,7 @@ impl Reader<'_> {
             return Reading::given(span, Given::Name(text.to_ascii_uppercase()));
         }
         let help = if text.contains('&') {
-            SYMBOLS.to_owned()
+            symbols::explain(text)
         } else {
             format!("write at most {most} letters and digits")
         };
@@ -300,9 +301,6 @@ impl Reader<'_> {
     }
 }
 
-/// The help for a word with a system symbol in it.
-pub(super) const SYMBOLS: &str =
-    "system symbols such as `&SYSNAME.` are not substituted yet; write their value";
 /// The help for an IPv6 address where none can be.
 pub(super) const IPV6: &str = "write an IPv4 address; an IPv6 DVIPA is defined as `VIPADEFINE interface 2001:db8::1` and \
      named by its interface afterwards";
@@ -317,7 +315,7 @@ fn explain_address(text: &str) -> String {
         return IPV6.to_owned();
     }
     if text.contains('&') {
-        return SYMBOLS.to_owned();
+        return symbols::explain(text);
     }
     if text.contains(',') {
         return "separate addresses by blanks, not by commas".to_owned();

@@ -10,6 +10,7 @@ use super::decode::decode;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::lexer::{self, INCLUDE, Word};
 use super::source::{Source, Sources, Span};
+use super::symbols::{self, Symbol};
 use super::{quote, shorten};
 
 /// One text as a [`Reader`] found it.
@@ -31,6 +32,12 @@ pub trait Reader {
     ///
     /// Says why there is no such text, and what would be right.
     fn read(&mut self, operand: &Operand, including: &str) -> Result<Text, ReadError>;
+
+    /// The value of the system symbol `name`, which is in capitals.
+    fn symbol(&self, name: &str) -> Option<Symbol> {
+        let _ = name;
+        None
+    }
 }
 
 /// Why a text cannot be had.
@@ -100,6 +107,8 @@ pub const MAX_BYTES: usize = 4 << 20;
 const MAX_WORDS: usize = 1_000_000;
 /// More INCLUDE statements than this, includes expanded, are refused.
 const MAX_INCLUDES: usize = 1000;
+/// So many symbols are asked for once each.
+const MAX_SYMBOLS: usize = 1000;
 /// Includes may be nested this deep.
 const MAX_DEPTH: usize = 32;
 
@@ -121,6 +130,7 @@ pub(super) fn expand(profile: Text, reader: &mut dyn Reader, found: &mut Diagnos
         found,
         out: Expansion::default(),
         known: HashMap::new(),
+        symbols: HashMap::new(),
         open: Vec::new(),
         includes: 0,
     };
@@ -135,6 +145,8 @@ struct Expander<'a> {
     out: Expansion,
     /// What was read already, by identity: a member that two blocks include is read once.
     known: HashMap<String, Opened>,
+    /// The values of system symbols that were asked for.
+    symbols: HashMap<String, Option<String>>,
     /// Identities of the texts that are being read, outermost first.
     open: Vec<String>,
     includes: usize,
@@ -157,13 +169,14 @@ impl Expander<'_> {
         if let Some(problem) = decoded.problem {
             self.found.push(problem.at(index, &decoded.text));
         }
-        let source = Source::new(text.name, decoded.text, included_at);
+        let mut source = Source::new(text.name, decoded.text, included_at);
         self.out.is_incomplete |= !decoded.is_text;
         let words = if decoded.is_text {
             lexer::words(index, &source, self.found)
         } else {
             Vec::new()
         };
+        self.substitute(&mut source, &words);
         let opened = Opened {
             identity: text.identity.clone(),
             source: self.out.sources.push(source),
@@ -171,6 +184,44 @@ impl Expander<'_> {
         };
         self.known.insert(text.identity, opened.clone());
         opened
+    }
+
+    /// Replaces the system symbols in `words`.
+    fn substitute(&mut self, source: &mut Source, words: &[Word]) {
+        for word in words {
+            let text = &source.text[word.span.start..word.span.end];
+            if !text.contains('&') {
+                continue;
+            }
+            let replaced = symbols::substitute(text, &mut |name| self.symbol(name, word.span));
+            if let Some(replaced) = replaced {
+                source.replace(word.span, replaced);
+            }
+        }
+    }
+
+    fn symbol(&mut self, name: &str, span: Span) -> Option<String> {
+        if let Some(known) = self.symbols.get(name) {
+            return known.clone();
+        }
+        let symbol = self.reader.symbol(name);
+        if let Some(Symbol {
+            value,
+            assumed: Some(origin),
+        }) = &symbol
+        {
+            let message = format!("`&{name}.` is read as `{}`, {origin}", shorten(value));
+            self.found.push(
+                Diagnostic::note(span, message)
+                    .help(format!("`--symbol {name}=VALUE` gives it another value")),
+            );
+        }
+        let value = symbol.map(|symbol| symbol.value);
+        // A profile full of names that mean nothing is no reason to remember them all.
+        if self.symbols.len() < MAX_SYMBOLS {
+            self.symbols.insert(name.to_owned(), value.clone());
+        }
+        value
     }
 
     fn expand(&mut self, opened: Opened) {

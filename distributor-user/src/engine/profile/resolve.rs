@@ -22,6 +22,7 @@ use super::grammar::Row;
 use super::source::Span;
 use super::table::{globalconfig, ipconfig, port, vipadistribute, vipadynamic};
 use super::tree::Node;
+pub(in super::super) use distribute::network;
 use dvipa::Defined;
 use ports::Ports;
 use services::Services;

@@ -3,6 +3,8 @@
 //! Nothing here interprets a profile. A [`Span`] is only a byte range of one
 //! source; lines and columns are computed when somebody wants to read them.
 
+use std::collections::HashMap;
+
 /// A byte range of one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
@@ -49,6 +51,9 @@ pub struct Source {
     /// The INCLUDE that brought it in first; absent for the profile itself.
     pub included_at: Option<Span>,
     line_starts: Vec<usize>,
+    /// What stands in place of words with system symbols, by the first byte and one beyond the
+    /// last.
+    replaced: HashMap<(usize, usize), String>,
 }
 
 impl Source {
@@ -61,7 +66,13 @@ impl Source {
             text,
             included_at,
             line_starts,
+            replaced: HashMap::new(),
         }
+    }
+
+    /// Has `text` read in place of the word at `span`.
+    pub(super) fn replace(&mut self, span: Span, text: String) {
+        self.replaced.insert((span.start, span.end), text);
     }
 
     /// Where byte `offset` stands; an offset beyond the end counts as the end.
@@ -113,10 +124,16 @@ impl Sources {
         &self.list[span.source]
     }
 
-    /// The text of `span`.
+    /// The text of `span`; of a word with system symbols, what it is read as.
     #[must_use]
     pub fn text(&self, span: Span) -> &str {
-        self.of(span).text.get(span.start..span.end).unwrap_or("")
+        let source = self.of(span);
+        if !source.replaced.is_empty()
+            && let Some(text) = source.replaced.get(&(span.start, span.end))
+        {
+            return text;
+        }
+        source.text.get(span.start..span.end).unwrap_or("")
     }
 
     /// What messages call the profile itself.

@@ -35,6 +35,18 @@ impl Reader for Members {
             }),
         }
     }
+
+    fn symbol(&self, name: &str) -> Option<Symbol> {
+        let (value, assumed) = match name {
+            "SYSNAME" => ("SYSA", None),
+            "SYSCLONE" => ("12", Some("the value of these tests".to_owned())),
+            _ => return None,
+        };
+        Some(Symbol {
+            value: value.to_owned(),
+            assumed,
+        })
+    }
 }
 
 fn text(name: &str, bytes: Vec<u8>) -> Text {

@@ -243,7 +243,8 @@ fn load_profile(options: &DaemonOptions) -> anyhow::Result<Config> {
 
 /// Reads the profile; returns what it says unless it has errors, and what there is to say about it.
 pub(super) fn read_profile(options: &DaemonOptions, style: Style) -> (Option<Config>, String) {
-    let mut files = ProfileFiles::new(options.include_dirs.clone());
+    let mut files =
+        ProfileFiles::new(options.include_dirs.clone()).with_symbols(options.symbols.clone());
     let loaded = match files.open(&options.profile) {
         Ok(text) => profile::load(text, &mut files),
         Err(error) => profile::unreadable(&options.profile.display().to_string(), error),

@@ -1,12 +1,11 @@
 //! Words that are in the wrong place, repeated, misspelt, or belong nowhere.
 
-use super::super::argument::SYMBOLS;
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::{Choice, Part, Row, find};
 use super::super::lexer::Word;
 use super::super::source::Span;
 use super::super::tree::Node;
-use super::super::{quote, shorten};
+use super::super::{quote, shorten, symbols};
 use super::parts::continues;
 use super::{Parser, is_one};
 
@@ -152,7 +151,8 @@ impl Parser<'_> {
             }
             self.at += 1;
         }
-        if node.is_broken && !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        let is_broken = node.is_broken || node.children.last().is_some_and(Node::has_error);
+        if is_broken && !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
             // A value too many, after another was too few: one report is enough.
             return;
         }
@@ -187,7 +187,7 @@ pub(super) fn inner_keywords(node: &Node) -> Vec<&'static Row> {
 /// How `row` is written, as help for `found` in its place.
 pub(super) fn written(row: &'static Row, found: &str) -> String {
     if found.contains('&') {
-        SYMBOLS.to_owned()
+        symbols::explain(found)
     } else if row.example.is_empty() {
         format!("write `{}`", row.usage())
     } else {

@@ -1,10 +1,9 @@
 //! Words that are missing: some are understood nevertheless, the others are asked for.
 
-use super::super::argument::SYMBOLS;
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::{Argument, Choice, Kind, Need, Part, Row};
 use super::super::tree::{Given, Node, Value};
-use super::super::{quote, shorten};
+use super::super::{quote, shorten, symbols};
 use super::misplaced::written;
 use super::parts::begins_entry;
 use super::{Parser, is_one};
@@ -33,7 +32,7 @@ impl Parser<'_> {
         };
         let span = word.span;
         let help = if text.contains('&') {
-            SYMBOLS.to_owned()
+            symbols::explain(text)
         } else if matches!(
             wanted.kind,
             Kind::Address | Kind::AnyAddress | Kind::AddressOrPrefix | Kind::Dvipa

@@ -291,6 +291,6 @@ pub(super) fn masked(address: IpAddr, prefix_len: u8) -> IpAddr {
 }
 
 /// `address/bits` of the network that `address` is in.
-pub(in super::super) fn network(address: IpAddr, prefix_len: u8) -> String {
+pub(in super::super::super) fn network(address: IpAddr, prefix_len: u8) -> String {
     format!("{}/{prefix_len}", masked(address, prefix_len))
 }

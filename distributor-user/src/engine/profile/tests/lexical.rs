@@ -42,6 +42,51 @@ fn a_comment_needs_a_blank_before_it() {
 }
 
 #[test]
+fn system_symbols_are_replaced_in_words() {
+    let profile = "IPCONFIG DYNAMICXCF 172.1.1.&SYSCLONE. 255.255.255.0 3 ; &OTHER.\n\
+                   INCLUDE &sysname..PORTS(A)";
+    let members = [("SYSA.PORTS(A)", "PORT 80 TCP W&SYSCLONE&SYSCLONE(1:1).*")];
+    let loaded = load_with(profile, &members);
+    assert_eq!(
+        told(&loaded),
+        [
+            "1:21 note `&SYSCLONE.` is read as `12`, the value of these tests",
+            "1:1 note `PORT` is understood, but not acted on yet: nothing keeps other programs \
+             from these ports, and no bind is redirected",
+        ]
+    );
+    let config = loaded.config.expect("a right profile");
+    let xcf = config.dynamic_xcf.map(|xcf| xcf.address);
+    assert_eq!(xcf, Some(ip("172.1.1.12")));
+    assert_eq!(config.ports[0].user.word(), "W121*");
+}
+
+#[test]
+fn a_system_symbol_without_a_value_is_explained_where_it_matters() {
+    let profile = "HOME &NONE. LINK\nIPCONFIG DYNAMICXCF &NONE. 255.255.255.0 3\n\
+                   TTL &TTL.\nPORT 80 TCP &JOB(1:2).X";
+    let loaded = load_text(profile);
+    let told: Vec<(usize, usize, Option<String>)> = loaded
+        .findings()
+        .filter(|found| found.severity == "error")
+        .map(|found| (found.line, found.column, found.help))
+        .collect();
+    let help = |name: &str| {
+        Some(format!(
+            "`&{name}.` has no value here: give it one with `--symbol {name}=VALUE`"
+        ))
+    };
+    assert_eq!(
+        told,
+        [
+            (2, 21, help("NONE")),
+            (3, 5, help("TTL")),
+            (4, 13, help("JOB")),
+        ]
+    );
+}
+
+#[test]
 fn sequence_numbers_are_reported_once() {
     let card = |text: &str, number: u32| format!("{text:<72}{number:08}\n");
     let profile = card("; comment", 10) + &card("IPCONFIG", 20) + &card(&RIGHT[9..], 30);
