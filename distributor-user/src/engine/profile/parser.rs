@@ -257,10 +257,10 @@ impl<'a> Parser<'a> {
         find(self.next_rows(), text).is_some()
     }
 
-    /// Whether `text` shows that the end of the block at hand is missing: a line that begins with
-    /// a statement of the outermost level, although it could be a keyword here too.
+    /// Whether a line that begins with a statement of the outermost level is one, although `text`
+    /// could be a keyword here too. In a block it shows that the end of this is missing.
     fn leaves_block(&self, text: &str, word: Word) -> bool {
-        let is_unclosed = self.block.is_some_and(|block| !block.is_closed);
+        let is_unclosed = self.block.is_none_or(|block| !block.is_closed);
         is_unclosed && word.opens_line && find(table::statements(), text).is_some()
     }
 

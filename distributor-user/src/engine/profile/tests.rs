@@ -11,6 +11,7 @@ use crate::engine::config::{
 mod canonical;
 mod language;
 mod lexical;
+mod obey;
 mod property;
 mod scenario;
 mod semantics;
