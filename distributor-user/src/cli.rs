@@ -6,6 +6,7 @@
 mod check;
 mod keygen;
 mod netstat;
+mod obey;
 mod reference;
 mod reload;
 mod run;
@@ -39,6 +40,8 @@ enum Verb {
     Run(run::RunArguments),
     /// Reads the profile of a running stack again; a new program takes over in place.
     Reload(reload::Reload),
+    /// Changes a running stack by the statements of a file, as VARY TCPIP,,OBEYFILE does.
+    Obey(obey::Obey),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),
     /// Prints a page of the documentation that is made from the program's tables.
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Verb::Keygen(arguments) => keygen::run(&arguments),
         Verb::Run(arguments) => run::run(arguments),
         Verb::Reload(arguments) => reload::run(&arguments),
+        Verb::Obey(arguments) => obey::run(&arguments),
         Verb::Netstat(arguments) => netstat::run(&arguments),
         Verb::Reference(arguments) => reference::run(&arguments),
     };

@@ -169,6 +169,20 @@ impl Stack {
         program::output(command.arg(self.run_directory()))
     }
 
+    /// Changes the running configuration by the statements of `text`; returns what the daemon said.
+    ///
+    /// # Errors
+    ///
+    /// The daemon refuses; why is in the error.
+    pub fn obey(&self, text: &str) -> Result<String> {
+        let file = self.host.directory().join("obeyfile");
+        fs::write(&file, text).context("cannot write the obeyfile")?;
+        let mut command = Command::new(program::distributor()?);
+        command.arg("obey").arg(file);
+        command.args(["--name", self.name(), "--run-dir"]);
+        program::output(command.arg(self.run_directory()))
+    }
+
     /// The process id of the daemon.
     ///
     /// # Errors

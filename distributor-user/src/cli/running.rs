@@ -42,7 +42,9 @@ impl RunningStack {
     /// Asks the stack's daemon; a refusal is an error.
     pub(super) fn ask(&self, request: &Request) -> anyhow::Result<Answer> {
         match self.try_ask(request)? {
-            Answer::Refused(reason) => bail!("`{}` refused: {reason}", self.name),
+            Answer::Refused(reason) => {
+                bail!("`{}` refused, and nothing was changed: {reason}", self.name)
+            }
             answer @ (Answer::Report(_) | Answer::Done(_) | Answer::Instance(_)) => Ok(answer),
         }
     }

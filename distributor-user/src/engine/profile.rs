@@ -26,6 +26,7 @@ mod source;
 mod suggest;
 mod symbols;
 pub mod table;
+mod texts;
 mod tree;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use resolve::Places;
 pub(super) use resolve::network;
 pub use source::{Position, Source, Sources, Span};
 pub use symbols::Symbol;
+pub use texts::Texts;
 
 use super::config::Config;
 use diagnostic::Diagnostics;

@@ -253,7 +253,7 @@ impl Stack {
                 self.take_connections(dvipa, asked, flows, effects);
             }
             Event::FlowSnapshot(flows) => self.take_snapshot(flows, now, effects),
-            Event::Reconfigured(config) => self.reconfigure(config, effects),
+            Event::Reconfigured(config) => self.reconfigure(*config, effects),
             Event::Resync => self.audits.hurry(),
             Event::Tick => self.tick(now, effects),
             Event::Stop => {

@@ -15,14 +15,16 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::engine::profile::Texts;
 use crate::engine::report::{Report, ReportName};
 
 /// The system group whose members may use the admin socket.
 pub const GROUP: &str = "distributor";
 /// How long the command line waits for an answer: a change is checked before it is answered.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Longest request line that is read, in bytes.
-const MAX_REQUEST: u64 = 64 * 1024;
+/// Longest request line that is read, in bytes: a text of the largest size with its includes, each
+/// byte a number.
+const MAX_REQUEST: u64 = 64 << 20;
 
 /// What the command line can ask.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,6 +35,8 @@ pub enum Request {
     /// Asks for the profile to be read again, and for the program to be executed again if it is
     /// another one now.
     Reload,
+    /// Asks for the running configuration to be changed by what the texts say.
+    Obey(Texts),
     /// Asks which start of the daemon answers.
     Instance,
 }

@@ -31,7 +31,7 @@ use crate::engine::stack::{Event, NextHopKey, Placement, Stack};
 use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{ConflictKind, Group, GroupEvent};
 use crate::shell::supervisor;
-use change::{Changes, Outcome};
+use change::{Changes, Outcome, Source};
 use network::Network;
 
 /// How often the engine and the repairs look around.
@@ -85,7 +85,7 @@ pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
         tokio::select! {
             asked = signals.next() => match asked {
                 Asked::Stop => break,
-                Asked::Reload => daemon.begin_reload(None),
+                Asked::Reload => daemon.begin_change(Source::Profile, None),
             },
             _ = tick.tick() => daemon.tick().await,
             input = sources.next() => daemon.take(input).await,

@@ -53,6 +53,63 @@ fn a_broken_profile_leaves_everything_as_it_was() {
     assert_eq!(everything(front_end), before);
 }
 
+#[test]
+fn an_obeyfile_adds_and_deletes_and_a_broken_one_does_neither() {
+    let _turn = turn();
+    let lab = started(3, 1, &["TCPIP2"]);
+    let names = ["TCPIP2", "TCPIP3"];
+    let front_end = lab.stack("TCPIP");
+    let [two, three] = names.map(|name| lab.stack(name).xcf_address());
+    let block = |statement: &str| format!("VIPADYNAMIC\n   {statement}\nENDVIPADYNAMIC\n");
+    let define = |target| {
+        block(&format!(
+            "VIPADISTRIBUTE DEFINE DISTM ROUNDROBIN {VIPA} PORT {PORT} DESTIP {target}"
+        ))
+    };
+    let delete = |target| {
+        block(&format!(
+            "VIPADIST DELETE {VIPA} PORT {PORT} DESTIP {target}"
+        ))
+    };
+
+    front_end.obey(&define(three)).expect("another target");
+    lab.stack("TCPIP3")
+        .wait_for_dvipa(VIPA.into())
+        .expect("a target");
+    let _servers = names.map(|name| Server::start(lab.stack(name), name, DUAL_STACK));
+    front_end
+        .wait_for_ready(&names.map(|name| (name, 1)))
+        .expect("two servers");
+    let living = Living::start(lab.client(), SERVICE, 20).expect("living connections");
+
+    let before = everything(front_end);
+    let wrong = define(three).replace("DEFINE", "DEFINED");
+    let refusal = front_end.obey(&wrong).expect_err("a refusal").to_string();
+    assert!(
+        refusal.contains("DEFINED") && refusal.contains("nothing was changed"),
+        "{refusal}"
+    );
+    assert_eq!(everything(front_end), before);
+
+    front_end.obey(&delete(two)).expect("a target less");
+    front_end
+        .wait_for_ready(&[("TCPIP3", 1)])
+        .expect("one server");
+    let by_server = greetings(lab.client(), SERVICE, 10).expect("connections");
+    assert_eq!(by_server, [("TCPIP3".to_owned(), 10)].into());
+    living
+        .wait_for_round()
+        .expect("the target that is out of it still serves");
+
+    // What was obeyed lasts until the profile is read again.
+    front_end.reload().expect("the profile");
+    front_end
+        .wait_for_ready(&[("TCPIP2", 1)])
+        .expect("one server");
+    living.wait_for_round().expect("and now the other one");
+    assert_eq!(living.stop().expect("the end"), []);
+}
+
 /// What the stack shows of its configuration, and the maps that come from it, byte for byte.
 fn everything(stack: &Stack) -> (Vec<String>, Vec<Vec<u64>>) {
     let reports = ["vipadcfg", "vipadyn", "vdpt"].map(|report| {

@@ -44,9 +44,10 @@ fn a_new_program_takes_over_and_no_packet_is_lost() {
         let new = self::programs(stack);
         assert_eq!(new.len(), programs.len());
         assert!(new.iter().all(|id| !programs.contains(id)), "{new:?}");
-        let by_server = greetings(lab.client(), SERVICE, 40).expect("connections meanwhile");
-        assert_eq!(by_server, targets.map(|name| (name.to_owned(), 20)).into());
+        greetings(lab.client(), SERVICE, 40).expect("connections meanwhile");
         front_end.wait_for_ready(&ready).expect("two servers");
+        let by_server = greetings(lab.client(), SERVICE, 40).expect("connections afterwards");
+        assert_eq!(by_server, targets.map(|name| (name.to_owned(), 20)).into());
         living.wait_for_round().expect("a round");
         let done = stack.reload().expect("a reload");
         assert!(done.contains("nothing was changed"), "{done}");

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::decode::decode;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::lexer::{self, INCLUDE, Word};
@@ -14,7 +16,7 @@ use super::symbols::{self, Symbol};
 use super::{quote, shorten};
 
 /// One text as a [`Reader`] found it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Text {
     /// What messages call it.
     pub name: String,
@@ -41,7 +43,7 @@ pub trait Reader {
 }
 
 /// Why a text cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct ReadError {
     /// What is wrong; lower case, no period.
@@ -51,7 +53,7 @@ pub struct ReadError {
 }
 
 /// What an INCLUDE names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operand {
     /// A file: the operand contains a `/`.
     Path(String),

@@ -83,7 +83,7 @@ pub enum Event {
     /// Answer to [`Effect::SnapshotFlows`]: the whole flow table.
     FlowSnapshot(Vec<Flow>),
     /// The profile says something else now; its DYNAMICXCF address is the same.
-    Reconfigured(Config),
+    Reconfigured(Box<Config>),
     /// A second has passed.
     Tick,
     /// The operator asked for a clean stop.

@@ -43,17 +43,15 @@ impl Member {
         }
     }
 
-    /// Takes note of a restart: everything that it said is void, the path in use is not.
+    /// Takes note of a restart: what it said is void, but for its listeners. Those are not the
+    /// daemon's, and its first report is on the way; and the path in use stays.
     pub fn rejoin(&mut self, dynamic_xcf: IpAddr) {
-        let chosen = if self.dynamic_xcf == dynamic_xcf {
-            self.chosen
-        } else {
-            None
-        };
-        *self = Self {
-            chosen,
-            ..Self::new(dynamic_xcf)
-        };
+        let mut anew = Self::new(dynamic_xcf);
+        if self.dynamic_xcf == dynamic_xcf {
+            anew.chosen = self.chosen;
+            anew.readiness = std::mem::take(&mut self.readiness);
+        }
+        *self = anew;
     }
 
     /// Says whether its report and a path to it are there, so that it could be handed connections.

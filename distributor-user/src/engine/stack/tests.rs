@@ -523,3 +523,20 @@ fn a_second_definer_is_reported_once() {
         Some(&Placement::Owned)
     );
 }
+
+#[test]
+fn a_target_that_restarts_keeps_its_place_until_it_reports() {
+    let mut stack = owner();
+    stack.start(ZERO);
+    join(&mut stack, "TCPIP2", 2, &Definitions::default());
+    ready(&mut stack, "TCPIP2", 1, 1);
+    assert_eq!(ring(&stack), [xcf(2)]);
+    join(&mut stack, "TCPIP2", 2, &Definitions::default());
+    assert_eq!(ring(&stack), [xcf(2)]);
+    ready(&mut stack, "TCPIP2", 2, 0);
+    assert!(ring(&stack).is_empty());
+    // One with another address is another one.
+    ready(&mut stack, "TCPIP2", 3, 1);
+    join(&mut stack, "TCPIP2", 9, &Definitions::default());
+    assert!(ring(&stack).is_empty());
+}

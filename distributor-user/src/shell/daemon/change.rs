@@ -18,9 +18,10 @@ use super::network::Network;
 use super::open::{read_profile, refuse_taken, seeds};
 use super::{Daemon, DaemonOptions};
 use crate::engine::config::Config;
-use crate::engine::profile::Style;
+use crate::engine::profile::{self, Style, Texts};
 use crate::engine::stack::{Event, Placement};
 use crate::shell::admin::Answer;
+use crate::shell::profile_files::ProfileFiles;
 use crate::shell::supervisor;
 use program::Program;
 
@@ -45,6 +46,15 @@ impl Changes {
     }
 }
 
+/// Where a change comes from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// The profile, which may say something else now.
+    Profile,
+    /// A text that changes the running configuration, and leaves what it does not mention.
+    Obeyfile(Texts),
+}
+
 /// What a check came to, and who wants to know.
 #[derive(Debug)]
 pub(in crate::shell) struct Outcome {
@@ -56,14 +66,14 @@ pub(in crate::shell) struct Outcome {
 #[derive(Debug)]
 enum Change {
     /// Apply the configuration; the text is what there is to say about the profile.
-    Apply(Config, String),
+    Apply(Box<Config>, String),
     /// Execute the program anew, which then reads the profile.
     Execute,
 }
 
 impl Daemon {
-    /// Begins to check what a reload would do.
-    pub(super) fn begin_reload(&mut self, answer: Option<oneshot::Sender<Answer>>) {
+    /// Begins to check a change.
+    pub(super) fn begin_change(&mut self, source: Source, answer: Option<oneshot::Sender<Answer>>) {
         if std::mem::replace(&mut self.changes.is_under_way, true) {
             let reason = "another change is being checked; try again when it is done";
             refuse(answer, reason.to_owned());
@@ -79,7 +89,10 @@ impl Daemon {
         };
         let outcomes = self.changes.outcomes.clone();
         tokio::spawn(async move {
-            let change = check.reload().await;
+            let change = match source {
+                Source::Profile => check.reload().await,
+                Source::Obeyfile(texts) => check.obey(texts).await,
+            };
             // The daemon may have ended meanwhile.
             let _ = outcomes.send(Outcome { change, answer }).await;
         });
@@ -92,12 +105,12 @@ impl Daemon {
         match change {
             Err(reason) => refuse(answer, format!("{reason:#}")),
             Ok(Change::Apply(config, remarks)) => {
-                let done = if config == *self.stack.config() {
-                    "the profile says what it said before; nothing was changed"
+                let done = if *config == *self.stack.config() {
+                    "it says what the stack does already; nothing was changed"
                 } else {
                     self.group.set_seeds(&seeds(&config, &self.options.seeds));
                     self.handle(Event::Reconfigured(config)).await;
-                    "the profile was read again and is applied"
+                    "the changed configuration is applied"
                 };
                 info!("{done}");
                 confirm(answer, format!("{remarks}{done}"));
@@ -148,10 +161,30 @@ impl Check {
         };
         self.examine(&config).await?;
         if !self.program.is_replaced()? {
-            return Ok(Change::Apply(config, text));
+            return Ok(Change::Apply(Box::new(config), text));
         }
         self.program.rehearse().await?;
         Ok(Change::Execute)
+    }
+
+    async fn obey(self, texts: Texts) -> anyhow::Result<Change> {
+        let running = self.running.clone();
+        let symbols = self.options.symbols.clone();
+        let symbols = ProfileFiles::new(Vec::new()).with_symbols(symbols);
+        let read = move || {
+            let (obeyfile, mut reader) = texts.open(symbols);
+            let loaded = profile::obey(&running, obeyfile, &mut reader);
+            let text = loaded.text(Style::Plain);
+            (loaded.config, text)
+        };
+        let (config, text) = tokio::task::spawn_blocking(read)
+            .await
+            .context("the obeyfile was not read to its end")?;
+        let Some(config) = config else {
+            bail!("it has errors\n{text}");
+        };
+        self.examine(&config).await?;
+        Ok(Change::Apply(Box::new(config), text))
     }
 
     /// Checks what a running stack cannot follow.

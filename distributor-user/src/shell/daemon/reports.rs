@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::Daemon;
+use super::change::Source;
 use crate::engine::forwarding::Flow;
 use crate::engine::report::{
     self, Body, CounterRow, GroupRow, InterfaceRow, Report, ReportName, Totals,
@@ -14,7 +15,10 @@ impl Daemon {
     /// Answers a request, at once or when what it asks for has been checked.
     pub(super) async fn answer(&mut self, request: Request, answer: oneshot::Sender<Answer>) {
         let reply = match request {
-            Request::Reload => return self.begin_reload(Some(answer)),
+            Request::Reload => return self.begin_change(Source::Profile, Some(answer)),
+            Request::Obey(texts) => {
+                return self.begin_change(Source::Obeyfile(texts), Some(answer));
+            }
             Request::Instance => Answer::Instance(self.instance),
             Request::Netstat(name) => match self.report(name).await {
                 Ok(body) => Answer::Report(Report {

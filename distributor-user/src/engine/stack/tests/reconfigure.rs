@@ -14,7 +14,7 @@ fn busy_owner() -> Stack {
 }
 
 fn reconfigure(stack: &mut Stack, config: Config) -> Vec<Effect> {
-    stack.handle(Event::Reconfigured(config), ZERO)
+    stack.handle(Event::Reconfigured(Box::new(config)), ZERO)
 }
 
 fn serving(stack: &Stack) -> Vec<IpAddr> {
