@@ -25,22 +25,26 @@ pub(super) fn similar(
 
 /// How far `word` is from the name or an abbreviation of `row`; absent if it is too far.
 fn distance(row: &Row, word: &str) -> Option<usize> {
-    let name = row.keyword();
-    if name.is_empty() {
+    if row.name.is_empty() {
         return None;
     }
     // `VIPADE`: the beginning of the word, but too short; better than any misspelling.
     if word.len() >= 3 && row.begins_with(word) {
         return Some(0);
     }
-    let full = strsim::osa_distance(&name, word);
+    let most = tolerance(word.len().min(row.name.len()));
+    let is_as_long = row.name.len().abs_diff(word.len()) <= most;
     // `DISMT` for `DISTM`: an abbreviation of the same length, misspelt.
-    let abbreviated = name
-        .get(..word.len())
-        .filter(|_| word.len() >= row.minimum())
-        .map_or(usize::MAX, |head| strsim::osa_distance(head, word));
-    let near = full.min(abbreviated);
-    (near <= tolerance(word.len().min(name.len()))).then_some(near)
+    let is_longer = (row.minimum()..row.name.len()).contains(&word.len());
+    if !is_as_long && !is_longer {
+        return None;
+    }
+    let name = row.keyword();
+    let full = is_as_long.then(|| strsim::osa_distance(&name, word));
+    let head = name.get(..word.len()).filter(|_| is_longer);
+    let abbreviated = head.map(|head| strsim::osa_distance(head, word));
+    let near = full.into_iter().chain(abbreviated).min()?;
+    (near <= most).then_some(near)
 }
 
 fn tolerance(length: usize) -> usize {

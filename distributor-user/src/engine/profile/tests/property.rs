@@ -1,5 +1,7 @@
 //! Any input is accepted or explained, whatever it is.
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -22,7 +24,30 @@ fn check(profile: Vec<u8>, members: Members) -> Result<(), TestCaseError> {
     for style in [Style::Plain, Style::Coloured] {
         prop_assert_eq!(loaded.text(style).is_empty(), loaded.diagnostics.is_empty());
     }
+    if let Some(config) = &loaded.config {
+        check_config(config);
+    }
     Ok(())
+}
+
+/// What later parts rely on in every configuration.
+fn check_config(config: &Config) {
+    let mut keys = HashSet::new();
+    let dvipas: HashSet<IpAddr> = config.dvipas.iter().map(|dvipa| dvipa.address).collect();
+    assert_eq!(dvipas.len(), config.dvipas.len());
+    for service in &config.services {
+        assert!(service.port > 0 && service.dvipa.is_ipv4());
+        assert!(dvipas.contains(&service.dvipa));
+        assert!(keys.insert((service.dvipa, service.port)));
+        let listed = service.terms.destinations.listed();
+        let addresses: HashSet<IpAddr> = listed.iter().map(|target| target.address).collect();
+        assert_eq!(addresses.len(), listed.len());
+        assert!(listed.len() <= 32);
+        assert_eq!(
+            listed.is_empty(),
+            service.terms.destinations == Destinations::All
+        );
+    }
 }
 
 /// The span lies in its text, on whole characters, and so do the lines and columns made of it.
@@ -78,6 +103,10 @@ fn vocabulary() -> Vec<String> {
         "224.0.0.1",
         "127.0.0.1",
         "::1",
+        "2001:db8::1",
+        "2001:db8::1/64",
+        "V6NAME",
+        "V6NAME 2001:db8::9",
         "10.1.3.10/24",
         "1",
         "0",
@@ -125,9 +154,15 @@ fn vocabulary() -> Vec<String> {
 /// A right profile with everything in it that is acted on.
 const RIGHT: &str = "\
 ; a comment
-IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1 255.255.255.0 3
+GLOBALCONFIG SYSPLEXMONITOR TIMERSECS 60 RECOVERY AUTOREJOIN SYSPLEXWLMPOLL 10
+  EXPLICITBINDPORTRANGE 5000 1024
+IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1 255.255.255.0 3 TTL 64
+IPCONFIG6 DYNAMICXCF 2001:db8:7::1/64
+PORTRANGE 9000 16 TCP WEB*
+PORT UNRSV TCP * DENY
 PORT 8443 TCP WEB* SHAREPORT BIND 10.1.3.10
      9443 TCP *
+     53 UDP &SYSNAME. NOAUTOLOG
 VIPADYNAMIC
   VIPADEFINE MOVEABLE WHENIDLE 255.255.255.0 10.1.3.10 10.1.3.11
   VIPABACKUP 200 MOVEABLE IMMEDIATE /24 10.1.3.12
@@ -136,6 +171,15 @@ VIPADYNAMIC
   VIPADISTRIBUTE DELETE 10.1.3.10 PORT 9003 DESTIP 172.1.1.2
   VIPADISTRIBUTE DISTM ROUNDROBIN 10.1.3.11 PORT 8443 DESTIP ALL
   VIPADELETE 10.1.3.11
+  VIPADEFINE V6NAME 2001:db8::1/64
+  VIPADISTRIBUTE DISTM HOTSTANDBY NOAUTOSWITCHBACK V6NAME PORT 80
+     DESTIP 2001:db8:7::1 PREFERRED 2001:db8:7::2 BACKUP 100
+  VIPADISTRIBUTE OPTLOCAL 4 DISTM SERVERWLM PROCXCOST ZAAP 2 ZIIP 3 ILWEIGHTING 1
+     TIMEDAFF 30 10.1.3.12 DESTIP ALL
+  VIPADISTRIBUTE DISTM WEIGHTEDA 10.1.3.12 PORT 70 DESTIP 172.1.1.2 WEIGHT 20
+  VIPAROUTE 172.1.1.2 10.9.9.2
+  VIPARANGE MOVEABLE DISRUPTIVE 255.255.255.192 10.1.8.192 SAF X
+  VIPASMPARMS SMMCAST 224.0.0.7 SMPORT 1637
 ENDVIPADYNAMIC
 HOME 10.1.1.1 LINK1
 ";
@@ -198,7 +242,24 @@ fn the_profile_that_is_mutated_is_right() {
     config_of(RIGHT);
 }
 
+/// How many profiles are drawn, all in all; `DISTRIBUTOR_PROFILES` says another number.
+const PROFILES: u32 = 20_000;
+
+/// `tenths` of all profiles.
+fn cases(tenths: u32) -> ProptestConfig {
+    let asked = std::env::var("DISTRIBUTOR_PROFILES").ok();
+    let all = asked.map_or(PROFILES, |text| text.parse().expect("a number of profiles"));
+    ProptestConfig {
+        cases: all / 10 * tenths,
+        // What fails is printed; there is no file of seeds to keep.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
+    #![proptest_config(cases(1))]
+
     #[test]
     fn bytes_are_explained(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         check(bytes, members())?;
@@ -209,12 +270,22 @@ proptest! {
         check(profile.into_bytes(), members())?;
     }
 
+}
+
+proptest! {
+    #![proptest_config(cases(3))]
+
     #[test]
     fn words_of_the_language_are_explained(
         words in prop::collection::vec(select(vocabulary()), 0..60)
     ) {
         check(words.join(" ").into_bytes(), members())?;
     }
+
+}
+
+proptest! {
+    #![proptest_config(cases(5))]
 
     #[test]
     fn mutated_profiles_are_explained(mutations in prop::collection::vec(mutation(), 1..8)) {
