@@ -8,6 +8,8 @@ mod counters;
 #[cfg(test)]
 mod tests;
 
+use super::profile;
+
 /// One page of the reference.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
@@ -18,10 +20,20 @@ pub struct Page {
 }
 
 /// Every page.
-pub const PAGES: &[Page] = &[Page {
-    path: "counters.md",
-    text: counters::page,
-}];
+pub const PAGES: &[Page] = &[
+    Page {
+        path: "counters.md",
+        text: counters::page,
+    },
+    Page {
+        path: "profile-reference.md",
+        text: profile::reference_page,
+    },
+    Page {
+        path: "messages.md",
+        text: profile::messages_page,
+    },
+];
 
 /// Writes the page that lies at `path`; `None` if there is no such page.
 #[must_use]

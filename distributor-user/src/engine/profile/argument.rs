@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::diagnostic::Diagnostic;
 use super::grammar::{Argument, Kind};
 use super::lexer::Word;
+use super::message::EZZ0318I;
 use super::quote;
 use super::source::{Sources, Span};
 use super::symbols;
@@ -170,7 +171,7 @@ impl Reader<'_> {
             span,
             format!("expected {}, found {}", self.argument.what, quote(found)),
         )
-        .id("EZZ0318I")
+        .id(&EZZ0318I)
     }
 
     fn address(&self) -> Option<Reading> {
@@ -187,7 +188,7 @@ impl Reader<'_> {
                     quote(written)
                 ),
             )
-            .id("EZZ0318I")
+            .id(&EZZ0318I)
             .help(format!("write `{address}`"));
             let reading = Reading {
                 words,

@@ -4,6 +4,7 @@
 //! lower case, name what was expected before what was found, and every error
 //! carries a help text that says what would be right.
 
+use super::message::Message;
 use super::source::Span;
 
 /// How much a diagnostic matters.
@@ -82,8 +83,8 @@ impl Diagnostic {
 
     /// Names the z/OS message of the same meaning.
     #[must_use]
-    pub fn id(mut self, id: &'static str) -> Self {
-        self.id = Some(id);
+    pub fn id(mut self, message: &'static Message) -> Self {
+        self.id = Some(message.id);
         self
     }
 

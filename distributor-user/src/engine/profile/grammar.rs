@@ -4,6 +4,8 @@
 //! per statement or keyword is all that the parser, its suggestions, the help
 //! texts and the reference know about the language.
 
+use super::message::Message;
+
 /// A statement or a keyword.
 #[derive(Debug)]
 pub struct Row {
@@ -196,9 +198,9 @@ impl Row {
 
     /// The same with the z/OS message that says what `standing` says.
     #[must_use]
-    pub const fn id(self, id: &'static str) -> Self {
+    pub const fn id(self, message: &'static Message) -> Self {
         Self {
-            id: Some(id),
+            id: Some(message.id),
             ..self
         }
     }

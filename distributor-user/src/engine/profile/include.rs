@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::decode::decode;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::lexer::{self, INCLUDE, Word};
+use super::message::EZZ0312I;
 use super::source::{Source, Sources, Span};
 use super::symbols::{self, Symbol};
 use super::{quote, shorten};
@@ -259,7 +260,7 @@ impl Expander<'_> {
         let Some(operand_word) = operand else {
             return self.refuse(
                 Diagnostic::error(word.span, "expected a file after `INCLUDE`, found nothing")
-                    .id("EZZ0312I")
+                    .id(&EZZ0312I)
                     .help("write `INCLUDE /path/to/file` or `INCLUDE dataset(member)`"),
             );
         };

@@ -74,7 +74,7 @@ struct Parser<'a> {
     block: Option<Block>,
     /// How many of the rows at hand are not acted on: one report for the outermost is enough.
     covered: usize,
-    /// What a note has been written about; one for each word is enough.
+    /// What was said of standings; once for each word is enough.
     noted: Vec<&'static Row>,
     /// Where the ends of blocks were looked for last, one for each kind of block.
     scans: Vec<Scan>,
@@ -195,12 +195,10 @@ impl<'a> Parser<'a> {
             }
         };
         report.id = row.id;
-        if let Standing::Noted(_) | Standing::Meaningless(_) = row.standing {
-            if self.noted.iter().any(|noted| std::ptr::eq(*noted, row)) {
-                return;
-            }
-            self.noted.push(row);
+        if self.noted.iter().any(|noted| std::ptr::eq(*noted, row)) {
+            return;
         }
+        self.noted.push(row);
         self.found.push(report);
     }
 

@@ -99,6 +99,8 @@ struct Resolver<'a> {
     /// Where a DVIPA is defined first, whether or not the resolver has come to it.
     defined_at: HashMap<IpAddr, Span>,
     services: Services,
+    /// It was said that `DISTMETHOD` is missing and what that means.
+    assumes_method: bool,
     /// The first VIPADISTRIBUTE that defines something.
     distributes: Option<Span>,
     /// DESTIP addresses in the order in which they stand first.
@@ -137,6 +139,7 @@ impl<'a> Resolver<'a> {
             interfaces: HashMap::new(),
             defined_at,
             services: Services::default(),
+            assumes_method: false,
             distributes: None,
             destinations: Vec::new(),
             routed: HashMap::new(),

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::Kind;
+use super::super::message::{EZZ0312I, EZZ0318I};
 use super::super::source::Span;
 use super::super::tree::Given;
 use super::super::{quote, shorten};
@@ -72,7 +73,7 @@ impl Reader<'_> {
             span.to(next_span),
             format!("expected the subnet mask before the address, found `{address}` first"),
         )
-        .id("EZZ0318I")
+        .id(&EZZ0318I)
         .help(format!("write `{mask} {address}`"));
         let reading = Reading {
             words: 2,
@@ -117,7 +118,7 @@ impl Reader<'_> {
                         shorten(text)
                     ),
                 )
-                .id("EZZ0312I")
+                .id(&EZZ0312I)
                 .help(format!(
                     "write `{text} 255.255.255.0`, with the mask of that network"
                 )),
@@ -149,7 +150,7 @@ fn dotted_mask(address: Ipv4Addr, text: &str, span: Span) -> Reading {
     };
     Reading::faulty(
         Diagnostic::error(span, format!("expected {message}, found {}", quote(text)))
-            .id("EZZ0318I")
+            .id(&EZZ0318I)
             .help(help),
     )
 }

@@ -2,6 +2,7 @@
 
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::Kind;
+use super::super::message::EZZ0318I;
 use super::super::quote;
 use super::super::source::Span;
 use super::super::tree::Given;
@@ -21,7 +22,7 @@ impl Reader<'_> {
                     quote(self.sources.text(span))
                 ),
             )
-            .id("EZZ0318I")
+            .id(&EZZ0318I)
             .help(format!("write `{joined}`"));
             let reading = Reading {
                 words,

@@ -3,6 +3,7 @@
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::{Part, Row, find};
 use super::super::lexer::Word;
+use super::super::message::{EZZ0308I, EZZ0312I};
 use super::super::source::Span;
 use super::super::tree::Node;
 use super::super::{quote, table};
@@ -135,7 +136,7 @@ impl Parser<'_> {
                 "write `{end}` after the last statement of `{name}`"
             )),
         };
-        self.error(node, report.id("EZZ0312I"));
+        self.error(node, report.id(&EZZ0312I));
     }
 
     /// A statement of the outermost level stands in a block that has an end.
@@ -145,7 +146,7 @@ impl Parser<'_> {
             span,
             format!("expected a statement of `{block}`, found `{name}`"),
         )
-        .id("EZZ0308I")
+        .id(&EZZ0308I)
         .related(node.span, "the block begins here")
         .help(format!("move `{name}` out of the block"));
         self.error(node, report);
@@ -161,7 +162,7 @@ impl Parser<'_> {
                 let (name, end) = (node.row.keyword(), end.keyword());
                 let message = format!("expected `{end}` for this `{name}`, found none");
                 let report = Diagnostic::error(node.span, message)
-                    .id("EZZ0312I")
+                    .id(&EZZ0312I)
                     .help(format!("write `{end}` after the last line of `{name}`"));
                 self.error(node, report);
             }
@@ -225,7 +226,7 @@ impl Parser<'_> {
                 word.span,
                 format!("expected {wanted}, found {}", quote(text)),
             )
-            .id("EZZ0308I")
+            .id(&EZZ0308I)
             .help(format!("statements here are {}", names.join(", "))),
         );
         self.pass_over();
@@ -279,7 +280,7 @@ impl Parser<'_> {
             ),
         };
         self.found
-            .push(Diagnostic::error(span, message).id("EZZ0308I").help(help));
+            .push(Diagnostic::error(span, message).id(&EZZ0308I).help(help));
         let mut node = Node::new(owner, span);
         node.is_broken = true;
         if block.is_some_and(|(rows, _)| rows.iter().any(|known| std::ptr::eq(*known, row))) {

@@ -3,6 +3,7 @@
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::{Choice, Part, Row, find};
 use super::super::lexer::Word;
+use super::super::message::{EZZ0308I, EZZ0318I};
 use super::super::source::Span;
 use super::super::tree::Node;
 use super::super::{quote, shorten, symbols};
@@ -92,7 +93,7 @@ impl Parser<'_> {
             format!("expected either `{before}` or `{name}`, found both")
         };
         let report = Diagnostic::error(span, message)
-            .id("EZZ0318I")
+            .id(&EZZ0318I)
             .related(first.span, "here first")
             .help("remove one of them");
         self.error(node, report);
@@ -121,10 +122,10 @@ impl Parser<'_> {
         if row.is_tolerated_late {
             let message = format!("{message}; understood all the same");
             self.found
-                .push(Diagnostic::warning(span, message).id("EZZ0318I").help(help));
+                .push(Diagnostic::warning(span, message).id(&EZZ0318I).help(help));
             return;
         }
-        let report = Diagnostic::error(span, message).id("EZZ0318I").help(help);
+        let report = Diagnostic::error(span, message).id(&EZZ0318I).help(help);
         self.error(node, report);
     }
 
@@ -162,7 +163,7 @@ impl Parser<'_> {
             quote(text)
         );
         let report = Diagnostic::error(span, message)
-            .id("EZZ0318I")
+            .id(&EZZ0318I)
             .help(written(node.row, text));
         self.error(node, report);
     }
@@ -213,5 +214,5 @@ pub(super) fn misspelling(row: &'static Row, word: &str, span: Span, kind: &str)
             format!("did you mean `{name}`?"),
         )
     };
-    Diagnostic::error(span, message).id("EZZ0308I").help(help)
+    Diagnostic::error(span, message).id(&EZZ0308I).help(help)
 }

@@ -2,6 +2,7 @@
 
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::{Argument, Choice, Kind, Need, Part, Row};
+use super::super::message::{EZZ0312I, EZZ0318I};
 use super::super::tree::{Given, Node, Value};
 use super::super::{quote, shorten, symbols};
 use super::misplaced::written;
@@ -45,7 +46,7 @@ impl Parser<'_> {
         if !node.is_broken {
             let found = quote(self.sources.text(span));
             let message = format!("expected {}, found {found}", wanted.what);
-            let report = Diagnostic::error(span, message).id("EZZ0318I").help(help);
+            let report = Diagnostic::error(span, message).id(&EZZ0318I).help(help);
             self.error(node, report);
         }
     }
@@ -71,7 +72,7 @@ impl Parser<'_> {
                 (self.here(), message)
             }
         };
-        let report = Diagnostic::error(span, message).id("EZZ0312I").help(help);
+        let report = Diagnostic::error(span, message).id(&EZZ0312I).help(help);
         self.error(node, report);
     }
 
@@ -125,7 +126,7 @@ impl Parser<'_> {
         let span = self.here();
         let name = row.keyword();
         let report = Diagnostic::error(span, format!("expected `{name}`, found {}", quote(text)))
-            .id("EZZ0312I")
+            .id(&EZZ0312I)
             .help(format!("write `{name} {}`", shorten(text)));
         self.error(node, report);
         let mut child = Node::new(row, span);
@@ -185,7 +186,7 @@ impl Parser<'_> {
         );
         self.found.push(
             Diagnostic::warning(entry.whole(), message)
-                .id("EZZ0312I")
+                .id(&EZZ0312I)
                 .help(format!(
                     "write `{}`; z/OS needs it in full",
                     shorten(&complete)

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::super::super::config::{RangeMoveable, RangeUse, ServiceManager, VipaRange, VipaRoute};
 use super::super::diagnostic::Diagnostic;
+use super::super::message::{EZZ0312I, EZZ0318I};
 use super::super::source::Span;
 use super::super::table::vipadistribute::DELETE;
 use super::super::table::vipadynamic::{
@@ -53,7 +54,7 @@ impl Resolver<'_> {
             return;
         }
         if let Some((message, span, help)) = self.wrong_route(route, xcf_span, span) {
-            let report = Diagnostic::error(span, message).id("EZZ0318I");
+            let report = Diagnostic::error(span, message).id(&EZZ0318I);
             return self.found.push(report.help(help));
         }
         if let Some(Some(first)) = self.routed.insert(xcf, Some(xcf_span)) {
@@ -134,7 +135,7 @@ impl Resolver<'_> {
                         span,
                         format!("expected a prefix length after `{address}`, found none"),
                     )
-                    .id("EZZ0312I")
+                    .id(&EZZ0312I)
                     .help(format!(
                         "write `{address}/64`, with the length of the range"
                     )),
@@ -234,7 +235,7 @@ impl Resolver<'_> {
         let Some((span, message)) = problem else {
             return true;
         };
-        let report = Diagnostic::error(span, message).id("EZZ0318I");
+        let report = Diagnostic::error(span, message).id(&EZZ0318I);
         self.found.push(report.help(help));
         false
     }
@@ -253,7 +254,7 @@ impl Resolver<'_> {
                     span,
                     format!("expected a multicast address, found `{multicast}`"),
                 )
-                .id("EZZ0318I")
+                .id(&EZZ0318I)
                 .help("write an address from 224.0.0.0 to 239.255.255.255"),
             );
         }

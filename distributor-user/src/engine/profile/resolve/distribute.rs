@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::super::super::config::{Destination, Destinations};
 use super::super::super::links::contains;
 use super::super::diagnostic::Diagnostic;
+use super::super::message::{EZZ0318I, EZZ0783I, EZZ0830I};
 use super::super::source::Span;
 use super::super::table::vipadistribute::{
     ALL, DELETE, DESTINATION, DESTIP, DISTMETHOD, ENCAP, GRE, HOTSTANDBY, PORTS, TIER1,
@@ -70,7 +71,7 @@ impl Resolver<'_> {
                     list.span,
                     format!("expected at most {MAX_PORTS} ports in one statement, found {total}"),
                 )
-                .id("EZZ0318I")
+                .id(&EZZ0318I)
                 .help("write another VIPADISTRIBUTE for the others"),
             );
             return Vec::new();
@@ -115,7 +116,7 @@ impl Resolver<'_> {
                         encapsulation.row.keyword()
                     ),
                 )
-                .id("EZZ0783I")
+                .id(&EZZ0783I)
                 .help("write `PORT` and the ports behind the DVIPA"),
             );
         } else if node.child(&DELETE).is_none() {
@@ -140,7 +141,7 @@ impl Resolver<'_> {
                         all.span,
                         "expected either `ALL` or a list of targets, found both",
                     )
-                    .id("EZZ0318I")
+                    .id(&EZZ0318I)
                     .help("`ALL` stands for every stack of the group: remove it or the list"),
                 );
                 return None;
@@ -162,7 +163,7 @@ impl Resolver<'_> {
                 )
                 .help("remove it");
                 self.found.push(if is_hot_standby {
-                    report.id("EZZ0830I")
+                    report.id(&EZZ0830I)
                 } else {
                     report
                 });
@@ -174,7 +175,7 @@ impl Resolver<'_> {
                         span,
                         format!("expected at most {MAX_TARGETS} targets, found more"),
                     )
-                    .id("EZZ0318I")
+                    .id(&EZZ0318I)
                     .help("remove some of them, or write `DESTIP ALL`"),
                 );
                 break;
@@ -212,7 +213,7 @@ impl Resolver<'_> {
                     "expected {family} targets of the {family} DVIPA `{dvipa}`, found `{address}`"
                 ),
             )
-            .id("EZZ0318I")
+            .id(&EZZ0318I)
             .help("name each target by its DYNAMICXCF address of the same family"),
         );
         false

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::super::super::config::{Dvipa, DvipaOptions, DvipaRole, Ipv6Dvipa, Moveable, Tier};
 use super::super::diagnostic::Diagnostic;
+use super::super::message::{EZZ0312I, EZZ0318I, EZZ9654I};
 use super::super::source::Span;
 use super::super::table::vipadynamic::{
     CPCSCOPE, MOVEABLE, SERVICEMGR, TIER1_DVIPA, TIER2_DVIPA, WHENIDLE,
@@ -82,7 +83,7 @@ impl Resolver<'_> {
                     node.span,
                     format!("expected a subnet mask before `{address}`, found none"),
                 )
-                .id("EZZ0312I")
+                .id(&EZZ0312I)
                 .help(format!("with MOVEABLE write `{example}`")),
             ),
             (None, Some((_, span))) => self.found.push(
@@ -90,7 +91,7 @@ impl Resolver<'_> {
                     span,
                     "expected `MOVEABLE` before the subnet mask, found none",
                 )
-                .id("EZZ0312I")
+                .id(&EZZ0312I)
                 .help("write `MOVEABLE IMMEDIATE` before the mask, or remove the mask"),
             ),
             (None, None) if !node.is_broken => self.found.push(
@@ -119,7 +120,7 @@ impl Resolver<'_> {
                             "expected the address of a host as DVIPA, found `{address}`, {problem}"
                         ),
                     )
-                    .id("EZZ0318I")
+                    .id(&EZZ0318I)
                     .help("write an address that clients can connect to and no host has"),
                 );
             }
@@ -143,7 +144,7 @@ impl Resolver<'_> {
                         span,
                         format!("expected one address of an interface, found `{address}` besides `{other}`"),
                     )
-                    .id("EZZ9654I")
+                    .id(&EZZ9654I)
                     .help("give each IPv6 DVIPA an interface name of its own"),
                 );
                 continue;
@@ -211,7 +212,7 @@ impl Resolver<'_> {
                 span,
                 format!("expected the interface that `{address}` has already, found another"),
             )
-            .id("EZZ9654I")
+            .id(&EZZ9654I)
             .help("write VIPADELETE of the interface before it")
         } else {
             self.dvipas[known] = Some(new);
@@ -229,13 +230,13 @@ impl Resolver<'_> {
                 span,
                 format!("expected a subnet mask before `{address}`, found the interface `{name}`"),
             )
-            .id("EZZ0318I")
+            .id(&EZZ0318I)
             .help("an interface name belongs to an IPv6 address, one in each statement"),
             (None, Some((IpAddr::V6(address), span))) => Diagnostic::error(
                 span,
                 format!("expected an interface name before `{address}`, found none"),
             )
-            .id("EZZ9654I")
+            .id(&EZZ9654I)
             .help(format!(
                 "write `VIPADEFINE DVIPA1 {address}`, without a mask"
             )),
@@ -249,7 +250,7 @@ impl Resolver<'_> {
                     span,
                     format!("expected IPv4 addresses after a subnet mask, found `{address}`"),
                 )
-                .id("EZZ0318I")
+                .id(&EZZ0318I)
                 .help("write a statement of its own, with an interface name")
             }
             (_, None) => return named.map(|(name, _)| name),
@@ -261,7 +262,7 @@ impl Resolver<'_> {
     fn check_ipv6<'n>(&mut self, node: &'n Node) -> Option<&'n str> {
         let (name, span) = node.named()?;
         let mut refuse = |span, message: String, help: &str| {
-            let report = Diagnostic::error(span, message).id("EZZ9654I");
+            let report = Diagnostic::error(span, message).id(&EZZ9654I);
             self.found.push(report.help(help));
         };
         if let Some((address, span)) = node.addresses().nth(1) {

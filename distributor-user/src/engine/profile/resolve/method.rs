@@ -2,6 +2,9 @@
 
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::Row;
+use super::super::message::{
+    EZZ0165I, EZZ0312I, EZZ0318I, EZZ0799I, EZZ0826I, EZZ0827I, EZZ0829I, EZZ0831I,
+};
 use super::super::table::vipadistribute::{
     ALL, AUTOSWITCHBACK, BACKUP, BASEWLM, DESTIP, DISTMETHOD, ENCAP, GRE, HEALTHSWITCH, HOTSTANDBY,
     ILWEIGHTING, NOAUTOSWITCHBACK, NOHEALTHSWITCH, PREFERRED, PROCTYPE, PROCXCOST, SERVERWLM,
@@ -17,7 +20,8 @@ const MAX_BACKUPS: usize = 31;
 impl Resolver<'_> {
     pub(super) fn check_method(&mut self, node: &Node) {
         let method = node.child(&DISTMETHOD);
-        if method.is_none() && !node.has_error() {
+        if method.is_none() && !node.has_error() && !self.assumes_method {
+            self.assumes_method = true;
             self.found.push(
                 Diagnostic::warning(
                     node.span,
@@ -43,7 +47,7 @@ impl Resolver<'_> {
                     weight.whole(),
                     "expected no `WEIGHT` with this method, found one; it is ignored",
                 )
-                .id("EZZ0799I")
+                .id(&EZZ0799I)
                 .help("`WEIGHT` belongs to `DISTMETHOD WEIGHTEDACTIVE`; remove it"),
             );
         }
@@ -64,7 +68,7 @@ impl Resolver<'_> {
                         refined.span,
                         format!("expected numbers after `{name}`, found none"),
                     )
-                    .id("EZZ0312I")
+                    .id(&EZZ0312I)
                     .help(format!("write `{}`", refined.row.usage())),
                 );
             }
@@ -91,7 +95,7 @@ impl Resolver<'_> {
                 keyword.span,
                 format!("expected `{name}` only with `DISTMETHOD {method}`, found it without"),
             )
-            .id("EZZ0318I")
+            .id(&EZZ0318I)
             .help(format!("remove `{name}`")),
         );
     }
@@ -121,7 +125,7 @@ impl Resolver<'_> {
             (None | Some(_), _) => None,
         };
         if let Some((span, message, help)) = refusal {
-            let report = Diagnostic::error(span, message).id("EZZ0318I");
+            let report = Diagnostic::error(span, message).id(&EZZ0318I);
             self.found.push(report.help(help));
         }
         let Some(outside) = outside else {
@@ -143,7 +147,7 @@ impl Resolver<'_> {
                         outside.row.keyword()
                     ),
                 )
-                .id("EZZ0318I")
+                .id(&EZZ0318I)
                 .help(format!("write `{other}` for such targets")),
             );
         }
@@ -168,7 +172,7 @@ impl Resolver<'_> {
                         "expected `{name}` only with `DISTMETHOD HOTSTANDBY`, found it without"
                     ),
                 )
-                .id("EZZ0831I")
+                .id(&EZZ0831I)
                 .help(format!("remove `{name}`")),
             );
         }
@@ -185,7 +189,7 @@ impl Resolver<'_> {
                     all.span,
                     "expected a list of targets with `HOTSTANDBY`, found `ALL`",
                 )
-                .id("EZZ0165I")
+                .id(&EZZ0165I)
                 .help(help),
             );
             return;
@@ -206,7 +210,7 @@ impl Resolver<'_> {
                     plain.span,
                     "expected `PREFERRED` or `BACKUP` after a target of `HOTSTANDBY`, found neither",
                 )
-                .id("EZZ0826I")
+                .id(&EZZ0826I)
                 .help(help),
             );
         } else if (preferred != 1 || backups == 0) && !destip.has_error() {
@@ -217,7 +221,7 @@ impl Resolver<'_> {
                         "expected one `PREFERRED` and at least one `BACKUP`, found {preferred} and {backups}"
                     ),
                 )
-                .id("EZZ0827I")
+                .id(&EZZ0827I)
                 .help(help),
             );
         }
@@ -227,7 +231,7 @@ impl Resolver<'_> {
                     destip.span,
                     format!("expected at most {MAX_BACKUPS} `BACKUP` targets, found {backups}"),
                 )
-                .id("EZZ0829I")
+                .id(&EZZ0829I)
                 .help("remove some of them"),
             );
         }

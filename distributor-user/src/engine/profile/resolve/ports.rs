@@ -8,6 +8,7 @@ use super::super::super::config::{
     PortShare, PortUser, SmcMode, UnreservedPorts,
 };
 use super::super::diagnostic::Diagnostic;
+use super::super::message::{EZZ0147I, EZZ0318I};
 use super::super::source::Span;
 use super::super::table::port::{
     ANY_PORT, BIND, DELETE_PORT, DELETE_PORTRANGE, DELETED_PORT, DELETED_RANGE, DENY, NOAUTOLOG,
@@ -172,7 +173,7 @@ impl Resolver<'_> {
                             option.row.keyword()
                         ),
                     )
-                    .id("EZZ0318I")
+                    .id(&EZZ0318I)
                     .help("nobody uses a reserved port: remove what follows"),
                 );
             }
@@ -185,7 +186,7 @@ impl Resolver<'_> {
         if !is_name || name.is_empty() {
             self.found.push(
                 Diagnostic::error(span, format!("expected a job name, found `{name}`"))
-                    .id("EZZ0318I")
+                    .id(&EZZ0318I)
                     .help(
                         "write 1 to 8 letters, digits, `@`, `#` or `$`, a letter first; a `*` at \
                          the end stands for any",
@@ -220,7 +221,7 @@ impl Resolver<'_> {
                     deny.span,
                     format!("expected `DENY` only with `*`, found it with `{user}`"),
                 )
-                .id("EZZ0318I")
+                .id(&EZZ0318I)
                 .help("write `*` instead of the job name, or remove `DENY`"),
             );
         }
@@ -229,7 +230,7 @@ impl Resolver<'_> {
         match (protocol, said, self.ports.when) {
             (PortProtocol::Udp, Some((Enforced::Listen, span)), _) => self.found.push(
                 Diagnostic::error(span, "expected `WHENBIND` with `UDP`, found `WHENLISTEN`")
-                    .id("EZZ0147I")
+                    .id(&EZZ0147I)
                     .help("nobody listens on a UDP port: write `WHENBIND` or nothing"),
             ),
             (PortProtocol::Tcp, Some((when, span)), Some((other, first))) if when != other => {
@@ -238,7 +239,7 @@ impl Resolver<'_> {
                         span,
                         "expected either `WHENLISTEN` or `WHENBIND` for all of `UNRSV TCP`, found both",
                     )
-                    .id("EZZ0147I")
+                    .id(&EZZ0147I)
                     .related(first, "the other one")
                     .help("write the same one for each"),
                 );

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::super::super::config::{
     Config, Destination, Destinations, DistMethod, DynamicService, Service, Standby, Terms,
 };
+use super::super::message::EZZ0827I;
 use super::terms::{backup, preferred};
 
 /// Targets of one service, as on z/OS.
@@ -238,7 +239,7 @@ fn merged(old: &Terms, new: &Terms, name: &str) -> Result<Option<Terms>, Refusal
             if is_hot_standby && preferred(&list) != 1 {
                 let (preferred, backups) = (preferred(&list), backup(&list));
                 return Err(Refusal {
-                    id: Some("EZZ0827I"),
+                    id: Some(EZZ0827I.id),
                     message: format!(
                         "expected one `PREFERRED` and at least one `BACKUP` for {name}, found \
                          {preferred} and {backups}"

@@ -9,6 +9,7 @@ use super::super::super::config::{
 };
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::Row;
+use super::super::message::EZZ0318I;
 use super::super::source::Span;
 use super::super::table::{globalconfig as global, ipconfig as ip};
 use super::super::tree::Node;
@@ -105,7 +106,7 @@ impl Resolver<'_> {
                     span,
                     format!("expected the address of a host, found `{address}`, {problem}"),
                 )
-                .id("EZZ0318I")
+                .id(&EZZ0318I)
                 .help("write an address that belongs to this stack alone"),
             );
         }
@@ -192,7 +193,7 @@ impl Resolver<'_> {
                 span,
                 format!("expected ports up to 65535, found a range up to {last}"),
             )
-            .id("EZZ0318I")
+            .id(&EZZ0318I)
             .help(format!("write `{first} {}` or fewer", 65_536 - first)),
         );
     }
@@ -210,7 +211,7 @@ impl Resolver<'_> {
                     span,
                     format!("expected a number of records from 1 to 65535 or `*`, found `{text}`"),
                 )
-                .id("EZZ0318I")
+                .id(&EZZ0318I)
                 .help("write `*` for all of them"),
             ),
         }

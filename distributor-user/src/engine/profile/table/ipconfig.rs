@@ -3,6 +3,7 @@
 use super::super::grammar::Kind::{Address, Ipv6, Name, Number, Subnet};
 use super::super::grammar::Order::{Any, Given};
 use super::super::grammar::{Argument, Choice, Part, Row, Standing};
+use super::super::message::EZZ0695I;
 use super::{flag, idle};
 
 pub(in super::super) static IPCONFIG: Row = Row::new(
@@ -311,7 +312,7 @@ pub(in super::super) static IPCONFIG6: Row = Row::new(
     "Settings of the IPv6 layer.",
 )
 .but(IPV6)
-.id("EZZ0695I")
+.id(&EZZ0695I)
 .like("IPCONFIG6 DYNAMICXCF 2001:db8:1::1/64 SOURCEVIPA");
 
 pub(in super::super) static DYNAMICXCF6: Row = Row::new(

@@ -12,7 +12,7 @@ const DVIPA: Argument = Argument::new("dvipa", "a DVIPA such as `10.1.3.10`", Ad
 pub(super) const NAMED_DVIPA: Argument =
     Argument::new("dvipa", "a DVIPA such as `10.1.3.10`", Dvipa);
 const MASK: Argument = Argument::new(
-    "subnet_mask",
+    "(subnet_mask | interface)",
     "a subnet mask such as `255.255.255.0`",
     MaskOrInterface,
 );

@@ -134,7 +134,7 @@ fn the_syntax_is_written_in_one_line() {
         (
             "VIPADEFine",
             "VIPADEFine [TIER1 | TIER2] [CPCSCOPE] [MOVEable [IMMEDiate | WHENIdle]] [SERVICEMGR] \
-             subnet_mask dvipa …",
+             (subnet_mask | interface) dvipa …",
         ),
         (
             "DESTIP",

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-const BYTES: usize = 40_000;
+const BYTES: usize = 20_000;
 /// What is linear takes well below a second; this is for a machine that is busy with other things.
 const DEADLINE: Duration = Duration::from_secs(30);
 

@@ -1,0 +1,93 @@
+//! The z/OS messages that findings correspond to: each defined once, here.
+//!
+//! A finding says in its own words what is wrong at its place; the number
+//! beside it is what a z/OS administrator searches for. A number is only given
+//! where z/OS would say the same.
+
+/// One message of z/OS Communications Server.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its number.
+    pub id: &'static str,
+    /// When it is given here.
+    pub when: &'static str,
+    /// What z/OS does then.
+    pub on_zos: &'static str,
+    /// What would be right.
+    pub remedy: &'static str,
+}
+
+macro_rules! messages {
+    ($($id:ident: $when:literal, $on_zos:literal, $remedy:literal;)*) => {
+        $(pub(super) static $id: Message = Message {
+            id: stringify!($id),
+            when: $when,
+            on_zos: $on_zos,
+            remedy: $remedy,
+        };)*
+
+        /// Every message, in the order of the numbers.
+        pub static MESSAGES: &[&Message] = &[$(&$id),*];
+    };
+}
+
+messages! {
+    EZZ0147I: "`WHENLISTEN` and `WHENBIND` of `PORT UNRSV` contradict each other, or `WHENLISTEN` \
+               is asked of UDP",
+        "ignores the entry",
+        "Write the same word in each `UNRSV TCP`, and none or `WHENBIND` in `UNRSV UDP`.";
+    EZZ0165I: "`DESTIP ALL` with `DISTMETHOD HOTSTANDBY`",
+        "rejects the statement",
+        "Name each target: one `PREFERRED`, the others `BACKUP rank`.";
+    EZZ0308I: "a word stands where a statement or keyword is expected and is none, or belongs to \
+               another statement",
+        "skips to the next statement; in VIPADYNAMIC, to its end",
+        "Correct the word; the finding suggests the nearest one.";
+    EZZ0312I: "something is missing: an argument, a keyword, the end of a block",
+        "ignores the statement",
+        "Write it; the finding shows the syntax.";
+    EZZ0318I: "a value is out of its range, not of its kind, in the wrong place, or given twice",
+        "ignores the entry or the statement",
+        "Write what the finding expects.";
+    EZZ0695I: "`IPCONFIG6`, where addresses and groups are IPv4 only",
+        "starts without IPv6",
+        "Remove the statement, or leave it for later releases.";
+    EZZ0783I: "no `PORT` together with `TIER1 GRE` or `ENCAP`",
+        "ignores the statement",
+        "Name the ports behind the DVIPA.";
+    EZZ0799I: "`WEIGHT` with another method than `WEIGHTEDACTIVE`",
+        "ignores the weight",
+        "Remove it, or choose that method.";
+    EZZ0826I: "a target of `HOTSTANDBY` is neither `PREFERRED` nor `BACKUP`",
+        "ignores the statement",
+        "Say which of the two it is.";
+    EZZ0827I: "`HOTSTANDBY` has not exactly one `PREFERRED` and at least one `BACKUP` target",
+        "ignores the statement",
+        "Make one target `PREFERRED` and the others `BACKUP`.";
+    EZZ0829I: "more than 31 `BACKUP` targets",
+        "ignores the statement",
+        "Remove some of them.";
+    EZZ0830I: "a target of `HOTSTANDBY` is named twice",
+        "ignores the statement",
+        "Name each target once.";
+    EZZ0831I: "a keyword of `HOTSTANDBY` with another method",
+        "ignores the statement and the rest of VIPADYNAMIC",
+        "Remove the keyword, or choose that method.";
+    EZZ9654I: "an IPv6 DVIPA and its interface do not go together",
+        "rejects the interface",
+        "Write `VIPADEFINE interface address`, one address and one name for each statement.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MESSAGES;
+
+    #[test]
+    fn the_messages_stand_in_the_order_of_their_numbers() {
+        assert!(MESSAGES.is_sorted_by_key(|message| message.id));
+        for message in MESSAGES {
+            assert!(message.remedy.ends_with('.'), "{}", message.id);
+            assert!(!message.when.ends_with('.'), "{}", message.id);
+        }
+    }
+}
