@@ -268,10 +268,10 @@ impl Stack {
     ///
     /// The daemon does not answer.
     pub fn vdpt(&self) -> Result<Vec<VdptRow>> {
-        let Body::Vdpt { rows } = self.report(ReportName::Vdpt)? else {
+        let Body::Vdpt(vdpt) = self.report(ReportName::Vdpt)? else {
             bail!("the report is not VDPT")
         };
-        Ok(rows)
+        Ok(vdpt.rows)
     }
 
     /// The connection routing table.
@@ -280,10 +280,10 @@ impl Stack {
     ///
     /// The daemon does not answer.
     pub fn vcrt(&self) -> Result<Vec<VcrtRow>> {
-        let Body::Vcrt { rows } = self.report(ReportName::Vcrt)? else {
+        let Body::Vcrt(vcrt) = self.report(ReportName::Vcrt)? else {
             bail!("the report is not VCRT")
         };
-        Ok(rows)
+        Ok(vcrt.rows)
     }
 
     /// The DVIPAs of this stack.
@@ -292,10 +292,10 @@ impl Stack {
     ///
     /// The daemon does not answer.
     pub fn vipadyn(&self) -> Result<Vec<VipadynRow>> {
-        let Body::Vipadyn { rows } = self.report(ReportName::Vipadyn)? else {
+        let Body::Vipadyn(vipadyn) = self.report(ReportName::Vipadyn)? else {
             bail!("the report is not VIPADYN")
         };
-        Ok(rows)
+        Ok(vipadyn.rows)
     }
 
     /// The packet path's counters by name.
@@ -304,10 +304,11 @@ impl Stack {
     ///
     /// The daemon does not answer.
     pub fn counters(&self) -> Result<BTreeMap<String, u64>> {
-        let Body::Stats { counters, .. } = self.report(ReportName::Stats)? else {
+        let Body::Stats(stats) = self.report(ReportName::Stats)? else {
             bail!("the report is not STATS")
         };
-        Ok(counters
+        Ok(stats
+            .counters
             .into_iter()
             .map(|row| (row.name, row.packets))
             .collect())
@@ -348,7 +349,11 @@ impl Stack {
     }
 
     fn report(&self, report: ReportName) -> Result<Body> {
-        match admin::ask(&self.run_directory, self.name(), &Request::Netstat(report))? {
+        match admin::ask(
+            &self.run_directory,
+            self.name(),
+            &Request::Netstat(report.into()),
+        )? {
             Answer::Report(report) => Ok(report.body),
             answer @ (Answer::Done(_) | Answer::Instance(_) | Answer::Refused(_)) => {
                 bail!("{} answered {answer:?}", self.name())
@@ -362,7 +367,7 @@ impl Stack {
     ///
     /// The daemon does not answer, or not with JSON.
     pub fn netstat_json(&self, report: &str) -> Result<Value> {
-        let text = program::output(self.netstat_command(report)?.args(["--format", "json"]))?;
+        let text = self.netstat(report, &["--format", "json"])?;
         serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))
     }
 
@@ -372,15 +377,20 @@ impl Stack {
     ///
     /// The daemon does not answer.
     pub fn netstat_text(&self, report: &str) -> Result<String> {
-        program::output(&mut self.netstat_command(report)?)
+        self.netstat(report, &[])
     }
 
-    fn netstat_command(&self, report: &str) -> Result<Command> {
+    /// A report with options of the command line.
+    ///
+    /// # Errors
+    ///
+    /// The daemon does not answer, or the options are wrong.
+    pub fn netstat(&self, report: &str, options: &[&str]) -> Result<String> {
         // The admin socket is a file: no namespace need be entered.
         let mut command = Command::new(program::distributor()?);
         command.args(["netstat", report, "--name", self.name(), "--run-dir"]);
-        command.arg(self.run_directory());
-        Ok(command)
+        command.arg(self.run_directory()).args(options);
+        program::output(&mut command)
     }
 
     /// The first stack of the lab to start makes the key; others may start at the same time.

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use super::running::{StackArguments, unexpected};
-use crate::engine::report::{ReportName, render};
+use crate::engine::report::{
+    Endpoint, Filters, Layout, Limit, Network, Part, Query, ReportName, Style, render,
+};
 use crate::shell::admin::{Answer, Request};
 
 /// Arguments of `distributor netstat`.
@@ -15,9 +17,34 @@ pub(super) struct Netstat {
     /// The report.
     #[arg(value_enum, ignore_case = true)]
     report: ReportName,
+    /// Options as z/OS writes them: DETAIL, IPADDR=…, PORT=…, IPPORT=…, INTFNAME=…, MAX=…,
+    /// FORMAT=SHORT, FORMAT=LONG; for VIPADYN also DVIPA, VIPAROUTE.
+    #[arg(value_name = "OPTION", value_delimiter = ',')]
+    options: Vec<String>,
     /// The layout.
-    #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    #[arg(long, short = 'M', value_enum, ignore_case = true)]
+    format: Option<Format>,
+    /// More lines in `long`.
+    #[arg(long)]
+    detail: bool,
+    /// Only records with this address, or with one of this network; may be repeated.
+    #[arg(long, short = 'I', value_name = "ADDR[/MASK]")]
+    ipaddr: Vec<Network>,
+    /// Only records with this port; may be repeated.
+    #[arg(long, short = 'P', value_name = "PORT")]
+    port: Vec<u16>,
+    /// Only records with this address and port; may be repeated.
+    #[arg(long, short = 'B', value_name = "ADDR+PORT")]
+    ipport: Vec<Endpoint>,
+    /// Only records of this interface; may be repeated.
+    #[arg(long, short = 'K', value_name = "NAME")]
+    intfname: Vec<String>,
+    /// At most so many records; `*` is all of them.
+    #[arg(long, value_name = "N")]
+    max: Option<Limit>,
+    /// In the frame of z/OS's console, in layout `short` if none is named.
+    #[arg(long)]
+    console: bool,
     #[command(flatten)]
     stack: StackArguments,
 }
@@ -25,25 +52,134 @@ pub(super) struct Netstat {
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// z/OS's layout.
+    /// A line for each record, as wide as need be.
     Table,
+    /// z/OS's SHORT layout.
+    Short,
+    /// z/OS's LONG layout.
+    Long,
     /// One JSON document.
     Json,
 }
 
 pub(super) fn run(arguments: &Netstat) -> anyhow::Result<ExitCode> {
+    let asked = Asked::of(arguments)?;
     let stack = arguments.stack.find()?;
-    match stack.ask(&Request::Netstat(arguments.report))? {
-        Answer::Report(report) if arguments.format == Format::Json => {
-            println!(
-                "{}",
-                serde_json::to_string(&report).context("the report has no JSON form")?
-            );
+    let answer = stack.ask(&Request::Netstat(asked.query))?;
+    let Answer::Report(report) = answer else {
+        return Err(unexpected(&answer));
+    };
+    let layout = match asked.format {
+        Format::Table => Layout::Table,
+        Format::Short => Layout::Short,
+        Format::Long => Layout::Long,
+        Format::Json => {
+            let json = serde_json::to_string(&report).context("the report has no JSON form")?;
+            println!("{json}");
+            return Ok(ExitCode::SUCCESS);
         }
-        Answer::Report(report) => print!("{}", render(&report)),
-        answer @ (Answer::Done(_) | Answer::Instance(_) | Answer::Refused(_)) => {
-            return Err(unexpected(&answer));
-        }
-    }
+    };
+    let style = Style {
+        layout,
+        has_detail: asked.has_detail,
+        is_console: arguments.console,
+    };
+    print!("{}", render(&report, style));
     Ok(ExitCode::SUCCESS)
 }
+
+/// What the options say together, in whatever way they are written.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    query: Query,
+    format: Format,
+    has_detail: bool,
+}
+
+impl Asked {
+    fn of(arguments: &Netstat) -> anyhow::Result<Self> {
+        let mut filters = Filters {
+            addresses: arguments.ipaddr.clone(),
+            ports: arguments.port.clone(),
+            endpoints: arguments.ipport.clone(),
+            interfaces: arguments.intfname.clone(),
+            limit: Limit::None,
+        };
+        let mut format = arguments.format;
+        let mut has_detail = arguments.detail;
+        let mut limit = arguments.max;
+        let mut part = None;
+        for option in &arguments.options {
+            let (word, value) = match option.split_once('=') {
+                Some((word, value)) => (word, Some(value)),
+                None => (option.as_str(), None),
+            };
+            match (word.to_uppercase().as_str(), value) {
+                ("DETAIL", None) => has_detail = true,
+                ("DVIPA", None) => part = Some(Part::Dvipa),
+                ("VIPAROUTE", None) => part = Some(Part::Viparoute),
+                ("IPADDR" | "IPA", Some(value)) => filters.addresses.push(value.parse()?),
+                ("PORT" | "PO" | "POR", Some(value)) => {
+                    let number = value.parse();
+                    filters
+                        .ports
+                        .push(number.with_context(|| format!("expected a port, found `{value}`"))?);
+                }
+                ("IPPORT" | "IPP", Some(value)) => filters.endpoints.push(value.parse()?),
+                ("INTFNAME" | "INTFN", Some(value)) => filters.interfaces.push(value.to_owned()),
+                ("MAX", Some(value)) => limit = Some(value.parse()?),
+                ("FORMAT", Some(value)) => {
+                    let Ok(named) = Format::from_str(value, true) else {
+                        bail!("expected `FORMAT=SHORT` or `FORMAT=LONG`, found `{option}`");
+                    };
+                    format = Some(named);
+                }
+                _ => bail!(
+                    "expected DETAIL, IPADDR=…, PORT=…, IPPORT=…, INTFNAME=…, MAX=…, FORMAT=…, \
+                     DVIPA or VIPAROUTE, found `{option}`"
+                ),
+            }
+        }
+        let report = arguments.report;
+        let name = report.word().to_uppercase();
+        for kind in filters.kinds() {
+            ensure!(
+                report.filters().contains(&kind),
+                "{name} has nothing that {} could filter",
+                kind.word()
+            );
+        }
+        ensure!(
+            part.is_none() || report == ReportName::Vipadyn,
+            "only VIPADYN has the parts DVIPA and VIPAROUTE"
+        );
+        let default = if arguments.console {
+            Format::Short
+        } else {
+            Format::Table
+        };
+        let format = format.unwrap_or(default);
+        ensure!(
+            !arguments.console || matches!(format, Format::Short | Format::Long),
+            "the console has the formats `short` and `long` only"
+        );
+        filters.limit = match limit {
+            Some(limit) => limit,
+            None if arguments.console => Limit::Maxrecs,
+            None => Limit::None,
+        };
+        let query = Query {
+            report,
+            filters,
+            part,
+        };
+        Ok(Self {
+            query,
+            format,
+            has_detail,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod counters;
 mod tests;
 
 use super::profile;
+use super::report::{self, ReportName};
 
 /// One page of the reference.
 #[derive(Clone, Copy, Debug)]
@@ -21,19 +22,29 @@ pub struct Page {
 
 /// Every page.
 pub const PAGES: &[Page] = &[
-    Page {
-        path: "counters.md",
-        text: counters::page,
-    },
-    Page {
-        path: "profile-reference.md",
-        text: profile::reference_page,
-    },
-    Page {
-        path: "messages.md",
-        text: profile::messages_page,
-    },
+    page_of("counters.md", counters::page),
+    page_of("profile-reference.md", profile::reference_page),
+    page_of("messages.md", profile::messages_page),
+    page_of("reports.md", report::page),
+    page_of("schema/config.json", || report::schema(ReportName::Config)),
+    page_of("schema/home.json", || report::schema(ReportName::Home)),
+    page_of("schema/portlist.json", || {
+        report::schema(ReportName::Portlist)
+    }),
+    page_of("schema/stats.json", || report::schema(ReportName::Stats)),
+    page_of("schema/vcrt.json", || report::schema(ReportName::Vcrt)),
+    page_of("schema/vdpt.json", || report::schema(ReportName::Vdpt)),
+    page_of("schema/vipadcfg.json", || {
+        report::schema(ReportName::Vipadcfg)
+    }),
+    page_of("schema/vipadyn.json", || {
+        report::schema(ReportName::Vipadyn)
+    }),
 ];
+
+const fn page_of(path: &'static str, text: fn() -> String) -> Page {
+    Page { path, text }
+}
 
 /// Writes the page that lies at `path`; `None` if there is no such page.
 #[must_use]

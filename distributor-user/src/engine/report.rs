@@ -1,22 +1,46 @@
 //! Reports: what NETSTAT shows, as data and in z/OS's layouts.
 //!
-//! A report is built once, as plain data; the table that a person reads and
-//! the JSON that a program reads are two renderings of it. Nothing that was
-//! not measured is shown as a number: the table has dashes there, JSON has null.
+//! A report is built once, as plain data; the layouts that a person reads and
+//! the JSON that a program reads are renderings of it. Nothing that was not
+//! measured is shown as a number: the layouts have dashes there, JSON has null.
+//! Each report is one module: its data, how it is built, what its layouts call
+//! the fields. Schemas and the reference are made from that.
 
-mod build;
-mod table;
+mod configuration;
+mod filter;
+mod home;
+mod layout;
+mod page;
+mod portlist;
+mod schema;
+mod stats;
+mod vcrt;
+mod vdpt;
+mod vipadcfg;
+mod vipadyn;
+
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
-
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::{Dvipa, Service};
+pub use configuration::{Configuration, DaemonRow, configuration};
+pub use filter::{Endpoint, FilterError, FilterKind, Filters, Limit, Network, Room};
+pub use home::{Home, HomeRow, home};
+pub use layout::{Layout, Style};
+pub use page::page;
+pub use portlist::{PortRow, Portlist, portlist};
+pub use schema::schema;
+pub use stats::{CounterRow, GroupRow, InterfaceRow, Stats};
+pub use vcrt::{Vcrt, VcrtRow, vcrt};
+pub use vdpt::{Totals, Vdpt, VdptRow, vdpt};
+pub use vipadcfg::{Vipadcfg, vipadcfg};
+pub use vipadyn::{Part, Vipadyn, VipadynRow, vipadyn};
 
-pub use build::{Totals, vcrt, vdpt, vipadcfg, vipadyn};
-pub use table::render;
+/// Version of the JSON. Fields may be added within a version; it grows when one goes or changes its
+/// meaning.
+pub const VERSION: u32 = 1;
 
 /// The reports, by the names that NETSTAT knows them by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -25,25 +49,133 @@ pub enum ReportName {
     /// The DVIPA statements of this stack's profile.
     Vipadcfg,
     /// The DVIPAs that are on this stack, and what they are here.
+    #[value(aliases = ["vipad", "vipady"])]
     Vipadyn,
     /// The destination port table: each service with its targets.
     Vdpt,
     /// The connection routing table: each connection with its target.
     Vcrt,
+    /// The settings of this stack.
+    Config,
+    /// Who may use which port.
+    #[value(aliases = ["portl", "portli", "portlis"])]
+    Portlist,
+    /// The addresses of this stack, and what each is.
+    #[value(aliases = ["ho", "hom"])]
+    Home,
     /// What the packet path received and did, by reason.
     Stats,
+}
+
+impl ReportName {
+    /// Every report, in the order of the reference.
+    pub const ALL: [Self; 8] = [
+        Self::Vipadcfg,
+        Self::Vipadyn,
+        Self::Vdpt,
+        Self::Vcrt,
+        Self::Config,
+        Self::Portlist,
+        Self::Home,
+        Self::Stats,
+    ];
+
+    /// The name as the command line takes it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Vipadcfg => "vipadcfg",
+            Self::Vipadyn => "vipadyn",
+            Self::Vdpt => "vdpt",
+            Self::Vcrt => "vcrt",
+            Self::Config => "config",
+            Self::Portlist => "portlist",
+            Self::Home => "home",
+            Self::Stats => "stats",
+        }
+    }
+
+    /// The filters that the report takes; every report takes MAX.
+    #[must_use]
+    pub const fn filters(self) -> &'static [FilterKind] {
+        match self {
+            Self::Vipadcfg | Self::Vipadyn => &[FilterKind::IpAddr],
+            Self::Vdpt | Self::Vcrt => &[FilterKind::IpAddr, FilterKind::Port, FilterKind::IpPort],
+            Self::Portlist => &[FilterKind::Port],
+            Self::Home => &[FilterKind::IpAddr, FilterKind::IntfName],
+            Self::Config | Self::Stats => &[],
+        }
+    }
+
+    /// Says whether DETAIL adds anything to LONG.
+    #[must_use]
+    pub const fn has_detail(self) -> bool {
+        matches!(self, Self::Vipadcfg | Self::Vdpt | Self::Vcrt)
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Query {
+    /// The report.
+    pub report: ReportName,
+    /// Which of its records.
+    #[serde(default)]
+    pub filters: Filters,
+    /// Only this part of VIPADYN.
+    #[serde(default)]
+    pub part: Option<Part>,
+}
+
+impl From<ReportName> for Query {
+    /// Asks for all of a report.
+    fn from(report: ReportName) -> Self {
+        Self {
+            report,
+            filters: Filters::default(),
+            part: None,
+        }
+    }
 }
 
 /// One report with its frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Name of the stack that reports.
-    pub stack: String,
-    /// When, as `HH:MM:SS` local time.
-    pub time: String,
+    /// What every report begins with.
+    #[serde(flatten)]
+    pub frame: Frame,
     /// What it reports.
     #[serde(flatten)]
     pub body: Body,
+}
+
+/// What every report begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Frame {
+    /// Version of the layout of this document.
+    pub version: u32,
+    /// Name of the stack that reports.
+    pub stack: String,
+    /// When, in local time with its offset from UTC (RFC 3339).
+    pub time: String,
+    /// Number of records shown.
+    pub shown: u64,
+    /// Number of records that match the filters.
+    pub total: u64,
+}
+
+impl Frame {
+    /// The frame of a report that was built with `room`.
+    #[must_use]
+    pub fn new(stack: &str, time: String, room: Room) -> Self {
+        Self {
+            version: VERSION,
+            stack: stack.to_owned(),
+            time,
+            shown: room.shown,
+            total: room.total,
+        }
+    }
 }
 
 /// The content of a report.
@@ -51,128 +183,55 @@ pub struct Report {
 #[serde(tag = "report", rename_all = "lowercase")]
 pub enum Body {
     /// See [`ReportName::Vipadcfg`].
-    Vipadcfg {
-        /// `VIPADEFINE` and `VIPABACKUP`, in the order of the profile.
-        dvipas: Vec<Dvipa>,
-        /// `VIPADISTRIBUTE`, one entry per DVIPA × port.
-        services: Vec<Service>,
-    },
+    Vipadcfg(Vipadcfg),
     /// See [`ReportName::Vipadyn`].
-    Vipadyn {
-        /// One entry per DVIPA.
-        rows: Vec<VipadynRow>,
-    },
+    Vipadyn(Vipadyn),
     /// See [`ReportName::Vdpt`].
-    Vdpt {
-        /// One entry per DVIPA × port × target that has joined.
-        rows: Vec<VdptRow>,
-    },
+    Vdpt(Vdpt),
     /// See [`ReportName::Vcrt`].
-    Vcrt {
-        /// One entry per connection.
-        rows: Vec<VcrtRow>,
-    },
+    Vcrt(Vcrt),
+    /// See [`ReportName::Config`].
+    Config(Box<Configuration>),
+    /// See [`ReportName::Portlist`].
+    Portlist(Portlist),
+    /// See [`ReportName::Home`].
+    Home(Home),
     /// See [`ReportName::Stats`].
-    Stats {
-        /// One entry per interface.
-        interfaces: Vec<InterfaceRow>,
-        /// Every counter of the packet path.
-        counters: Vec<CounterRow>,
-        /// What of the group's traffic had no effect, or was not sent, by reason.
-        group: Vec<GroupRow>,
-    },
+    Stats(Stats),
 }
 
-/// One DVIPA of this stack.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VipadynRow {
-    /// The DVIPA.
-    pub dvipa: IpAddr,
-    /// Length of its mask; absent where no statement says.
-    pub prefix_len: Option<u8>,
-    /// `Active`, `Backup`, `Quiescing`.
-    pub status: String,
-    /// `VIPADefine`, `VIPABackup` or `VIPADist`.
-    pub origin: String,
-    /// `Dist`, `Dest`, `Dist/Dest`, or empty.
-    pub distribution: String,
-    /// Name of the stack that owns it; absent while none does.
-    pub owner: Option<String>,
-    /// When it became active here, as `MM/DD/YYYY HH:MM:SS` local time.
-    pub activated: Option<String>,
-}
-
-/// One target of one service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VdptRow {
-    /// The DVIPA.
-    pub dvipa: IpAddr,
-    /// The service's port.
-    pub port: u16,
-    /// DYNAMICXCF address of the target.
-    pub dest_xcf: IpAddr,
-    /// Name of the target.
-    pub target: String,
-    /// Listeners there.
-    pub ready: u16,
-    /// Whether it is handed new connections: something listens there, and a path to it answers.
-    pub is_active: bool,
-    /// Connections forwarded to it since the row exists.
-    pub total_connections: u64,
-    /// Connections to it in the flow table.
-    pub active_connections: u64,
-    /// Normalised weight; null for a method without weights.
-    pub wlm: Option<u16>,
-    /// Target server responsiveness in percent; null while it is not measured.
-    pub tsr: Option<u16>,
-    /// The distribution method, as the profile spells it.
-    pub method: String,
-}
-
-/// One connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VcrtRow {
-    /// The DVIPA.
-    pub dvipa: IpAddr,
-    /// The service's port.
-    pub port: u16,
-    /// The client's address.
-    pub client: IpAddr,
-    /// The client's port.
-    pub client_port: u16,
-    /// DYNAMICXCF address of the target.
-    pub dest_xcf: IpAddr,
-    /// Name of the target, where it is known.
-    pub target: Option<String>,
-    /// `half-open`, `established` or `ending` at the owner; `terminated-here` at a target.
-    pub state: String,
-}
-
-/// One interface of the packet path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InterfaceRow {
-    /// Its name.
-    pub name: String,
-    /// `native` or `generic`.
-    pub mode: String,
-}
-
-/// One counter of the packet path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CounterRow {
-    /// Its name.
-    pub name: String,
-    /// Packets.
-    pub packets: u64,
-    /// What it counts.
-    pub meaning: String,
-}
-
-/// One reason why something of the group's traffic had no effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GroupRow {
-    /// The reason; docs/group.md explains each.
-    pub reason: String,
-    /// Datagrams and messages.
-    pub count: u64,
+/// Renders a report as text; every line ends with a line feed.
+#[must_use]
+pub fn render(report: &Report, style: Style) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = match &report.body {
+        Body::Vipadcfg(body) => vipadcfg::text(&mut text, body, style),
+        Body::Vipadyn(body) => vipadyn::text(&mut text, body, style),
+        Body::Vdpt(body) => vdpt::text(&mut text, body, style),
+        Body::Vcrt(body) => vcrt::text(&mut text, body, style),
+        Body::Config(body) => configuration::text(&mut text, body, style),
+        Body::Portlist(body) => portlist::text(&mut text, body, style),
+        Body::Home(body) => home::text(&mut text, body, style),
+        Body::Stats(body) => stats::text(&mut text, body),
+    };
+    let Frame {
+        stack,
+        time,
+        shown,
+        total,
+        ..
+    } = &report.frame;
+    let version = concat!("V", env!("CARGO_PKG_VERSION"));
+    let count = format!("{shown} OF {total} RECORDS DISPLAYED\n");
+    if style.is_console {
+        let head = format!("EZD0101I NETSTAT DISTRIBUTOR {version} {stack}\n");
+        return format!("{head}{text}{count}END OF THE REPORT\n").to_uppercase();
+    }
+    // The hours, minutes and seconds of an RFC 3339 time.
+    let time = time.get(11..19).unwrap_or(time);
+    let name = format!("DISTRIBUTOR NETSTAT {version}");
+    let head = format!("{name:<33}TCPIP Name: {stack:<16}{time}\n");
+    let count = if shown == total { "" } else { &count };
+    format!("{head}{text}{count}")
 }

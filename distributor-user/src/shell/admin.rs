@@ -16,7 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::profile::Texts;
-use crate::engine::report::{Report, ReportName};
+use crate::engine::report::{Query, Report};
 
 /// The system group whose members may use the admin socket.
 pub const GROUP: &str = "distributor";
@@ -31,7 +31,7 @@ const MAX_REQUEST: u64 = 64 << 20;
 #[serde(rename_all = "lowercase")]
 pub enum Request {
     /// Asks for a report.
-    Netstat(ReportName),
+    Netstat(Query),
     /// Asks for the profile to be read again, and for the program to be executed again if it is
     /// another one now.
     Reload,

@@ -14,6 +14,7 @@ mod no_target;
 mod readiness;
 mod refusals;
 mod reload;
+mod reports;
 mod round_robin;
 mod scenario;
 mod supervision;

@@ -1,304 +1,312 @@
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+mod fixture;
+
 use std::time::Duration;
 
+use serde_json::Value;
+
+use self::fixture::{ACTIVATED, TCPIPA, TCPIPD, ask, config, flows, ip, owner, stack, with_ipv6};
+use super::schema::document;
 use super::*;
-use crate::engine::config::{
-    Config, Destinations, DistMethod, DvipaRole, DynamicXcf, Moveable, Service,
-};
-use crate::engine::definitions::Definitions;
-use crate::engine::fact::{Fact, ReadyRow};
-use crate::engine::forwarding::{Flow, FlowKey, FlowState, ServiceKey};
-use crate::engine::stack::{Adopted, Event, Hop, NextHopKey, Stack, StackOptions};
+use crate::engine::golden;
+use crate::engine::stack::Event;
 
-fn ip(text: &str) -> IpAddr {
-    text.parse().expect("an address")
-}
-
-fn config() -> Config {
-    let define = DvipaRole::Define {
-        moveable: Moveable::Immediate,
-    };
-    let backup = DvipaRole::Backup {
-        rank: 100,
-        moveable: None,
-    };
-    let service =
-        |destinations| Service::new(ip("10.1.3.10"), 8443, DistMethod::RoundRobin, destinations);
-    Config {
-        dynamic_xcf: Some(DynamicXcf {
-            address: ip("172.1.1.1"),
-            prefix_len: 24,
-            cost_metric: 3,
-        }),
-        dvipas: vec![
-            Dvipa::new(ip("10.1.3.10"), Some(24), define),
-            Dvipa::new(ip("10.1.3.11"), None, backup),
-        ],
-        services: vec![service(Destinations::list([
-            ip("172.1.1.1"),
-            ip("172.1.1.2"),
-        ]))],
-        ..Config::default()
+const fn style(layout: Layout) -> Style {
+    Style {
+        layout,
+        has_detail: false,
+        is_console: false,
     }
 }
 
-/// TCPIP, owner and target, with TCPIP2 as the other target; one listener here, two there.
-fn stack() -> Stack {
-    let options = StackOptions {
-        name: "TCPIP".to_owned(),
-        config: config(),
-        xcf_ifindex: 3,
-        first_revision: 1,
-    };
-    let now = Duration::ZERO;
-    let mut stack = Stack::new(options, Adopted::default(), now);
-    let name = || "TCPIP2".to_owned();
-    let row = |listeners| ReadyRow {
-        dvipa: ip("10.1.3.10"),
-        port: 8443,
-        listeners,
-    };
-    let path = NextHopKey {
-        ifindex: 3,
-        destination: ip("172.1.1.2"),
-    };
-    let hop = Some(Hop {
-        source_mac: [2; 6],
-        next_hop_mac: [4; 6],
-    });
-    stack.start(now);
-    for event in [
-        Event::Joined {
-            name: name(),
-            dynamic_xcf: ip("172.1.1.2"),
-        },
-        Event::Path {
-            name: name(),
-            path,
-            is_up: true,
-        },
-        Event::NextHop { path, hop },
-        Event::Fact {
-            from: name(),
-            fact: Fact::Readiness {
-                revision: 1,
-                ready: vec![row(2)],
-            },
-        },
-        Event::Listeners(vec![row(1)]),
-    ] {
-        stack.handle(event, now);
-    }
-    stack
+/// The text below the first line, which has the version.
+fn body(report: &Report, style: Style) -> String {
+    let text = render(report, style);
+    let (_, body) = text.split_once('\n').expect("a first line");
+    body.to_owned()
 }
 
-fn flow(port: u16, target: &str, state: FlowState) -> Flow {
-    let key = FlowKey {
-        client: ip("192.0.2.7"),
-        client_port: port,
-        dvipa: ip("10.1.3.10"),
-        port: 8443,
-    };
-    Flow {
-        key,
-        target: ip(target),
-        state,
+/// Every report of the front end, of a target without anything, and of an IPv6 sysplex.
+fn reports() -> Vec<(String, Report)> {
+    let (owner, idle) = (owner(), stack("TCPIPD", TCPIPD));
+    let mut reports = Vec::new();
+    for name in ReportName::ALL {
+        let report = ask(&owner, &name.into());
+        let word = name.word();
+        if matches!(
+            name,
+            ReportName::Vipadyn | ReportName::Vdpt | ReportName::Vcrt
+        ) {
+            reports.push((format!("{word}.ipv6"), with_ipv6(&report)));
+        }
+        reports.push((word.to_owned(), report));
+        reports.push((format!("{word}.empty"), ask(&idle, &name.into())));
+    }
+    reports
+}
+
+#[test]
+fn each_layout_of_each_report_is_as_it_was() {
+    let mut files = Vec::new();
+    for (name, report) in reports() {
+        let path = |kind: &str| format!("src/engine/report/tests/golden/{name}.{kind}");
+        let layouts = [
+            ("table", Layout::Table),
+            ("short", Layout::Short),
+            ("long", Layout::Long),
+        ];
+        for (kind, layout) in layouts {
+            files.push((path(kind), body(&report, style(layout))));
+        }
+        let has_detail = ReportName::ALL
+            .iter()
+            .any(|report| report.word() == name && report.has_detail());
+        if has_detail {
+            let style = Style {
+                has_detail: true,
+                ..style(Layout::Long)
+            };
+            files.push((path("detail"), body(&report, style)));
+        }
+        let json = serde_json::to_string_pretty(&report).expect("JSON");
+        files.push((path("json"), json + "\n"));
+    }
+    golden::compare_all(files);
+}
+
+#[test]
+fn every_report_is_as_its_schema_says() {
+    for (name, report) in reports() {
+        let json = serde_json::to_value(&report).expect("JSON");
+        let word = json["report"].as_str().expect("a name").to_owned();
+        let report = ReportName::ALL.into_iter().find(|one| one.word() == word);
+        let schema = document(report.expect("a report"));
+        let validator = jsonschema::validator_for(&schema).expect("a schema");
+        let errors: Vec<String> = validator
+            .iter_errors(&json)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert_eq!(errors, Vec::<String>::new(), "{name}");
+
+        // And it does not say yes to everything.
+        for field in ["version", "report", "stack", "time", "shown", "total"] {
+            let mut wrong = json.clone();
+            wrong.as_object_mut().expect("an object").remove(field);
+            assert!(!validator.is_valid(&wrong), "{name} without {field}");
+        }
+        for list in json.as_object().expect("an object").keys() {
+            let mut wrong = json.clone();
+            let Some(first) = wrong[list].as_array_mut().and_then(|list| list.first_mut()) else {
+                continue;
+            };
+            *first = Value::Object(serde_json::Map::new());
+            assert!(!validator.is_valid(&wrong), "{name} {list}");
+        }
     }
 }
 
-fn show(body: Body) -> String {
-    let report = Report {
-        stack: "TCPIP".to_owned(),
-        time: "12:19:18".to_owned(),
-        body,
+#[test]
+fn every_column_has_a_field_that_is_explained() {
+    assert_eq!(page::columns_without_field(), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_is_lost_on_the_way_over_the_admin_socket() {
+    for (name, report) in reports() {
+        let json = serde_json::to_string(&report).expect("JSON");
+        let back: Report = serde_json::from_str(&json).expect("the same from JSON");
+        assert_eq!(back, report, "{name}");
+    }
+}
+
+#[test]
+fn the_frame_is_that_of_a_shell_or_of_the_console() {
+    let query = Query {
+        filters: Filters {
+            limit: Limit::Records(2),
+            ..Filters::default()
+        },
+        ..ReportName::Vdpt.into()
     };
-    let json = serde_json::to_string(&report).expect("JSON");
-    let back: Report = serde_json::from_str(&json).expect("the same from JSON");
+    let report = ask(&owner(), &query);
+    let shell = render(&report, style(Layout::Short));
+    let (head, rest) = shell.split_once('\n').expect("a first line");
     assert_eq!(
-        back, report,
-        "nothing is lost on the way over the admin socket"
-    );
-    let text = render(&report);
-    let (head, rest) = text.split_once('\n').expect("a first line");
-    assert_eq!(
-        head.find("TCPIP Name: TCPIP           12:19:18"),
+        head.find("TCPIP Name: TCPIPA          19:12:08"),
         Some(33),
         "{head:?}"
     );
-    rest.to_owned()
+    assert!(rest.ends_with("\n2 OF 10 RECORDS DISPLAYED\n"), "{rest}");
+    let console = Style {
+        is_console: true,
+        ..style(Layout::Short)
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        render(&report, console),
+        format!(
+            "\
+EZD0101I NETSTAT DISTRIBUTOR V{version} TCPIPA
+DYNAMIC VIPA DESTINATION PORT TABLE:
+DEST IPADDR     DPORT DESTXCF ADDR    RDY TOTALCONN  WLM  TSR FLG TARGET
+-----------     ----- ------------    --- ---------  ---  --- --- ------
+10.1.8.10       08080 10.1.7.11       001 0000000012 --   --- S   TCPIPA
+10.1.8.10       08080 10.1.7.12       002 4294967296 --   --- S   TCPIPB
+2 OF 10 RECORDS DISPLAYED
+END OF THE REPORT
+"
+        )
+    );
+    let full = render(
+        &ask(&owner(), &ReportName::Vdpt.into()),
+        style(Layout::Short),
+    );
+    assert!(!full.contains("RECORDS DISPLAYED"), "{full}");
 }
 
 #[test]
-fn vipadcfg_lists_the_statements() {
-    assert_eq!(
-        show(vipadcfg(&config())),
-        "\
-Dynamic VIPA Information:
-  VIPA Backup:
-    IpAddr/PrefixLen: 10.1.3.11
-      Rank: 000100   Moveable:             SrvMgr:
-  VIPA Define:
-    IpAddr/PrefixLen: 10.1.3.10/24
-      Moveable: Immediate   SrvMgr: No
-  VIPA Distribute:
-    Dest:      10.1.3.10..8443
-      DestXCF: 172.1.1.1
-      DistMethod: RoundRobin
-      SysPt:   No   TimAff: No    Flg:
-    Dest:      10.1.3.10..8443
-      DestXCF: 172.1.1.2
-      DistMethod: RoundRobin
-      SysPt:   No   TimAff: No    Flg:
-"
-    );
+fn filters_leave_what_they_name() {
+    let owner = owner();
+    let networks = |text: &str| Filters {
+        addresses: vec![text.parse().expect("a network")],
+        ..Filters::default()
+    };
+    let ports = |ports: &[u16]| Filters {
+        ports: ports.to_vec(),
+        ..Filters::default()
+    };
+    let endpoint = |text: &str| Filters {
+        endpoints: vec![text.parse().expect("an endpoint")],
+        ..Filters::default()
+    };
+    let interface = |name: &str| Filters {
+        interfaces: vec![name.to_owned()],
+        ..Filters::default()
+    };
+    for (report, filters, expected) in [
+        (ReportName::Vdpt, Filters::default(), 10),
+        (ReportName::Vdpt, networks("10.1.8.12"), 4),
+        (ReportName::Vdpt, networks("10.1.7.13"), 2),
+        (ReportName::Vdpt, networks("0.0.0.0/0"), 10),
+        (ReportName::Vdpt, networks("10.1.9.0/255.255.255.0"), 0),
+        (ReportName::Vdpt, ports(&[8080, 5000]), 5),
+        (ReportName::Vdpt, endpoint("10.1.8.12+5001"), 2),
+        (ReportName::Vcrt, Filters::default(), 4),
+        (ReportName::Vcrt, ports(&[51022]), 1),
+        (ReportName::Vcrt, endpoint("192.0.2.7+51024"), 1),
+        (ReportName::Vcrt, networks("198.51.100.0/24"), 1),
+        (ReportName::Vipadcfg, networks("10.1.8.10"), 3),
+        (ReportName::Vipadcfg, networks("2001:db8::/32"), 2),
+        (ReportName::Portlist, ports(&[6050]), 1),
+        (ReportName::Portlist, ports(&[6100]), 0),
+        (ReportName::Home, interface("ETH0"), 4),
+        (ReportName::Home, networks("127.0.0.0/8"), 1),
+    ] {
+        let query = Query {
+            filters: filters.clone(),
+            ..report.into()
+        };
+        let frame = ask(&owner, &query).frame;
+        assert_eq!(
+            (frame.shown, frame.total),
+            (expected, expected),
+            "{report:?} {filters:?}"
+        );
+    }
+    let totals = [Some(Part::Dvipa), Some(Part::Viparoute), None].map(|part| {
+        let query = Query {
+            part,
+            ..ReportName::Vipadyn.into()
+        };
+        ask(&owner, &query).frame.total
+    });
+    assert_eq!(totals, [4, 1, 5]);
 }
 
 #[test]
-fn vipadyn_says_what_each_dvipa_is_here() {
-    let activated =
-        |dvipa: IpAddr| (dvipa == ip("10.1.3.10")).then(|| "07/31/2026 18:28:12".to_owned());
+fn a_limit_is_counted_and_kept() {
+    let owner = owner();
+    for (limit, shown) in [
+        (Limit::None, 4),
+        (Limit::Maxrecs, 4),
+        (Limit::Records(3), 3),
+        (Limit::Records(1), 1),
+    ] {
+        let filters = Filters {
+            limit,
+            ..Filters::default()
+        };
+        let query = Query {
+            filters,
+            ..ReportName::Vcrt.into()
+        };
+        let report = ask(&owner, &query);
+        assert_eq!((report.frame.shown, report.frame.total), (shown, 4));
+        let Body::Vcrt(vcrt) = report.body else {
+            panic!("VCRT")
+        };
+        assert_eq!(vcrt.rows.len() as u64, shown);
+        assert_eq!(vcrt.rows[0].client_port, 51020, "the first in order");
+    }
+    let mut small = Room::new(Limit::Maxrecs, Some(1));
+    assert_eq!((small.admit(), small.admit()), (true, false));
+}
+
+/// The line of VIPADYN that is about an address.
+fn status(stack: &crate::engine::stack::Stack, address: &str) -> Option<[String; 3]> {
+    let Body::Vipadyn(vipadyn) = ask(stack, &ReportName::Vipadyn.into()).body else {
+        panic!("VIPADYN")
+    };
+    let mut rows = vipadyn.rows.into_iter();
+    let row = rows.find(|row| row.dvipa == ip(address))?;
+    Some([row.status, row.origin, row.distribution])
+}
+
+#[test]
+fn a_withdrawn_dvipa_is_quiescing_while_its_connections_live() {
+    let mut stack = owner();
+    let now = Duration::from_secs(1);
+    let words = |words: [&str; 3]| Some(words.map(ToOwned::to_owned));
     assert_eq!(
-        show(vipadyn(&stack(), activated)),
-        "\
-Dynamic VIPA:
-  IP Address      AddressMask     Status    Origination     DistStat  Owner
-  ----------      -----------     ------    -----------     --------  -----
-  10.1.3.10       255.255.255.0   Active    VIPADefine      Dist/Dest TCPIP
-    ActTime: 07/31/2026 18:28:12
-  10.1.3.11                       Backup    VIPABackup
-"
+        status(&stack, "10.1.8.10"),
+        words(["Active", "VIPADefine", "Dist/Dest"])
     );
+    stack.handle(Event::FlowSnapshot(flows()), now);
+    let bare = TCPIPA.split("VIPADYNAMIC").next().expect("the beginning");
+    let config = config(bare);
+    stack.handle(Event::Reconfigured(Box::new(config)), now);
+    assert!(stack.is_quiescing(ip("10.1.8.10")));
+    assert_eq!(status(&stack, "10.1.8.10"), words(["Quiescing", "", ""]));
 }
 
 #[test]
 fn a_target_shows_what_it_holds_and_whose_it_is() {
-    let target = Config {
-        dvipas: Vec::new(),
-        services: Vec::new(),
-        ..config()
+    let mut stack = stack("TCPIPD", TCPIPD);
+    let definitions = crate::engine::definitions::Definitions::of(&config(TCPIPA));
+    let definitions = serde_json::to_string(&definitions).expect("JSON");
+    let name = || "TCPIPA".to_owned();
+    let joined = Event::Joined {
+        name: name(),
+        dynamic_xcf: ip("10.1.7.11"),
     };
-    let xcf = DynamicXcf {
-        address: ip("172.1.1.2"),
-        prefix_len: 24,
-        cost_metric: 3,
+    stack.handle(joined, Duration::ZERO);
+    let state = Event::State {
+        name: name(),
+        values: [("definitions".to_owned(), definitions)].into(),
     };
-    let options = StackOptions {
-        name: "TCPIP2".to_owned(),
-        config: Config {
-            dynamic_xcf: Some(xcf),
-            ..target
-        },
-        xcf_ifindex: 3,
-        first_revision: 1,
-    };
-    let mut stack = Stack::new(options, Adopted::default(), Duration::ZERO);
-    let definitions = serde_json::to_string(&Definitions::of(&config())).expect("JSON");
-    let values = BTreeMap::from([("definitions".to_owned(), definitions)]);
-    let name = || "TCPIP".to_owned();
-    stack.handle(
-        Event::Joined {
-            name: name(),
-            dynamic_xcf: ip("172.1.1.1"),
-        },
-        Duration::ZERO,
-    );
-    stack.handle(
-        Event::State {
-            name: name(),
-            values,
-        },
-        Duration::ZERO,
-    );
-    let Body::Vipadyn { rows } = vipadyn(&stack, |_| None) else {
+    stack.handle(state, Duration::ZERO);
+    let words = ["Active", "VIPADist", "Dest"].map(ToOwned::to_owned);
+    assert_eq!(status(&stack, "10.1.8.10"), Some(words));
+    assert_eq!(status(&stack, "10.1.8.12"), None, "it is no target of this");
+    let Body::Vipadyn(vipadyn) = ask(&stack, &ReportName::Vipadyn.into()).body else {
         panic!("VIPADYN")
     };
-    let [row] = rows.as_slice() else {
-        panic!("one row, found {rows:?}")
-    };
+    let row = &vipadyn.rows[0];
     assert_eq!(
         (
-            row.status.as_str(),
-            row.origin.as_str(),
-            row.distribution.as_str()
+            row.owner.as_deref(),
+            row.prefix_len,
+            row.activated.as_deref()
         ),
-        ("Active", "VIPADist", "Dest")
-    );
-    assert_eq!(
-        (row.owner.as_deref(), row.prefix_len),
-        (Some("TCPIP"), Some(24))
-    );
-}
-
-#[test]
-fn vdpt_counts_per_target_and_shows_dashes_for_what_is_not_measured() {
-    let key = ServiceKey {
-        dvipa: ip("10.1.3.10"),
-        port: 8443,
-    };
-    let totals = Totals::from([((key, ip("172.1.1.1")), 12), ((key, ip("172.1.1.2")), 13)]);
-    assert_eq!(
-        show(vdpt(&stack(), &totals, &Totals::new())),
-        "\
-Dynamic VIPA Destination Port Table:
-Dest IPaddr     DPort DestXCF Addr    Rdy TotalConn  WLM  TSR Flg Target
------------     ----- ------------    --- ---------  ---  --- --- ------
-10.1.3.10       08443 172.1.1.1       001 0000000012 --   --- R   TCPIP
-10.1.3.10       08443 172.1.1.2       002 0000000013 --   --- R   TCPIP2
-"
-    );
-}
-
-#[test]
-fn vcrt_lists_what_is_routed_and_what_ends_here_once_each() {
-    let flows = [
-        flow(51022, "172.1.1.2", FlowState::Established),
-        flow(51020, "172.1.1.1", FlowState::Ending),
-    ];
-    let here = [
-        flows[1].key,
-        flow(51024, "172.1.1.1", FlowState::Established).key,
-    ];
-    assert_eq!(
-        show(vcrt(&stack(), &flows, &here)),
-        "\
-Dynamic VIPA Connection Routing Table:
-Dest IPaddr     DPort Src IPaddr      SPort DestXCF Addr    State           Target
------------     ----- ----------      ----- ------------    -----           ------
-10.1.3.10       08443 192.0.2.7       51020 172.1.1.1       ending          TCPIP
-10.1.3.10       08443 192.0.2.7       51022 172.1.1.2       established     TCPIP2
-10.1.3.10       08443 192.0.2.7       51024 172.1.1.1       terminated-here TCPIP
-"
-    );
-}
-
-#[test]
-fn stats_name_every_counter_with_its_meaning() {
-    let interfaces = vec![InterfaceRow {
-        name: "eth0".to_owned(),
-        mode: "native".to_owned(),
-    }];
-    let counters = vec![CounterRow {
-        name: "received".to_owned(),
-        packets: 42,
-        meaning: "Packets that came in.".to_owned(),
-    }];
-    let group = vec![GroupRow {
-        reason: "forged".to_owned(),
-        count: 7,
-    }];
-    assert_eq!(
-        show(Body::Stats {
-            interfaces,
-            counters,
-            group
-        }),
-        "\
-Packet Path Statistics:
-  Interface: eth0            Mode: native
-  received                         42  Packets that came in.
-Group Statistics, without effect or not sent:
-  forged                            7
-"
+        (Some("TCPIPA"), Some(24), Some(ACTIVATED))
     );
 }

@@ -1,15 +1,19 @@
 //! Answers the admin socket.
 
+use anyhow::Context as _;
 use tokio::sync::oneshot;
 
 use super::Daemon;
 use super::change::Source;
-use crate::engine::forwarding::Flow;
+use crate::engine::group::drops;
 use crate::engine::report::{
-    self, Body, CounterRow, GroupRow, InterfaceRow, Report, ReportName, Totals,
+    self, Body, CounterRow, DaemonRow, Frame, GroupRow, InterfaceRow, Query, Report, ReportName,
+    Room, Stats, Totals,
 };
 use crate::shell::admin::{Answer, Request};
 use crate::shell::dataplane::AttachMode;
+use crate::shell::links;
+use crate::shell::netlink::Netlink;
 
 impl Daemon {
     /// Answers a request, at once or when what it asks for has been checked.
@@ -20,12 +24,8 @@ impl Daemon {
                 return self.begin_change(Source::Obeyfile(texts), Some(answer));
             }
             Request::Instance => Answer::Instance(self.instance),
-            Request::Netstat(name) => match self.report(name).await {
-                Ok(body) => Answer::Report(Report {
-                    stack: self.stack.name().to_owned(),
-                    time: wall_clock("%H:%M:%S"),
-                    body,
-                }),
+            Request::Netstat(query) => match self.report(&query).await {
+                Ok(report) => Answer::Report(report),
                 Err(error) => Answer::Refused(format!("{error:#}")),
             },
         };
@@ -33,24 +33,65 @@ impl Daemon {
         let _ = answer.send(reply);
     }
 
-    async fn report(&mut self, name: ReportName) -> anyhow::Result<Body> {
-        Ok(match name {
-            ReportName::Vipadcfg => report::vipadcfg(self.stack.config()),
-            ReportName::Vipadyn => {
-                report::vipadyn(&self.stack, |dvipa| self.activated.get(&dvipa).cloned())
+    async fn report(&mut self, query: &Query) -> anyhow::Result<Report> {
+        let filters = &query.filters;
+        let config = self.stack.config();
+        let mut room = Room::new(filters.limit, config.global.max_records);
+        let body = match query.report {
+            ReportName::Vipadcfg => {
+                Body::Vipadcfg(report::vipadcfg(&self.stack, filters, &mut room))
             }
-            ReportName::Vdpt => report::vdpt(
-                &self.stack,
-                &self.totals(),
-                &self.dataplane.active_connections(),
-            ),
+            ReportName::Vipadyn => {
+                let activated = |dvipa| self.activated.get(&dvipa).cloned();
+                let body = report::vipadyn(&self.stack, activated, query.part, filters, &mut room);
+                Body::Vipadyn(body)
+            }
+            ReportName::Vdpt => {
+                let (totals, active) = (self.totals(), self.dataplane.active_connections());
+                let body = report::vdpt(&self.stack, &totals, &active, filters, &mut room);
+                Body::Vdpt(body)
+            }
             ReportName::Vcrt => {
                 let here = self.own_connections().await?;
-                let flows: Vec<Flow> = self.dataplane.flows().collect();
-                report::vcrt(&self.stack, &flows, &here)
+                let interfaces = self.network.interfaces();
+                let name_of = |ifindex| {
+                    let mut interfaces = interfaces.iter();
+                    let interface = interfaces.find(|interface| interface.ifindex == ifindex)?;
+                    Some(interface.name.clone())
+                };
+                let flows = self.dataplane.flows();
+                let body = report::vcrt(&self.stack, flows, &here, name_of, filters, &mut room);
+                Body::Vcrt(body)
             }
-            ReportName::Stats => self.statistics().await?,
+            ReportName::Config => {
+                room.admit();
+                Body::Config(Box::new(report::configuration(config, self.told())))
+            }
+            ReportName::Portlist => Body::Portlist(report::portlist(config, filters, &mut room)),
+            ReportName::Home => {
+                let netlink = Netlink::open().context("cannot talk to the kernel by netlink")?;
+                let links = links::list(&netlink).await?;
+                Body::Home(report::home(&self.stack, &links, filters, &mut room))
+            }
+            ReportName::Stats => Body::Stats(self.statistics(&mut room).await?),
+        };
+        Ok(Report {
+            frame: Frame::new(self.stack.name(), wall_clock("%Y-%m-%dT%H:%M:%S%:z"), room),
+            body,
         })
+    }
+
+    /// What the daemon was told on its command line, and what it made of it.
+    fn told(&self) -> DaemonRow {
+        let ingress = self.network.ingress.iter();
+        DaemonRow {
+            profile: self.options.profile.display().to_string(),
+            xcf_interface: self.network.xcf_link.name.clone(),
+            interfaces: ingress.map(|link| link.name.clone()).collect(),
+            group_port: self.options.port,
+            flow_capacity: self.options.flow_capacity,
+            stop_deadline_s: self.options.stop_deadline.as_secs(),
+        }
     }
 
     fn totals(&self) -> Totals {
@@ -63,7 +104,7 @@ impl Daemon {
         totals
     }
 
-    async fn statistics(&self) -> anyhow::Result<Body> {
+    async fn statistics(&self, room: &mut Room) -> anyhow::Result<Stats> {
         let interfaces = self
             .dataplane
             .interfaces()
@@ -74,25 +115,29 @@ impl Daemon {
                     AttachMode::Generic => "generic".to_owned(),
                 },
             });
+        let interfaces = interfaces.collect();
         let totals = self.dataplane.counters()?;
         let counters = totals.iter().map(|(counter, packets)| CounterRow {
             name: counter.name.to_owned(),
             packets,
             meaning: counter.help.to_owned(),
         });
-        let group = self
-            .group
-            .counters()
-            .await
-            .into_iter()
-            .map(|(reason, count)| GroupRow {
-                reason: reason.to_owned(),
-                count,
-            });
-        Ok(Body::Stats {
-            interfaces: interfaces.collect(),
-            counters: counters.collect(),
-            group: group.collect(),
+        let counters = counters.filter(|_| room.admit()).collect();
+        let help = |name| {
+            let mut known = drops::counters();
+            let found = known.find(|(known, _)| *known == name);
+            found.map_or("", |(_, help)| help).to_owned()
+        };
+        let group = self.group.counters().await.into_iter();
+        let group = group.map(|(reason, count)| GroupRow {
+            reason: reason.to_owned(),
+            count,
+            meaning: help(reason),
+        });
+        Ok(Stats {
+            interfaces,
+            counters,
+            group: group.filter(|_| room.admit()).collect(),
         })
     }
 }

@@ -1,0 +1,328 @@
+//! A sysplex in the middle of its work, seen from its front end.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::super::*;
+use crate::engine::config::Config;
+use crate::engine::fact::{Fact, ReadyRow};
+use crate::engine::forwarding::{Flow, FlowKey, FlowState, ServiceKey};
+use crate::engine::group::drops;
+use crate::engine::links::{Link, LinkAddress};
+use crate::engine::profile::{self, Operand, ReadError, Reader, Text};
+use crate::engine::stack::{Adopted, Event, Hop, NextHopKey, Stack, StackOptions};
+
+/// The definer of everything that the language knows.
+pub(super) const TCPIPA: &str = "\
+GLOBALCONFIG SYSPLEXMONITOR TIMERSECS 60 RECOVERY DELAYJOIN AUTOREJOIN
+             SYSPLEXWLMPOLL 10 XCFGRPID 11 EXPLICITBINDPORTRANGE 7000 1024
+IPCONFIG DATAGRAMFWD SYSPLEXROUTING SOURCEVIPA
+         DYNAMICXCF 10.1.7.11 255.255.255.0 1
+PORT
+   20 TCP FTPD1 NOAUTOLOG
+   8080 TCP WEB* SHAREPORTWLM
+   5000 TCP LEGACY BIND 10.1.8.12
+  10000 TCP * SHAREPORT
+    514 UDP SYSLOGD
+  UNRSV TCP A*
+  UNRSV TCP * SAF GENERIC
+PORTRANGE 6000 100 TCP RESERVED
+VIPADYNAMIC
+  VIPARANGE DEFINE MOVEABLE NONDISRUPTIVE 255.255.255.192 10.1.8.192
+  VIPADEFINE MOVE IMMED 255.255.255.0 10.1.8.10 10.1.8.12
+  VIPADEFINE MOVE IMMED DVIPA6 2001:db8:1::1
+  VIPABACKUP 100 10.1.8.11
+  VIPABACKUP 50 MOVEABLE IMMEDIATE 255.255.255.0 10.1.8.13
+  VIPADISTRIBUTE DEFINE DISTM SERVERWLM TIMEDAFF 30
+     10.1.8.10 PORT 8080
+     DESTIP ALL
+  VIPADISTRIBUTE DISTM WEIGHTEDA OPTLOCAL 2 10.1.8.12 PORT 5000-5001
+     DESTIP 10.1.7.11 WEIGHT 10
+            10.1.7.12 WEIGHT 20
+  VIPADISTRIBUTE DISTM HOTSTANDBY AUTOSWITCHBACK HEALTHSWITCH 10.1.8.10 PORT 10000
+     DESTIP 10.1.7.11 PREFERRED
+            10.1.7.12 BACKUP 100
+            10.1.7.13 BACKUP 50
+  VIPADISTRIBUTE DISTM ROUNDROBIN DVIPA6 PORT 443
+     DESTIP ALL
+  VIPASMPARMS SMMCAST 224.0.1.20 SMPORT 1637 SMPASS SECRET
+  VIPAROUTE 10.1.7.13 10.1.1.13
+ENDVIPADYNAMIC
+";
+
+/// A target that knows nothing of the others.
+pub(super) const TCPIPD: &str = "IPCONFIG SYSPLEXROUTING DYNAMICXCF 10.1.7.14 255.255.255.0 1\n";
+
+/// When a DVIPA became active.
+pub(super) const ACTIVATED: &str = "07/31/2026 18:28:12";
+
+pub(super) fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+struct NoMembers;
+
+impl Reader for NoMembers {
+    fn read(&mut self, _: &Operand, _: &str) -> Result<Text, ReadError> {
+        unreachable!("nothing is included")
+    }
+}
+
+pub(super) fn config(profile: &str) -> Config {
+    let text = Text {
+        name: "profile".to_owned(),
+        identity: "profile".to_owned(),
+        bytes: profile.as_bytes().to_vec(),
+    };
+    let loaded = profile::load(text, &mut NoMembers);
+    let errors: Vec<String> = loaded
+        .findings()
+        .map(|found| format!("{}: {}", found.line, found.message))
+        .collect();
+    loaded.config.unwrap_or_else(|| panic!("{errors:?}"))
+}
+
+pub(super) fn stack(name: &str, profile: &str) -> Stack {
+    let options = StackOptions {
+        name: name.to_owned(),
+        config: config(profile),
+        xcf_ifindex: 3,
+        first_revision: 1,
+    };
+    let mut stack = Stack::new(options, Adopted::default(), Duration::ZERO);
+    stack.start(Duration::ZERO);
+    stack
+}
+
+pub(super) fn ready(dvipa: &str, port: u16, listeners: u16) -> ReadyRow {
+    ReadyRow {
+        dvipa: ip(dvipa),
+        port,
+        listeners,
+    }
+}
+
+/// TCPIPA with TCPIPB, which is a target, and TCPIPC, which listens and cannot be reached.
+pub(super) fn owner() -> Stack {
+    let mut stack = stack("TCPIPA", TCPIPA);
+    let mut handle = |event| drop(stack.handle(event, Duration::ZERO));
+    for (name, xcf, is_up, rows) in [
+        (
+            "TCPIPB",
+            "10.1.7.12",
+            true,
+            vec![
+                ready("10.1.8.10", 8080, 2),
+                ready("10.1.8.10", 10000, 1),
+                ready("10.1.8.12", 5000, 1),
+            ],
+        ),
+        (
+            "TCPIPC",
+            "10.1.7.13",
+            false,
+            vec![ready("10.1.8.10", 8080, 1)],
+        ),
+    ] {
+        let path = NextHopKey {
+            ifindex: 3,
+            destination: ip(xcf),
+        };
+        let name = || name.to_owned();
+        handle(Event::Joined {
+            name: name(),
+            dynamic_xcf: ip(xcf),
+        });
+        handle(Event::Path {
+            name: name(),
+            path,
+            is_up,
+        });
+        let hop = Some(Hop {
+            source_mac: [2; 6],
+            next_hop_mac: [4; 6],
+        });
+        handle(Event::NextHop { path, hop });
+        let fact = Fact::Readiness {
+            revision: 1,
+            ready: rows,
+        };
+        handle(Event::Fact { from: name(), fact });
+    }
+    handle(Event::Listeners(vec![
+        ready("10.1.8.10", 8080, 1),
+        ready("10.1.8.10", 10000, 1),
+        ready("10.1.8.12", 5000, 3),
+    ]));
+    stack
+}
+
+pub(super) fn key(port: u16, client: &str, client_port: u16) -> FlowKey {
+    FlowKey {
+        client: ip(client),
+        client_port,
+        dvipa: ip("10.1.8.10"),
+        port,
+    }
+}
+
+pub(super) fn flows() -> Vec<Flow> {
+    [
+        (
+            key(8080, "192.0.2.7", 51022),
+            "10.1.7.12",
+            FlowState::Established,
+        ),
+        (
+            key(8080, "192.0.2.7", 51020),
+            "10.1.7.11",
+            FlowState::Ending,
+        ),
+        (
+            key(10000, "198.51.100.254", 40000),
+            "10.1.7.99",
+            FlowState::HalfOpen,
+        ),
+    ]
+    .into_iter()
+    .map(|(key, target, state)| Flow {
+        key,
+        target: ip(target),
+        state,
+    })
+    .collect()
+}
+
+fn totals(numbers: &[(u16, &str, u64)]) -> Totals {
+    let total = |(port, target, count): &(u16, &str, u64)| {
+        let dvipa = ip("10.1.8.10");
+        ((ServiceKey { dvipa, port: *port }, ip(target)), *count)
+    };
+    numbers.iter().map(total).collect()
+}
+
+pub(super) fn links() -> Vec<Link> {
+    let link = |index, name: &str, addresses: &[(&str, u8, bool)]| Link {
+        index,
+        name: name.to_owned(),
+        mac: None,
+        mtu: 1500,
+        is_up: true,
+        is_loopback: name == "lo",
+        kind: None,
+        addresses: addresses
+            .iter()
+            .map(|(address, prefix_len, is_ours)| LinkAddress {
+                address: ip(address),
+                prefix_len: *prefix_len,
+                is_ours: *is_ours,
+            })
+            .collect(),
+    };
+    vec![
+        link(1, "lo", &[("127.0.0.1", 8, false), ("::1", 128, false)]),
+        link(
+            2,
+            "eth0",
+            &[
+                ("10.1.8.1", 24, false),
+                ("2001:db8:1::11", 64, false),
+                ("10.1.8.10", 32, true),
+                ("10.1.8.12", 32, true),
+            ],
+        ),
+        link(3, "xcf0", &[("10.1.7.11", 24, true)]),
+    ]
+}
+
+fn stats(room: &mut Room) -> Stats {
+    let counters = [
+        ("received", 1_234_567, "Packets that came in."),
+        ("transmitted", 1_000_000, "Sent to a target."),
+    ];
+    let counters = counters.map(|(name, packets, meaning)| CounterRow {
+        name: name.to_owned(),
+        packets,
+        meaning: meaning.to_owned(),
+    });
+    let group = drops::counters().take(3).map(|(reason, meaning)| GroupRow {
+        reason: reason.to_owned(),
+        count: 7,
+        meaning: meaning.to_owned(),
+    });
+    Stats {
+        interfaces: vec![InterfaceRow {
+            name: "eth0".to_owned(),
+            mode: "native".to_owned(),
+        }],
+        counters: counters.into_iter().filter(|_| room.admit()).collect(),
+        group: group.filter(|_| room.admit()).collect(),
+    }
+}
+
+fn daemon() -> DaemonRow {
+    DaemonRow {
+        profile: "/etc/distributor/TCPIPA.profile".to_owned(),
+        xcf_interface: "xcf0".to_owned(),
+        interfaces: vec!["eth0".to_owned()],
+        group_port: 4911,
+        flow_capacity: 1_048_576,
+        stop_deadline_s: 30,
+    }
+}
+
+/// Asks a stack as the daemon does.
+pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
+    let filters = &query.filters;
+    let mut room = Room::new(filters.limit, stack.config().global.max_records);
+    let is_owner = stack.name() == "TCPIPA";
+    let activated = |dvipa| (dvipa == ip("10.1.8.10")).then(|| ACTIVATED.to_owned());
+    let body = match query.report {
+        ReportName::Vipadcfg => Body::Vipadcfg(vipadcfg(stack, filters, &mut room)),
+        ReportName::Vipadyn => {
+            Body::Vipadyn(vipadyn(stack, activated, query.part, filters, &mut room))
+        }
+        ReportName::Vdpt => {
+            let handed = totals(&[(8080, "10.1.7.11", 12), (8080, "10.1.7.12", 4_294_967_296)]);
+            let active = totals(&[(8080, "10.1.7.11", 3)]);
+            Body::Vdpt(vdpt(stack, &handed, &active, filters, &mut room))
+        }
+        ReportName::Vcrt => {
+            let flows = if is_owner { flows() } else { Vec::new() };
+            let here = if is_owner {
+                vec![key(8080, "192.0.2.7", 51020), key(8080, "192.0.2.7", 51024)]
+            } else {
+                Vec::new()
+            };
+            let name_of = |ifindex| (ifindex == 3).then(|| "xcf0".to_owned());
+            let flows = flows.into_iter();
+            Body::Vcrt(vcrt(stack, flows, &here, name_of, filters, &mut room))
+        }
+        ReportName::Config => {
+            room.admit();
+            Body::Config(Box::new(configuration(stack.config(), daemon())))
+        }
+        ReportName::Portlist => Body::Portlist(portlist(stack.config(), filters, &mut room)),
+        ReportName::Home => {
+            let links = if is_owner { links() } else { Vec::new() };
+            Body::Home(home(stack, &links, filters, &mut room))
+        }
+        ReportName::Stats if is_owner => Body::Stats(stats(&mut room)),
+        ReportName::Stats => Body::Stats(Stats::default()),
+    };
+    let time = "2026-07-31T19:12:08+02:00".to_owned();
+    Report {
+        frame: Frame::new(stack.name(), time, room),
+        body,
+    }
+}
+
+/// The same report of a sysplex that uses IPv6.
+pub(super) fn with_ipv6(report: &Report) -> Report {
+    let json = serde_json::to_string(report).expect("JSON");
+    let json = json
+        .replace("\"10.1.8.", "\"2001:db8:1:8::")
+        .replace("\"10.1.7.", "\"fd00:0:0:7::")
+        .replace("\"192.0.2.7", "\"2001:db8:ffff:ffff:ffff:ffff:ffff:7");
+    serde_json::from_str(&json).expect("a report")
+}

@@ -1,0 +1,325 @@
+//! VDPT: each service with its targets.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::filter::{Filters, Room};
+use super::layout::{Column, Layout, Line, Style, beside, grid, number};
+use crate::engine::config::{DistMethod, Standby, Terms, Tier};
+use crate::engine::forwarding::ServiceKey;
+use crate::engine::stack::Stack;
+
+/// Connections per service and target.
+pub type Totals = BTreeMap<(ServiceKey, IpAddr), u64>;
+
+/// The destination port table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Vdpt {
+    /// One for each DVIPA × port × target that is up and has joined.
+    pub rows: Vec<VdptRow>,
+}
+
+/// One target of one service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VdptRow {
+    /// The DVIPA.
+    pub dvipa: IpAddr,
+    /// The service's TCP port.
+    pub port: u16,
+    /// DYNAMICXCF address of the target.
+    pub dest_xcf: IpAddr,
+    /// Name of the target.
+    pub target: String,
+    /// Number of listeners there; with 0 it gets nothing.
+    pub ready: u16,
+    /// Whether it is handed new connections: something listens there, a path to it answers, and the
+    /// method gives it any.
+    pub is_active: bool,
+    /// Number of connections handed to it since the row exists; wraps.
+    pub total_connections: u64,
+    /// Number of connections to it that the flow table holds, ending ones included.
+    pub active_connections: u64,
+    /// Normalised weight: with WEIGHTEDACTIVE the configured one, with other methods null until
+    /// something measures it.
+    pub wlm: Option<u16>,
+    /// Target server responsiveness in percent; null until something measures it.
+    pub tsr: Option<u16>,
+    /// Target connectivity success rate in percent; null until something measures it.
+    pub tcsr: Option<u16>,
+    /// Connection establishment rate in percent; null until something measures it.
+    pub cer: Option<u16>,
+    /// Server accept efficiency fraction in percent; null until something measures it.
+    pub sef: Option<u16>,
+    /// Abnormal terminations of connections per 1,000; null until something measures it.
+    pub abnormal: Option<u16>,
+    /// Health that the application reports, 0 to 100; null until something reports it.
+    pub health: Option<u16>,
+    /// The distribution method, as the profile spells it.
+    #[schemars(extend("enum" = ["BASEWLM", "ROUNDROBIN", "SERVERWLM", "WEIGHTEDACTIVE", "HOTSTANDBY", "TARGCONTROLLED"]))]
+    pub method: String,
+    /// With HOTSTANDBY: whether the target is the preferred one or a backup; else null.
+    #[schemars(extend("enum" = ["preferred", "backup", null]))]
+    pub standby: Option<String>,
+    /// OPTLOCAL of the service; null without it.
+    pub opt_local: Option<u8>,
+    /// Tier of the service; null without tiers.
+    pub tier: Option<u8>,
+}
+
+/// What the layouts call the fields of a row.
+pub(super) const COLUMNS: &[Column] = &[
+    Column::short("dvipa", "Dest IPaddr", 15).long("Dest"),
+    Column::short("port", "DPort", 5).long("Dest"),
+    Column::short("dest_xcf", "DestXCF Addr", 15).long("DestXCF"),
+    Column::short("ready", "Rdy", 3).long("Rdy"),
+    Column::short("total_connections", "TotalConn", 10).long("TotalConn"),
+    Column::short("wlm", "WLM", 4).long("WLM"),
+    Column::short("tsr", "TSR", 3).long("TSR"),
+    Column::short("is_active", "Flg", 3).long("Flg"),
+    Column::table("active_connections", "ActConn").long("ActConn"),
+    Column::table("method", "DistMethod").long("DistMethod"),
+    Column::short("target", "Target", 16).long("Stack"),
+    Column::only_long("standby", "SrvType"),
+    Column::only_long("tcsr", "TCSR"),
+    Column::only_long("cer", "CER"),
+    Column::only_long("sef", "SEF"),
+    Column::only_long("abnormal", "Abnorm"),
+    Column::only_long("health", "Health"),
+];
+
+/// Builds VDPT: the targets that are up and have joined, this stack included.
+#[must_use]
+pub fn vdpt(
+    stack: &Stack,
+    totals: &Totals,
+    active: &Totals,
+    filters: &Filters,
+    room: &mut Room,
+) -> Vdpt {
+    let terms: BTreeMap<ServiceKey, &Terms> = stack
+        .config()
+        .services
+        .iter()
+        .map(|service| (ServiceKey::of(service), &*service.terms))
+        .collect();
+    let mut rows = Vec::new();
+    for (key, service) in &stack.applied().forwarding.services {
+        for (row, target) in (0..).zip(&service.rows) {
+            let Some((name, ready)) = stack.target(*target, *key) else {
+                continue;
+            };
+            let endpoints = [(key.dvipa, Some(key.port)), (*target, None)];
+            if !filters.match_endpoints(&endpoints) || !room.admit() {
+                continue;
+            }
+            let count = |counts: &Totals| counts.get(&(*key, *target)).copied().unwrap_or(0);
+            let terms = terms.get(key).copied();
+            let listed = terms.and_then(|terms| {
+                let mut listed = terms.destinations.listed().iter();
+                listed.find(|listed| listed.address == *target)
+            });
+            let method = terms.map_or_else(|| stack.method(*key), |terms| terms.method);
+            let is_weighted = method == DistMethod::WeightedActive;
+            let standby = listed.and_then(|listed| listed.standby);
+            let tier = terms.and_then(|terms| terms.options.tier.as_ref());
+            rows.push(VdptRow {
+                dvipa: key.dvipa,
+                port: key.port,
+                dest_xcf: *target,
+                target: name.to_owned(),
+                ready,
+                is_active: service.ring.contains(&row),
+                total_connections: count(totals),
+                active_connections: count(active),
+                wlm: listed
+                    .filter(|_| is_weighted)
+                    .map(|listed| u16::from(listed.weight)),
+                tsr: None,
+                tcsr: None,
+                cer: None,
+                sef: None,
+                abnormal: None,
+                health: None,
+                method: method.keyword().to_owned(),
+                standby: standby.map(|standby| spell_standby(standby).to_owned()),
+                opt_local: terms.and_then(|terms| terms.options.opt_local),
+                tier: tier.map(|group| tier_number(group.tier)),
+            });
+        }
+    }
+    Vdpt { rows }
+}
+
+pub(super) fn text(out: &mut String, vdpt: &Vdpt, style: Style) -> fmt::Result {
+    if style.layout == Layout::Long {
+        writeln!(
+            out,
+            "Dynamic VIPA Destination Port Table for TCP/IP stacks:"
+        )?;
+        return vdpt.rows.iter().try_for_each(|row| long(out, row, style));
+    }
+    writeln!(out, "Dynamic VIPA Destination Port Table:")?;
+    let lines: Vec<Line> = vdpt.rows.iter().map(|row| cells(row).into()).collect();
+    grid(out, "", COLUMNS, &lines, style.layout)
+}
+
+fn cells(row: &VdptRow) -> Vec<String> {
+    vec![
+        row.dvipa.to_string(),
+        number(Some(row.port), 5),
+        row.dest_xcf.to_string(),
+        number(Some(row.ready), 3),
+        number(Some(row.total_connections), 10),
+        number(row.wlm, 2),
+        number(row.tsr, 3),
+        letters(row),
+        number(Some(row.active_connections), 10),
+        method_word(&row.method).to_owned(),
+        row.target.clone(),
+    ]
+}
+
+fn long(out: &mut String, row: &VdptRow, style: Style) -> fmt::Result {
+    let target = beside(&row.dest_xcf.to_string(), Some(&row.target));
+    writeln!(out, "Dest:        {}..{}", row.dvipa, row.port)?;
+    writeln!(out, "  DestXCF:   {target}")?;
+    writeln!(
+        out,
+        "  TotalConn: {}  Rdy: {}  WLM: {}  TSR: {}",
+        number(Some(row.total_connections), 10),
+        number(Some(row.ready), 3),
+        number(row.wlm, 2),
+        number(row.tsr, 3)
+    )?;
+    let method = method_word(&row.method);
+    match row.standby.as_deref() {
+        Some(standby) => writeln!(
+            out,
+            "  DistMethod: {method}  SrvType: {}",
+            standby_word(standby)
+        )?,
+        None => writeln!(out, "  DistMethod: {method}")?,
+    }
+    writeln!(out, "{}", format!("  Flg: {}", words(row)).trim_end())?;
+    if !style.has_detail {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "    TCSR: {}  CER: {}  SEF: {}",
+        number(row.tcsr, 3),
+        number(row.cer, 3),
+        number(row.sef, 3)
+    )?;
+    writeln!(out, "    Weight: {}", number(row.wlm, 2))?;
+    if matches!(row.method.as_str(), "BASEWLM" | "SERVERWLM") {
+        writeln!(out, "      Raw          CP: --  zAAP: --  zIIP: --")?;
+        writeln!(out, "      Proportional CP: --  zAAP: --  zIIP: --")?;
+    }
+    writeln!(
+        out,
+        "    Abnorm: {}       Health: {}",
+        number(row.abnormal, 4),
+        number(row.health, 3)
+    )?;
+    let active = number(Some(row.active_connections), 10);
+    writeln!(out, "    ActConn:   {active}")?;
+    writeln!(out, "    QosPlcAct: *DEFAULT*")?;
+    writeln!(out, "      W/Q: --")
+}
+
+/// The letters below `Flg` in SHORT, in this order, with their words in LONG.
+pub(super) const FLAGS: &[(&str, &str, &str)] = &[
+    ("B", "", "BASEWLM"),
+    ("R", "", "ROUNDROBIN"),
+    ("S", "", "SERVERWLM"),
+    ("W", "", "WEIGHTEDACTIVE"),
+    ("H", "", "HOTSTANDBY, a backup"),
+    ("P", "", "HOTSTANDBY, the preferred target"),
+    ("T", "", "TARGCONTROLLED"),
+    ("L", "OptLocal", "OPTLOCAL"),
+    ("1", "Tier1", "TIER1"),
+    ("2", "Tier2", "TIER2"),
+    ("A", "Active", "HOTSTANDBY: gets the new connections"),
+    ("", "Backup", "HOTSTANDBY: waits, and could take over"),
+    (
+        "I",
+        "Inactive",
+        "gets no new connections: nothing listens there, or no path to it answers",
+    ),
+];
+
+fn letters(row: &VdptRow) -> String {
+    let mut letters = match (row.method.as_str(), row.standby.as_deref()) {
+        ("HOTSTANDBY", Some("preferred")) => "P".to_owned(),
+        (method, _) => method.chars().take(1).collect(),
+    };
+    if row.opt_local.is_some() {
+        letters.push('L');
+    }
+    if let Some(tier) = row.tier {
+        letters.push_str(&tier.to_string());
+    }
+    match activity(row) {
+        "Active" => letters.push('A'),
+        "Inactive" => letters.push('I'),
+        _ => {}
+    }
+    letters
+}
+
+fn words(row: &VdptRow) -> String {
+    let opt_local = row.opt_local.map(|_| "OptLocal".to_owned());
+    let tier = row.tier.map(|tier| format!("Tier{tier}"));
+    let activity = Some(activity(row).to_owned()).filter(|word| !word.is_empty());
+    let words: Vec<String> = [opt_local, tier, activity].into_iter().flatten().collect();
+    words.join(", ")
+}
+
+/// One word for whether a target gets new connections, where that is not as usual.
+fn activity(row: &VdptRow) -> &'static str {
+    match (row.method.as_str(), row.is_active) {
+        ("HOTSTANDBY", true) => "Active",
+        ("HOTSTANDBY", false) if row.ready > 0 => "Backup",
+        (_, true) => "",
+        (_, false) => "Inactive",
+    }
+}
+
+/// A distribution method as LONG spells it.
+pub(super) fn method_word(keyword: &str) -> &str {
+    match keyword {
+        "BASEWLM" => "BaseWLM",
+        "ROUNDROBIN" => "RoundRobin",
+        "SERVERWLM" => "ServerWLM",
+        "WEIGHTEDACTIVE" => "WeightedActive",
+        "HOTSTANDBY" => "HotStandby",
+        "TARGCONTROLLED" => "TargControlled",
+        other => other,
+    }
+}
+
+pub(super) fn spell_standby(standby: Standby) -> &'static str {
+    match standby {
+        Standby::Preferred => "preferred",
+        Standby::Backup { .. } => "backup",
+    }
+}
+
+pub(super) fn standby_word(standby: &str) -> &'static str {
+    match standby {
+        "preferred" => "Preferred",
+        _ => "Backup",
+    }
+}
+
+pub(super) fn tier_number(tier: Tier) -> u8 {
+    match tier {
+        Tier::One => 1,
+        Tier::Two => 2,
+    }
+}
