@@ -3,12 +3,15 @@
 //! Every member learns every member's DVIPAs and distribution statements, so
 //! that the configuration is written once, at the front end.
 
+mod published;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::config::{Config, Dvipa, Service};
 use super::fact::ReadyRow;
+use published::Published;
 
 /// Key of [`Definitions`] in the group's slow state, as JSON.
 pub const DEFINITIONS_KEY: &str = "definitions";
@@ -16,7 +19,10 @@ pub const DEFINITIONS_KEY: &str = "definitions";
 pub const READINESS_KEY: &str = "readiness";
 
 /// One stack's DVIPA and distribution statements.
+///
+/// What goes over the network has ranges of ports, and terms that several services share once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Published", into = "Published")]
 pub struct Definitions {
     /// `VIPADEFINE` and `VIPABACKUP`.
     pub dvipas: Vec<Dvipa>,

@@ -44,7 +44,7 @@ pub struct DynamicService {
 }
 
 /// How the connections of a service are distributed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Terms {
     /// `DISTMETHOD`.
     pub method: DistMethod,
@@ -56,7 +56,7 @@ pub struct Terms {
 }
 
 /// `DISTMETHOD`, with what refines it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DistMethod {
     /// Weights of the targets' systems.
     BaseWlm {
@@ -104,7 +104,7 @@ impl DistMethod {
 }
 
 /// A number for each kind of processor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Processors {
     /// Normal processors.
     pub cp: u8,
@@ -115,7 +115,7 @@ pub struct Processors {
 }
 
 /// `DESTIP`: the targets of a service by their DYNAMICXCF addresses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Destinations {
     /// `DESTIP ALL`: every stack of the group with a DYNAMICXCF address, this one included.
     All,
@@ -154,7 +154,7 @@ impl Destinations {
 }
 
 /// One target of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Destination {
     /// Its DYNAMICXCF address.
     pub address: IpAddr,
@@ -180,7 +180,7 @@ impl From<IpAddr> for Destination {
 }
 
 /// What a target is to `HOTSTANDBY`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Standby {
     /// It gets everything while it can.
     Preferred,
@@ -206,7 +206,7 @@ impl Standby {
 }
 
 /// Options of `VIPADISTRIBUTE` that are kept and displayed, not acted on yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DistOptions {
     /// `OPTLOCAL`, 0–16.
     pub opt_local: Option<u8>,
@@ -219,7 +219,7 @@ pub struct DistOptions {
 }
 
 /// A tier of a distribution in two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Tier {
     /// `TIER1`.
     One,
@@ -228,7 +228,7 @@ pub enum Tier {
 }
 
 /// `TIER1 groupname …` or `TIER2 groupname`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TierGroup {
     /// Which tier.
     pub tier: Tier,
@@ -246,7 +246,7 @@ impl TierGroup {
 }
 
 /// How targets outside the group are reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Encapsulation {
     /// `GRE`, for IPv4.
     Gre,

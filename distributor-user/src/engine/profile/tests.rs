@@ -9,10 +9,12 @@ use crate::engine::config::{
 };
 
 mod canonical;
+mod conformance;
 mod language;
 mod lexical;
 mod obey;
 mod property;
+mod rows;
 mod scenario;
 mod semantics;
 mod size;
