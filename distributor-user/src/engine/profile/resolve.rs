@@ -16,7 +16,7 @@ mod terms;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::super::config::{Config, DynamicXcf};
+use super::super::config::Config;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::grammar::Row;
 use super::source::Span;
@@ -83,8 +83,8 @@ struct Resolver<'a> {
     found: &'a mut Diagnostics,
     /// What is made; lists that are looked up stand beside it until the end.
     config: Config,
-    /// The identity of the running stack, which no OBEYFILE can change.
-    running_xcf: Option<Option<DynamicXcf>>,
+    /// The configuration of the running stack, whose identity no OBEYFILE can change.
+    running: Option<&'a Config>,
     places: Places,
     /// Something that could have defined DYNAMICXCF was not understood.
     misses_ipconfig: bool,
@@ -113,7 +113,7 @@ struct Resolver<'a> {
 impl<'a> Resolver<'a> {
     fn new(
         statements: &[Node],
-        running: Option<&Config>,
+        running: Option<&'a Config>,
         is_incomplete: bool,
         found: &'a mut Diagnostics,
     ) -> Self {
@@ -130,7 +130,7 @@ impl<'a> Resolver<'a> {
             misses_dvipas: is_incomplete || broken(&defines),
             found,
             config: Config::default(),
-            running_xcf: None,
+            running,
             places: Places::default(),
             no_forwarding: None,
             ports: Ports::default(),
@@ -153,7 +153,6 @@ impl<'a> Resolver<'a> {
 
     fn start_from(&mut self, running: &Config) {
         let mut config = running.clone();
-        self.running_xcf = Some(config.dynamic_xcf);
         self.ports = Ports::of(&mut config);
         self.services = Services::of(&mut config);
         let dvipas = std::mem::take(&mut config.dvipas);

@@ -98,12 +98,11 @@ fn cut(value: &str, part: Option<(i32, usize)>) -> String {
     let Some((start, count)) = part else {
         return value.to_owned();
     };
-    let skipped = match usize::try_from(start) {
-        Ok(start) => start.saturating_sub(1),
-        Err(_) => {
-            let back = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
-            value.chars().count().saturating_sub(back)
-        }
+    let skipped = if let Ok(start) = usize::try_from(start) {
+        start.saturating_sub(1)
+    } else {
+        let back = usize::try_from(start.unsigned_abs()).unwrap_or(usize::MAX);
+        value.chars().count().saturating_sub(back)
     };
     value.chars().skip(skipped).take(count).collect()
 }

@@ -23,7 +23,7 @@ type Key = (u16, PortProtocol, String, Option<IpAddr>);
 /// The reservations, with where each stands in this text.
 #[derive(Default)]
 pub(super) struct Ports {
-    ports: Vec<Option<PortReservation>>,
+    entries: Vec<Option<PortReservation>>,
     port_index: BTreeMap<Key, (usize, Option<Span>)>,
     /// How many entries PORT has for each port, and where the last of them stands.
     reserved: BTreeMap<(PortProtocol, u16), (usize, Option<Span>)>,
@@ -51,7 +51,7 @@ impl Ports {
     }
 
     pub(super) fn put_into(self, config: &mut Config) {
-        config.ports = self.ports.into_iter().flatten().collect();
+        config.ports = self.entries.into_iter().flatten().collect();
         let mut ranges: Vec<(PortRange, usize)> = self
             .ranges
             .into_values()
@@ -67,13 +67,13 @@ impl Ports {
         let key = (port.port, port.protocol, user, port.bind);
         if let Some((at, place)) = self.port_index.get_mut(&key) {
             *place = span;
-            self.ports[*at] = Some(port);
+            self.entries[*at] = Some(port);
             return;
         }
         let count = self.reserved.entry((port.protocol, port.port)).or_default();
         *count = (count.0 + 1, span);
-        self.port_index.insert(key, (self.ports.len(), span));
-        self.ports.push(Some(port));
+        self.port_index.insert(key, (self.entries.len(), span));
+        self.entries.push(Some(port));
     }
 
     fn reserve_range(&mut self, range: PortRange, span: Option<Span>) {
@@ -379,7 +379,7 @@ impl Resolver<'_> {
             .collect();
         for key in &meant {
             if let Some((at, _)) = self.ports.port_index.remove(key) {
-                self.ports.ports[at] = None;
+                self.ports.entries[at] = None;
             }
             let left = self
                 .ports

@@ -114,8 +114,8 @@ impl Resolver<'_> {
 
     /// A running stack keeps its identity.
     fn check_identity(&mut self, span: Span) {
-        let is_changed = |running: &Option<DynamicXcf>| *running != self.config.dynamic_xcf;
-        if let Some(running) = self.running_xcf.filter(is_changed) {
+        let running = self.running.map(|running| running.dynamic_xcf);
+        if let Some(running) = running.filter(|running| *running != self.config.dynamic_xcf) {
             let is = running.map_or("none".to_owned(), |xcf| format!("`{}`", xcf.address));
             self.found.push(
                 Diagnostic::error(

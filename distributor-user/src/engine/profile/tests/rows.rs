@@ -140,131 +140,115 @@ fn rows_outside_of_blocks() {
     }
 }
 
+/// What is right at a limit, what is wrong beyond it, and what is said about that.
+fn check_limit(right: &str, wrong: &str, expected: &str) {
+    assert_eq!(errors(&in_block(right)), Vec::<String>::new(), "{right}");
+    let found = errors(&in_block(wrong));
+    assert!(found[0].contains(expected), "{wrong}: {found:?}");
+}
+
 #[test]
-fn limits_of_vipadynamic() {
-    let list = |count: usize, between: &str| -> String {
-        let hosts = (1..=count).map(|host| format!("172.1.1.{host}{between}"));
-        hosts.collect::<Vec<_>>().join(" ")
-    };
-    let distribute = |before: &str, after: &str| {
+fn limits_of_vipadistribute() {
+    let statement = |before: &str, after: &str| {
         format!("VIPADISTRIBUTE {before} 10.1.3.10 PORT 80 DESTIP {after}")
     };
+    let options = [
+        ("OPTLOCAL 16", "OPTLOCAL 17", "0 to 16"),
+        ("TIMEDAFF 9999", "TIMEDAFF 10000", "0 to 9999"),
+        ("PROCTYPE CP 99", "PROCTYPE CP 100", "0 to 99"),
+        ("PROCTYPE ZIIP 0", "PROCTYPE ZIIP -1", "0 to 99"),
+        (
+            "DISTM SERVERWLM PROCXCOST ZIIP 100",
+            "DISTM SERVERWLM PROCXCOST ZIIP 101",
+            "1 to 100",
+        ),
+        (
+            "DISTM SERVERWLM PROCXCOST ZAAP 1",
+            "DISTM SERVERWLM PROCXCOST ZAAP 0",
+            "1 to 100",
+        ),
+        (
+            "DISTM SERVERWLM ILWEIGHTING 3",
+            "DISTM SERVERWLM ILWEIGHTING 4",
+            "0 to 3",
+        ),
+        (
+            "TIER1 ABCDEFGHIJKLMNOP",
+            "TIER1 ABCDEFGHIJKLMNOPQ",
+            "1 to 16 characters",
+        ),
+        (
+            "DISTM ROUNDROBIN TIER1 G GRE CONTROLPORT 65535",
+            "DISTM ROUNDROBIN TIER1 G GRE CONTROLPORT 65536",
+            "1 to 65535",
+        ),
+    ];
+    for (right, wrong, expected) in options {
+        check_limit(&statement(right, "ALL"), &statement(wrong, "ALL"), expected);
+    }
+    let list = |count: usize, between: &str| -> String {
+        let hosts = (1..=count).map(|host| format!(" 172.1.1.{host}{between}"));
+        hosts.collect()
+    };
+    let weighted = |weight: u8| ("DISTM WEIGHTEDA", format!("172.1.1.2 WEIGHT {weight}"));
+    let preferred = "172.1.2.1 PREFERRED";
+    let standby = |rank: u8| {
+        let targets = format!("{preferred} 172.1.1.2 BACKUP {rank}");
+        ("DISTM HOTSTANDBY", targets)
+    };
+    let backups = |count| {
+        (
+            "DISTM HOTSTANDBY",
+            preferred.to_owned() + &list(count, " BACKUP"),
+        )
+    };
+    let targets = [
+        (weighted(99), weighted(100), "1 to 99"),
+        (weighted(1), weighted(0), "1 to 99"),
+        (standby(254), standby(255), "1 to 254"),
+        (standby(1), standby(0), "1 to 254"),
+        (backups(31), backups(32), "at most 31 `BACKUP`"),
+        (("", list(32, "")), ("", list(33, "")), "at most 32 targets"),
+    ];
+    for (right, wrong, expected) in targets {
+        let statement = |(before, after): (&str, String)| statement(before, &after);
+        check_limit(&statement(right), &statement(wrong), expected);
+    }
+    check_limit(
+        "VIPADISTRIBUTE 10.1.3.10 PORT 1-64 DESTIP ALL",
+        "VIPADISTRIBUTE 10.1.3.10 PORT 1-64 99 DESTIP ALL",
+        "at most 64 ports",
+    );
+}
+
+#[test]
+fn limits_of_vipadynamic() {
     let ranges = |count: usize| -> String {
         let networks =
             (0..count).map(|at| format!("VIPARANGE /30 10.{}.{}.0\n", at / 256, at % 256));
         networks.collect()
     };
-    // What is right at the limit, what is wrong beyond it, and what is said about that.
-    let cases: Vec<(String, String, &str)> = vec![
+    let cases = [
         (
-            "VIPABACKUP 254 10.1.3.9".into(),
-            "VIPABACKUP 255 10.1.3.9".into(),
+            "VIPABACKUP 254 10.1.3.9",
+            "VIPABACKUP 255 10.1.3.9",
             "1 to 254",
         ),
+        ("VIPABACKUP 1 10.1.3.9", "VIPABACKUP 0 10.1.3.9", "1 to 254"),
         (
-            "VIPABACKUP 1 10.1.3.9".into(),
-            "VIPABACKUP 0 10.1.3.9".into(),
-            "1 to 254",
+            "VIPADEFINE NAME456789012345 2001:db8::1/128",
+            "VIPADEFINE DVIPA6 2001:db8::1/129",
+            "a DVIPA",
         ),
         (
-            distribute("OPTLOCAL 16", "ALL"),
-            distribute("OPTLOCAL 17", "ALL"),
-            "0 to 16",
+            "VIPADEFINE /32 10.1.3.9",
+            "VIPADEFINE /33 10.1.3.9",
+            "a subnet mask",
         ),
-        (
-            distribute("TIMEDAFF 9999", "ALL"),
-            distribute("TIMEDAFF 10000", "ALL"),
-            "0 to 9999",
-        ),
-        (
-            distribute("PROCTYPE CP 99", "ALL"),
-            distribute("PROCTYPE CP 100", "ALL"),
-            "0 to 99",
-        ),
-        (
-            distribute("DISTM SERVERWLM PROCXCOST ZIIP 100", "ALL"),
-            distribute("DISTM SERVERWLM PROCXCOST ZIIP 101", "ALL"),
-            "1 to 100",
-        ),
-        (
-            distribute("DISTM SERVERWLM PROCXCOST ZAAP 1", "ALL"),
-            distribute("DISTM SERVERWLM PROCXCOST ZAAP 0", "ALL"),
-            "1 to 100",
-        ),
-        (
-            distribute("DISTM SERVERWLM ILWEIGHTING 3", "ALL"),
-            distribute("DISTM SERVERWLM ILWEIGHTING 4", "ALL"),
-            "0 to 3",
-        ),
-        (
-            distribute("DISTM WEIGHTEDA", "172.1.1.2 WEIGHT 99"),
-            distribute("DISTM WEIGHTEDA", "172.1.1.2 WEIGHT 100"),
-            "1 to 99",
-        ),
-        (
-            distribute("DISTM WEIGHTEDA", "172.1.1.2 WEIGHT 1"),
-            distribute("DISTM WEIGHTEDA", "172.1.1.2 WEIGHT 0"),
-            "1 to 99",
-        ),
-        (
-            distribute(
-                "DISTM HOTSTANDBY",
-                "172.1.1.1 PREFERRED 172.1.1.2 BACKUP 254",
-            ),
-            distribute(
-                "DISTM HOTSTANDBY",
-                "172.1.1.1 PREFERRED 172.1.1.2 BACKUP 255",
-            ),
-            "1 to 254",
-        ),
-        (
-            distribute("TIER1 ABCDEFGHIJKLMNOP", "ALL"),
-            distribute("TIER1 ABCDEFGHIJKLMNOPQ", "ALL"),
-            "1 to 16 characters",
-        ),
-        (
-            distribute(
-                "DISTM ROUNDROBIN TIER1 G GRE CONTROLPORT 65535",
-                "172.1.1.2",
-            ),
-            distribute(
-                "DISTM ROUNDROBIN TIER1 G GRE CONTROLPORT 65536",
-                "172.1.1.2",
-            ),
-            "1 to 65535",
-        ),
-        (
-            distribute("", &list(32, "")),
-            distribute("", &list(33, "")),
-            "at most 32 targets",
-        ),
-        (
-            distribute(
-                "DISTM HOTSTANDBY",
-                &format!("172.1.2.1 PREFERRED {}", list(31, " BACKUP")),
-            ),
-            distribute(
-                "DISTM HOTSTANDBY",
-                &format!("172.1.2.1 PREFERRED {}", list(32, " BACKUP")),
-            ),
-            "at most 31 `BACKUP`",
-        ),
-        (
-            "VIPADISTRIBUTE 10.1.3.10 PORT 1-64 DESTIP ALL".into(),
-            "VIPADISTRIBUTE 10.1.3.10 PORT 1-64 99 DESTIP ALL".into(),
-            "at most 64 ports",
-        ),
-        (ranges(4096), ranges(4097), "at most 4096 VIPARANGE"),
-        (
-            "VIPADEFINE NAME456789012345 2001:db8::1/128".into(),
-            "VIPADEFINE DVIPA6 2001:db8::1/129".into(),
-            "DVIPA",
-        ),
+        (&ranges(4096), &ranges(4097), "at most 4096 VIPARANGE"),
     ];
     for (right, wrong, expected) in cases {
-        assert_eq!(errors(&in_block(&right)), Vec::<String>::new(), "{right}");
-        let found = errors(&in_block(&wrong));
-        assert!(found[0].contains(expected), "{wrong}: {found:?}");
+        check_limit(right, wrong, expected);
     }
 }
 
