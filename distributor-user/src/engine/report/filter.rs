@@ -260,12 +260,15 @@ impl Room {
 
     /// Counts one record, and says whether it has room.
     pub fn admit(&mut self) -> bool {
-        self.total += 1;
-        let has_room = self.left > 0;
-        if has_room {
-            self.left -= 1;
-            self.shown += 1;
-        }
-        has_room
+        self.admit_of(1) == 1
+    }
+
+    /// Counts records, and says how many of them have room.
+    pub(super) fn admit_of(&mut self, records: usize) -> usize {
+        let admitted = usize::try_from(self.left).map_or(records, |left| left.min(records));
+        self.total += records as u64;
+        self.shown += admitted as u64;
+        self.left -= admitted as u64;
+        admitted
     }
 }

@@ -29,7 +29,8 @@ nothing measures is shown as dashes, in JSON as null.
 `--console` puts `short` and `long` into the frame of the operator's console:
 message EZD0101I, capitals, `n OF m RECORDS DISPLAYED`, `END OF THE REPORT`, and
 at most as many records as `GLOBALCONFIG MAXRECS` says (100) if `--max` says
-nothing. Elsewhere the count is shown when records were left out.
+nothing. Elsewhere the count is shown when records were left out. `FORMAT` of
+IPCONFIG chooses nothing here.
 
 ## Filters
 

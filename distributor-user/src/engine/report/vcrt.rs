@@ -97,7 +97,16 @@ pub fn vcrt(
             .filter(|key| !routed.contains(key) && is_wanted(key, own));
         found.extend(here.map(|key| (*key, own, None)));
     }
-    found.sort_unstable_by_key(|(key, ..)| (key.dvipa, key.port, key.client, key.client_port));
+    let order = |(key, ..): &(FlowKey, IpAddr, Option<FlowState>)| {
+        (key.dvipa, key.port, key.client, key.client_port)
+    };
+    // Of a million connections only those are sorted that are shown.
+    let shown = room.admit_of(found.len());
+    if shown < found.len() {
+        found.select_nth_unstable_by_key(shown, order);
+        found.truncate(shown);
+    }
+    found.sort_unstable_by_key(order);
     let forwarding = &stack.applied().forwarding;
     let affinities: HashMap<ServiceKey, u16> = stack
         .config()
@@ -110,8 +119,7 @@ pub fn vcrt(
             )
         })
         .collect();
-    let rows = found.into_iter().filter(|_| room.admit());
-    let rows = rows.map(|(key, target, state)| {
+    let rows = found.into_iter().map(|(key, target, state)| {
         let path = state.and_then(|_| forwarding.targets.get(&target));
         let service = ServiceKey {
             dvipa: key.dvipa,
