@@ -1,5 +1,8 @@
 //! PORT, PORTRANGE and DELETE PORT: who may use which port.
 
+mod delete;
+mod unreserved;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -8,12 +11,11 @@ use super::super::super::config::{
     PortShare, PortUser, SmcMode, UnreservedPorts,
 };
 use super::super::diagnostic::Diagnostic;
-use super::super::message::{EZZ0147I, EZZ0318I};
+use super::super::message::EZZ0318I;
 use super::super::source::Span;
 use super::super::table::port::{
-    ANY_PORT, BIND, DELETE_PORT, DELETE_PORTRANGE, DELETED_PORT, DELETED_RANGE, DENY, NOAUTOLOG,
-    NODELAYACKS, NOSMC, RANGE, RESERVATION, SAF, SHAREPORT, SHAREPORTWLM, SMC, UDP, UNRSV,
-    WHENBIND, WHENLISTEN,
+    ANY_PORT, BIND, NOAUTOLOG, NODELAYACKS, NOSMC, RANGE, RESERVATION, SAF, SHAREPORT,
+    SHAREPORTWLM, SMC, UDP, UNRSV,
 };
 use super::super::tree::Node;
 use super::Resolver;
@@ -208,73 +210,6 @@ impl Resolver<'_> {
         }
     }
 
-    fn unreserved(&mut self, entry: &Node) {
-        let Some((user, span)) = entry.named() else {
-            return;
-        };
-        let protocol = protocol(entry);
-        let when = entry.child(&WHENLISTEN).or(entry.child(&WHENBIND));
-        let deny = entry.child(&DENY);
-        if let Some(deny) = deny.filter(|_| user != "*") {
-            self.found.push(
-                Diagnostic::error(
-                    deny.span,
-                    format!("expected `DENY` only with `*`, found it with `{user}`"),
-                )
-                .id(&EZZ0318I)
-                .help("write `*` instead of the job name, or remove `DENY`"),
-            );
-        }
-        self.check_user(entry, &PortUser::Job(user.to_owned()), span);
-        let said = when.map(|when| (enforced(when), when.span));
-        match (protocol, said, self.ports.when) {
-            (PortProtocol::Udp, Some((Enforced::Listen, span)), _) => self.found.push(
-                Diagnostic::error(span, "expected `WHENBIND` with `UDP`, found `WHENLISTEN`")
-                    .id(&EZZ0147I)
-                    .help("nobody listens on a UDP port: write `WHENBIND` or nothing"),
-            ),
-            (PortProtocol::Tcp, Some((when, span)), Some((other, first))) if when != other => {
-                self.found.push(
-                    Diagnostic::error(
-                        span,
-                        "expected either `WHENLISTEN` or `WHENBIND` for all of `UNRSV TCP`, found both",
-                    )
-                    .id(&EZZ0147I)
-                    .related(first, "the other one")
-                    .help("write the same one for each"),
-                );
-            }
-            (PortProtocol::Tcp, Some(said), None) => self.ports.when = Some(said),
-            (PortProtocol::Tcp | PortProtocol::Udp, _, _) => {}
-        }
-        let when = match (protocol, said) {
-            (_, Some((when, _))) => when,
-            (PortProtocol::Tcp, None) => Enforced::Listen,
-            (PortProtocol::Udp, None) => Enforced::Bind,
-        };
-        let unreserved = UnreservedPorts {
-            protocol,
-            user: user.to_owned(),
-            is_denied: deny.is_some(),
-            saf: saf(entry),
-            when,
-        };
-        let is_same =
-            |known: &&mut UnreservedPorts| known.protocol == protocol && known.user == user;
-        let count = self.ports.unreserved.len();
-        match self.ports.unreserved.iter_mut().find(is_same) {
-            Some(known) => *known = unreserved,
-            None if count == MAX_UNRESERVED => self.found.push(
-                Diagnostic::error(
-                    entry.whole(),
-                    format!("expected at most {MAX_UNRESERVED} `UNRSV` entries, found more"),
-                )
-                .help("use job names that end in `*`"),
-            ),
-            None => self.ports.unreserved.push(unreserved),
-        }
-    }
-
     pub(super) fn port_range(&mut self, node: &Node) {
         for entry in node.children.iter().filter(|child| child.is(&RANGE)) {
             self.range(entry);
@@ -346,91 +281,7 @@ impl Resolver<'_> {
         };
         self.ports.reserve_range(range, Some(entry.whole()));
     }
-
-    /// `DELETE PORT` and `DELETE PORTRANGE`.
-    pub(super) fn delete_ports(&mut self, node: &Node) {
-        let ports = node.child(&DELETE_PORT).into_iter();
-        for entry in ports.flat_map(|list| &list.children) {
-            self.delete_port(entry);
-        }
-        let ranges = node.child(&DELETE_PORTRANGE).into_iter();
-        for entry in ranges.flat_map(|list| &list.children) {
-            self.delete_range(entry);
-        }
-    }
-
-    fn delete_port(&mut self, entry: &Node) {
-        debug_assert!(entry.is(&DELETED_PORT));
-        let (Some((port, _)), Some((user, _))) = (entry.number(), entry.named()) else {
-            return;
-        };
-        let Ok(port) = u16::try_from(port) else {
-            return;
-        };
-        let protocol = protocol(entry);
-        let is_meant = |key: &Key| (key.0, key.1, key.2.as_str()) == (port, protocol, user);
-        let first: Key = (port, protocol, user.to_owned(), None);
-        let meant: Vec<Key> = self
-            .ports
-            .port_index
-            .range(first..)
-            .map(|(key, _)| key.clone())
-            .take_while(is_meant)
-            .collect();
-        for key in &meant {
-            if let Some((at, _)) = self.ports.port_index.remove(key) {
-                self.ports.entries[at] = None;
-            }
-            let left = self
-                .ports
-                .reserved
-                .get_mut(&(protocol, port))
-                .map(|entries| {
-                    entries.0 -= 1;
-                    entries.0
-                });
-            if left == Some(0) {
-                self.ports.reserved.remove(&(protocol, port));
-            }
-        }
-        if meant.is_empty() {
-            self.not_reserved(entry);
-        }
-    }
-
-    fn delete_range(&mut self, entry: &Node) {
-        debug_assert!(entry.is(&DELETED_RANGE));
-        let mut numbers = entry.numbers();
-        let (Some((first, _)), Some((count, _))) = (numbers.next(), numbers.next()) else {
-            return;
-        };
-        let last = u16::try_from(first + count - 1).unwrap_or(u16::MAX);
-        let key = u16::try_from(first)
-            .ok()
-            .map(|first| (protocol(entry), first));
-        let known = key.and_then(|key| self.ports.ranges.get(&key));
-        let is_meant = known.is_some_and(|(range, _, _)| {
-            range.last == last && entry.name() == Some(range.user.word())
-        });
-        match key.filter(|_| is_meant) {
-            Some(key) => drop(self.ports.ranges.remove(&key)),
-            None => self.not_reserved(entry),
-        }
-    }
-
-    fn not_reserved(&mut self, entry: &Node) {
-        self.found.push(
-            Diagnostic::error(
-                entry.whole(),
-                "expected a reservation of the running profile, found none like this",
-            )
-            .help("repeat the port, the protocol and the job name of the entry to delete"),
-        );
-    }
 }
-
-/// `UNRSV` entries of a stack.
-const MAX_UNRESERVED: usize = 1024;
 
 fn is_protocol(node: &Node) -> bool {
     ANY_PORT.iter().any(|row| node.is(row))
@@ -441,14 +292,6 @@ fn protocol(entry: &Node) -> PortProtocol {
         PortProtocol::Udp
     } else {
         PortProtocol::Tcp
-    }
-}
-
-fn enforced(when: &Node) -> Enforced {
-    if when.is(&WHENBIND) {
-        Enforced::Bind
-    } else {
-        Enforced::Listen
     }
 }
 

@@ -1,0 +1,227 @@
+//! DVIPAs that several stacks say something about.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use super::super::config::{DistMethod, Dvipa, DvipaRole};
+use super::super::profile::Span;
+use super::{Comparison, dvipas, dynamic, services, terms};
+
+/// What a member says about a DVIPA.
+#[derive(Clone, Copy)]
+struct Statement<'a> {
+    member: usize,
+    dvipa: &'a Dvipa,
+}
+
+impl<'a> Comparison<'a> {
+    pub(super) fn dvipas(&mut self) {
+        let mut stated: BTreeMap<IpAddr, Vec<Statement<'a>>> = BTreeMap::new();
+        let members = self.members;
+        for (member, stack) in members.iter().enumerate() {
+            for dvipa in dvipas(stack.config) {
+                let statement = Statement { member, dvipa };
+                stated.entry(dvipa.address).or_default().push(statement);
+            }
+        }
+        let identities = self.identities_of();
+        let distributed = self.distributed();
+        for (address, statements) in &stated {
+            if let Some(&owner) = identities.get(address) {
+                self.taken_by_a_stack(statements, owner);
+            }
+            self.definers(statements);
+            self.creation(statements);
+            self.ranks(statements);
+            self.scope(statements);
+            if distributed.contains(address) {
+                self.routing(statements);
+            }
+        }
+        self.weights();
+    }
+
+    fn dvipa_place(&self, statement: Statement<'_>) -> Span {
+        let address = statement.dvipa.address;
+        self.place(statement.member, |places| {
+            places.dvipas.get(&address).copied()
+        })
+    }
+
+    fn taken_by_a_stack(&mut self, statements: &[Statement<'_>], owner: usize) {
+        let name = self.members[owner].name;
+        for &statement in statements
+            .iter()
+            .filter(|statement| statement.member != owner)
+        {
+            let message = format!(
+                "expected an address of its own as DVIPA, found the DYNAMICXCF address `{}` of \
+                 `{name}`",
+                statement.dvipa.address
+            );
+            let span = self.dvipa_place(statement);
+            let help = "a DVIPA moves, the DYNAMICXCF address stays: write two addresses";
+            self.warn(statement.member, span, message, help);
+        }
+    }
+
+    /// One stack defines a DVIPA, the others back it up.
+    fn definers(&mut self, statements: &[Statement<'_>]) {
+        let mut definers = statements
+            .iter()
+            .filter(|statement| is_definition(statement.dvipa));
+        let Some(first) = definers.next() else {
+            return;
+        };
+        let name = self.members[first.member].name;
+        for &statement in definers {
+            let address = statement.dvipa.address;
+            let message =
+                format!("expected one VIPADEFINE of `{address}`, found that of `{name}` too");
+            let span = self.dvipa_place(statement);
+            let help = format!(
+                "the stack that starts last takes the address: write `VIPABACKUP MOVEABLE \
+                 IMMEDIATE 255.255.255.0 {address}` on one of them"
+            );
+            self.warn(statement.member, span, message, help);
+        }
+    }
+
+    /// Somebody can create a DVIPA.
+    fn creation(&mut self, statements: &[Statement<'_>]) {
+        let creates = |statement: &Statement<'_>| match statement.dvipa.role {
+            DvipaRole::Define { .. } => true,
+            DvipaRole::Backup { moveable, .. } => moveable.is_some(),
+        };
+        if statements.iter().any(creates) {
+            return;
+        }
+        for &statement in statements {
+            let address = statement.dvipa.address;
+            let message =
+                format!("expected a stack that can create `{address}`, found only passive backups");
+            let span = self.dvipa_place(statement);
+            let help = format!(
+                "write `VIPADEFINE 255.255.255.0 {address}` on one stack, or `VIPABACKUP MOVEABLE \
+                 IMMEDIATE 255.255.255.0 {address}` here"
+            );
+            self.warn(statement.member, span, message, help);
+        }
+    }
+
+    /// Backups have different ranks.
+    fn ranks(&mut self, statements: &[Statement<'_>]) {
+        let mut first: HashMap<u8, usize> = HashMap::new();
+        for &statement in statements {
+            let DvipaRole::Backup { rank, .. } = statement.dvipa.role else {
+                continue;
+            };
+            let Some(&other) = first.get(&rank) else {
+                first.insert(rank, statement.member);
+                continue;
+            };
+            let message = format!(
+                "expected a rank of its own for `{}`, found {rank}, which `{}` has too",
+                statement.dvipa.address, self.members[other].name
+            );
+            let span = self.dvipa_place(statement);
+            let help = "give each backup another rank: the highest takes over first, and of equal \
+                        ones it is not said which";
+            self.warn(statement.member, span, message, help);
+        }
+    }
+
+    /// Tier and scope of a DVIPA are the same everywhere.
+    fn scope(&mut self, statements: &[Statement<'_>]) {
+        let scope = |statement: &Statement<'_>| {
+            let options = statement.dvipa.options;
+            (options.tier, options.is_cpc_scope)
+        };
+        let Some((first, others)) = statements.split_first() else {
+            return;
+        };
+        let name = self.members[first.member].name;
+        for &statement in others.iter().filter(|other| scope(other) != scope(first)) {
+            let message = format!(
+                "expected the tier and scope that `{}` has at `{name}`, found others",
+                statement.dvipa.address
+            );
+            let span = self.dvipa_place(statement);
+            let help = "write the same `TIER1`, `TIER2` and `CPCSCOPE` on every stack: z/OS drops \
+                        the definitions of the one that starts later";
+            self.warn(statement.member, span, message, help);
+        }
+    }
+
+    /// Addresses that somebody distributes.
+    fn distributed(&self) -> BTreeSet<IpAddr> {
+        let configs = self.members.iter().map(|stack| stack.config);
+        configs
+            .flat_map(|config| {
+                let services = services(config).map(|service| service.dvipa);
+                services.chain(dynamic(config).map(|(dvipa, _)| dvipa))
+            })
+            .collect()
+    }
+
+    /// The definer of a distributed DVIPA has SYSPLEXROUTING. Its own VIPADISTRIBUTE without it
+    /// shows in its own profile.
+    fn routing(&mut self, statements: &[Statement<'_>]) {
+        let definers = statements
+            .iter()
+            .filter(|statement| is_definition(statement.dvipa));
+        for &statement in definers {
+            let config = self.members[statement.member].config;
+            let address = statement.dvipa.address;
+            let distributes = services(config).any(|service| service.dvipa == address)
+                || dynamic(config).any(|(dvipa, _)| dvipa == address);
+            if config.sysplex_routing || distributes {
+                continue;
+            }
+            let message = format!(
+                "expected `IPCONFIG SYSPLEXROUTING` at the definer of `{address}`, which is \
+                 distributed, found none"
+            );
+            let span = self.dvipa_place(statement);
+            let help = "write `IPCONFIG SYSPLEXROUTING` in this profile";
+            self.warn(statement.member, span, message, help);
+        }
+    }
+
+    /// Targets of methods with weights of z/OS have SYSPLEXROUTING.
+    fn weights(&mut self) {
+        let identities = self.identities_of();
+        let mut silent: BTreeMap<usize, IpAddr> = BTreeMap::new();
+        for stack in self.members {
+            for (dvipa, terms) in terms(stack.config) {
+                let is_weighted = matches!(
+                    terms.method,
+                    DistMethod::BaseWlm { .. } | DistMethod::ServerWlm { .. }
+                );
+                if !is_weighted {
+                    continue;
+                }
+                for (address, member) in &identities {
+                    let is_silent = !self.members[*member].config.sysplex_routing;
+                    if is_silent && terms.destinations.include(*address) {
+                        silent.entry(*member).or_insert(dvipa);
+                    }
+                }
+            }
+        }
+        for (member, dvipa) in silent {
+            let message = format!(
+                "expected `IPCONFIG SYSPLEXROUTING` at a target of `{dvipa}`, whose method has \
+                 weights, found none"
+            );
+            let span = self.identity_place(member);
+            let help = "write `IPCONFIG SYSPLEXROUTING` in this profile, or distribute by \
+                        `ROUNDROBIN`";
+            self.warn(member, span, message, help);
+        }
+    }
+}
+
+fn is_definition(dvipa: &Dvipa) -> bool {
+    matches!(dvipa.role, DvipaRole::Define { .. })
+}
