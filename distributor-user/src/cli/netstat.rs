@@ -1,5 +1,6 @@
 //! `distributor netstat`: the reports of a running stack.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
@@ -75,7 +76,7 @@ pub(super) fn run(arguments: &Netstat) -> anyhow::Result<ExitCode> {
         Format::Long => Layout::Long,
         Format::Json => {
             let json = serde_json::to_string(&report).context("the report has no JSON form")?;
-            println!("{json}");
+            print(&(json + "\n"))?;
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -84,8 +85,18 @@ pub(super) fn run(arguments: &Netstat) -> anyhow::Result<ExitCode> {
         has_detail: asked.has_detail,
         is_console: arguments.console,
     };
-    print!("{}", render(&report, style));
+    print(&render(&report, style))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a report; whoever reads it may have enough before its end, as `head` has.
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("the report cannot be printed")
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// What the options say together, in whatever way they are written.

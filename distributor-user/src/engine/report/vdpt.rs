@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::filter::{Filters, Room};
 use super::layout::{Column, Layout, Line, Style, beside, grid, number};
 use crate::engine::config::{DistMethod, Standby, Terms, Tier};
-use crate::engine::forwarding::ServiceKey;
+use crate::engine::forwarding::{Path, ServiceKey};
 use crate::engine::stack::Stack;
 
 /// Connections per service and target.
@@ -39,6 +39,11 @@ pub struct VdptRow {
     /// Whether it is handed new connections: something listens there, a path to it answers, and the
     /// method gives it any.
     pub is_active: bool,
+    /// Why it is handed none: nothing listens there (`no-listener`), no path to it answers
+    /// (`unreachable`), or with HOTSTANDBY another one gets them all (`standby`); null if it is
+    /// handed connections, and while this stack starts or stops.
+    #[schemars(extend("enum" = ["no-listener", "unreachable", "standby", null]))]
+    pub idle_because: Option<String>,
     /// Number of connections handed to it since the row exists; wraps.
     pub total_connections: u64,
     /// Number of connections to it that the flow table holds, ending ones included.
@@ -82,6 +87,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::short("is_active", "Flg", 3).long("Flg"),
     Column::table("active_connections", "ActConn").long("ActConn"),
     Column::table("method", "DistMethod").long("DistMethod"),
+    Column::table("idle_because", "Idle").long("Idle"),
     Column::short("target", "Target", 16).long("Stack"),
     Column::only_long("standby", "SrvType"),
     Column::only_long("tcsr", "TCSR"),
@@ -106,8 +112,9 @@ pub fn vdpt(
         .iter()
         .map(|service| (ServiceKey::of(service), &*service.terms))
         .collect();
+    let forwarding = &stack.applied().forwarding;
     let mut rows = Vec::new();
-    for (key, service) in &stack.applied().forwarding.services {
+    for (key, service) in &forwarding.services {
         for (row, target) in (0..).zip(&service.rows) {
             let Some((name, ready)) = stack.target(*target, *key) else {
                 continue;
@@ -126,13 +133,25 @@ pub fn vdpt(
             let is_weighted = method == DistMethod::WeightedActive;
             let standby = listed.and_then(|listed| listed.standby);
             let tier = terms.and_then(|terms| terms.options.tier.as_ref());
+            let is_active = service.ring.contains(&row);
+            let is_reachable = match forwarding.targets.get(target) {
+                Some(Path::Local | Path::Link { .. }) => true,
+                Some(Path::Unreachable) | None => false,
+            };
+            let idle_because = match (is_active, ready > 0, is_reachable) {
+                (true, ..) => None,
+                (false, false, _) => Some("no-listener"),
+                (false, true, false) => Some("unreachable"),
+                (false, true, true) => standby.map(|_| "standby"),
+            };
             rows.push(VdptRow {
                 dvipa: key.dvipa,
                 port: key.port,
                 dest_xcf: *target,
                 target: name.to_owned(),
                 ready,
-                is_active: service.ring.contains(&row),
+                is_active,
+                idle_because: idle_because.map(ToOwned::to_owned),
                 total_connections: count(totals),
                 active_connections: count(active),
                 wlm: listed
@@ -179,6 +198,7 @@ fn cells(row: &VdptRow) -> Vec<String> {
         letters(row),
         number(Some(row.active_connections), 10),
         method_word(&row.method).to_owned(),
+        row.idle_because.clone().unwrap_or_default(),
         row.target.clone(),
     ]
 }
@@ -205,6 +225,9 @@ fn long(out: &mut String, row: &VdptRow, style: Style) -> fmt::Result {
         None => writeln!(out, "  DistMethod: {method}")?,
     }
     writeln!(out, "{}", format!("  Flg: {}", words(row)).trim_end())?;
+    if let Some(reason) = &row.idle_because {
+        writeln!(out, "  Idle: {reason}")?;
+    }
     if !style.has_detail {
         return Ok(());
     }
