@@ -219,6 +219,11 @@ warning: expected one VIPADEFINE of `10.1.3.10`, found that of `TCPIP` too
     let alone = check(&["--strict", &first]);
     assert_eq!(alone.status.code(), Some(0), "{}", stdout(&alone));
 
+    let other = directory.write("b/tcpip.profile", &front.replace("172.1.1.1", "172.1.1.2"));
+    let text = stdout(&check(&[&first, &other]));
+    let expected = format!("found that of `{first}` too");
+    assert!(text.contains(&expected), "names alike are paths: {text}");
+
     let broken = directory.write("broken", "IPCONFIG DYNAMICXCF 172.1.1.3");
     let output = check(&[&first, &second, &broken]);
     assert_eq!(output.status.code(), Some(2));

@@ -3,6 +3,7 @@
 //! Nothing is changed, and no daemon is asked. Each file is the profile of one
 //! stack; several are checked against one another too.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -78,6 +79,7 @@ pub(super) fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
             .extend(place_of_xcf(&loaded, &links, arguments));
         checked.push(Checked { name, loaded });
     }
+    tell_apart(&mut checked);
     let is_compared = compare(&mut checked);
     let mut out = io::stdout().lock();
     let written = match arguments.format {
@@ -136,6 +138,17 @@ fn stack_of(argument: &Path) -> (String, PathBuf) {
     let stem = file.split('.').find(|part| !part.is_empty());
     let name = stem.unwrap_or(&file).to_ascii_uppercase();
     (name, argument.to_owned())
+}
+
+/// Calls stacks whose names are equal by the paths of their profiles.
+fn tell_apart(checked: &mut [Checked]) {
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for one in checked.iter() {
+        *count.entry(one.name.clone()).or_default() += 1;
+    }
+    for one in checked.iter_mut().filter(|one| count[&one.name] > 1) {
+        one.loaded.sources.profile().clone_into(&mut one.name);
+    }
 }
 
 /// Adds what the profiles show together; says whether they could be compared.
