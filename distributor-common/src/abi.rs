@@ -14,15 +14,15 @@ use crate::wire::Be16;
 use crate::word::Word;
 
 /// Version of everything in this module and in [`crate::flow`].
-pub const ABI_VERSION: u64 = 2;
+pub const ABI_VERSION: u64 = 3;
 
 /// Number of services that can exist at once.
-pub const MAX_SERVICES: u32 = 4096;
+pub const MAX_SERVICES: u32 = 1 << 16;
 /// Number of targets of one service (`VIPADISTRIBUTE` allows 32 `DESTIP` addresses).
 pub const MAX_ROWS: u32 = 32;
 /// Number of target slots: stacks of the group, and former ones to which flows still lead.
 pub const MAX_TARGETS: u32 = 1024;
-/// Number of places in all rings together.
+/// Number of places in all rings together; services with the same ring share it.
 pub const MAX_RING_ENTRIES: u32 = 1 << 18;
 /// Number of interfaces that packets can be redirected to.
 pub const MAX_INTERFACES: u32 = 256;

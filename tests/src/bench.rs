@@ -4,6 +4,7 @@
 //! the machine, only its ratio to another one of the same run says something
 //! about the program.
 
+mod config;
 mod packet;
 pub mod readiness;
 
@@ -15,11 +16,11 @@ use serde::Serialize;
 pub struct Case {
     /// What was measured.
     pub name: String,
-    /// How long it took.
+    /// How long it took; for memory, bytes.
     pub ns: f64,
     /// What it is compared with.
     pub reference: String,
-    /// How long that took, or may take.
+    /// How long that took, or may take; for memory, bytes.
     pub reference_ns: f64,
     /// The one in terms of the other.
     pub ratio: f64,
@@ -60,4 +61,8 @@ pub struct Measurement {
 }
 
 /// Every measurement there is.
-pub const MEASUREMENTS: &[Measurement] = &[packet::MEASUREMENT, readiness::MEASUREMENT];
+pub const MEASUREMENTS: &[Measurement] = &[
+    config::MEASUREMENT,
+    packet::MEASUREMENT,
+    readiness::MEASUREMENT,
+];

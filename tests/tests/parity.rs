@@ -78,7 +78,10 @@ impl Pair {
             host.add_service(dvipa, port, &[]);
             let dvipa = Ipv4Addr::from(dvipa).into();
             let rows = (0..TARGETS).map(target).collect();
-            let targets = ServiceTargets { rows, ring: vec![] };
+            let targets = ServiceTargets {
+                rows,
+                ring: [].into(),
+            };
             forwarding
                 .services
                 .insert(ServiceKey { dvipa, port }, targets);
@@ -111,7 +114,7 @@ impl Pair {
                 .forwarding
                 .services
                 .get_mut(&ServiceKey { dvipa, port });
-            known.context("a known service")?.ring.clone_from(&ring);
+            known.context("a known service")?.ring = ring.clone().into();
             self.host.set_ring(u32::try_from(service)?, &ring);
         } else {
             let slot = random.random_range(0..TARGETS);

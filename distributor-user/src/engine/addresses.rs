@@ -4,6 +4,7 @@
 //! no list of changes takes an address away from a stack before it has it in
 //! its new place.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 #[cfg(test)]
@@ -40,7 +41,7 @@ pub enum Role {
 }
 
 /// An address that an interface has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Configured {
     /// The address.
     pub address: IpAddr,
@@ -117,18 +118,18 @@ impl Placement {
 #[must_use]
 pub fn changes(configured: &[Configured], wanted: &[Placement]) -> Vec<Change> {
     let mut changes = Vec::new();
+    let mut satisfying = BTreeSet::new();
     for placement in wanted {
-        if placement.satisfied_by(configured).is_none() {
-            changes.push(Change::Add(placement.configured()));
+        match placement.satisfied_by(configured) {
+            Some(by) => {
+                satisfying.insert(by);
+            }
+            None => changes.push(Change::Add(placement.configured())),
         }
     }
-    for present in configured.iter().filter(|present| present.is_ours) {
-        let is_wanted = wanted
-            .iter()
-            .any(|placement| placement.satisfied_by(configured) == Some(*present));
-        if !is_wanted {
-            changes.push(Change::Remove(*present));
-        }
-    }
+    let unwanted = configured
+        .iter()
+        .filter(|present| present.is_ours && !satisfying.contains(present));
+    changes.extend(unwanted.copied().map(Change::Remove));
     changes
 }

@@ -3,7 +3,7 @@
 //! Every member learns every member's DVIPAs and distribution statements, so
 //! that the configuration is written once, at the front end.
 
-mod published;
+mod parts;
 
 use std::net::IpAddr;
 
@@ -11,18 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{Config, Dvipa, Service};
 use super::fact::ReadyRow;
-use published::Published;
 
-/// Key of [`Definitions`] in the group's slow state, as JSON.
-pub const DEFINITIONS_KEY: &str = "definitions";
+pub use parts::DEFINITIONS_KEY;
+
 /// Key of [`Readiness`] in the group's slow state, as JSON: the backstop of the fast fact.
 pub const READINESS_KEY: &str = "readiness";
 
 /// One stack's DVIPA and distribution statements.
-///
-/// What goes over the network has ranges of ports, and terms that several services share once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Published", into = "Published")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Definitions {
     /// `VIPADEFINE` and `VIPABACKUP`.
     pub dvipas: Vec<Dvipa>,
@@ -46,7 +42,7 @@ impl Definitions {
 pub struct Readiness {
     /// Grows with every change at the stack that reports it.
     pub revision: u64,
-    /// One entry per DVIPA × port with at least one listener.
+    /// One entry per DVIPA × port with at least one listener, in this order.
     pub ready: Vec<ReadyRow>,
 }
 
@@ -55,8 +51,7 @@ impl Readiness {
     #[must_use]
     pub fn listeners(&self, dvipa: IpAddr, port: u16) -> u16 {
         self.ready
-            .iter()
-            .find(|row| row.dvipa == dvipa && row.port == port)
-            .map_or(0, |row| row.listeners)
+            .binary_search_by_key(&(dvipa, port), |row| (row.dvipa, row.port))
+            .map_or(0, |at| self.ready[at].listeners)
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::config::Service;
 
@@ -43,10 +44,10 @@ impl ServiceKey {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceTargets {
     /// DYNAMICXCF addresses of all targets, at most 32; connections are counted per row.
-    pub rows: Vec<IpAddr>,
+    pub rows: Arc<[IpAddr]>,
     /// Indices into `rows` in the order in which new connections are handed out.
     /// Empty: no target is ready.
-    pub ring: Vec<u16>,
+    pub ring: Arc<[u16]>,
 }
 
 /// How a target is reached.

@@ -9,36 +9,52 @@ use std::net::IpAddr;
 use super::config::DvipaRole;
 use super::definitions::Definitions;
 
-/// Says which stack owns `dvipa`: its definer.
-///
-/// `members` holds what each living member published, by stack name. When several stacks define
-/// the same address, the first by name owns it and the others are reported by [`rivals`]. A backup
-/// does not own: takeover is not decided here yet.
-#[must_use]
-pub fn owner<'a>(dvipa: IpAddr, members: &BTreeMap<&'a str, &Definitions>) -> Option<&'a str> {
-    definers(dvipa, members).next()
-}
+/// Who defines which DVIPA.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Definers(BTreeMap<IpAddr, Vec<String>>);
 
-/// Lists the definers of `dvipa` that do not own it, because another one does.
-pub fn rivals<'a>(
-    dvipa: IpAddr,
-    members: &BTreeMap<&'a str, &Definitions>,
-) -> impl Iterator<Item = &'a str> {
-    definers(dvipa, members).skip(1)
-}
+impl Definers {
+    /// Takes what each living member published, by stack name.
+    pub fn of<'a>(members: impl IntoIterator<Item = (&'a str, &'a Definitions)>) -> Self {
+        let mut definers: BTreeMap<IpAddr, Vec<String>> = BTreeMap::new();
+        for (name, definitions) in members {
+            for dvipa in &definitions.dvipas {
+                if matches!(dvipa.role, DvipaRole::Define { .. }) {
+                    definers
+                        .entry(dvipa.address)
+                        .or_default()
+                        .push(name.to_owned());
+                }
+            }
+        }
+        for names in definers.values_mut() {
+            names.sort_unstable();
+        }
+        Self(definers)
+    }
 
-fn definers<'a>(
-    dvipa: IpAddr,
-    members: &BTreeMap<&'a str, &Definitions>,
-) -> impl Iterator<Item = &'a str> {
-    members
-        .iter()
-        .filter(move |(_, definitions)| {
-            definitions.dvipas.iter().any(|candidate| {
-                candidate.address == dvipa && matches!(candidate.role, DvipaRole::Define { .. })
-            })
-        })
-        .map(|(name, _)| *name)
+    /// Says which stack owns `dvipa`: its definer.
+    ///
+    /// When several stacks define the same address, the first by name owns it and the others are
+    /// its [rivals](Self::rivals). A backup does not own: takeover is not decided here yet.
+    #[must_use]
+    pub fn owner(&self, dvipa: IpAddr) -> Option<&str> {
+        self.names(dvipa).next()
+    }
+
+    /// Lists the definers of `dvipa` that do not own it, because another one does.
+    pub fn rivals(&self, dvipa: IpAddr) -> impl Iterator<Item = &str> {
+        self.names(dvipa).skip(1)
+    }
+
+    /// Lists every DVIPA that somebody defines.
+    pub fn dvipas(&self) -> impl Iterator<Item = IpAddr> {
+        self.0.keys().copied()
+    }
+
+    fn names(&self, dvipa: IpAddr) -> impl Iterator<Item = &str> {
+        self.0.get(&dvipa).into_iter().flatten().map(String::as_str)
+    }
 }
 
 #[cfg(test)]
@@ -69,10 +85,10 @@ mod tests {
             (vec![("A", &backup)], None),
             (vec![("A", &define), ("B", &define)], Some("A")),
         ] {
-            let members: BTreeMap<_, _> = members.into_iter().collect();
-            assert_eq!(owner(dvipa, &members), expected);
+            assert_eq!(Definers::of(members).owner(dvipa), expected);
         }
-        let both = BTreeMap::from([("A", &define), ("B", &define)]);
-        assert_eq!(rivals(dvipa, &both).collect::<Vec<_>>(), ["B"]);
+        let both = Definers::of([("B", &define), ("A", &define)]);
+        assert_eq!(both.owner(dvipa), Some("A"));
+        assert_eq!(both.rivals(dvipa).collect::<Vec<_>>(), ["B"]);
     }
 }

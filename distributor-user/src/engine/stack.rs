@@ -15,9 +15,11 @@ mod event;
 mod flows;
 mod member;
 mod reconfigure;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use desired::{Desired, Hop, NextHopKey, Placement};
@@ -29,9 +31,9 @@ use super::definitions::{DEFINITIONS_KEY, Definitions, READINESS_KEY, Readiness}
 use super::fact::{Fact, ReadyRow};
 use super::forwarding::ServiceKey;
 use super::message::Message;
-use super::ownership;
 use audit::Audits;
 use desired::Hops;
+use standing::Standing;
 
 /// How long an adopted data plane is left as it was while the targets report again.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -76,12 +78,15 @@ pub struct Stack {
     xcf_ifindex: u32,
     phase: Phase,
     members: BTreeMap<String, Member>,
+    standing: Standing,
+    /// The edition of our definitions that is published.
+    edition: u64,
     hops: Hops,
     readiness: Readiness,
     /// Which member has which revision of our readiness.
     informed: BTreeMap<String, u64>,
     /// Rows of each service in the order in which its targets became known.
-    rows: BTreeMap<ServiceKey, Vec<IpAddr>>,
+    rows: BTreeMap<ServiceKey, Arc<[IpAddr]>>,
     audits: Audits,
     /// Who was last seen to own each DVIPA that is here.
     last_owners: BTreeMap<IpAddr, String>,
@@ -121,7 +126,7 @@ impl Stack {
             .forwarding
             .services
             .iter()
-            .map(|(key, service)| (*key, service.rows.clone()))
+            .map(|(key, service)| (*key, Arc::clone(&service.rows)))
             .collect();
         Self {
             own: Definitions::of(&options.config),
@@ -129,6 +134,8 @@ impl Stack {
             xcf_ifindex: options.xcf_ifindex,
             phase,
             members: BTreeMap::new(),
+            standing: Standing::default(),
+            edition: options.first_revision,
             hops: Hops::new(),
             readiness: Readiness {
                 revision: options.first_revision,
@@ -157,10 +164,9 @@ impl Stack {
 
     /// Returns what to do first: publish what this stack defines, and act on it.
     pub fn start(&mut self, now: Duration) -> Vec<Effect> {
-        let mut effects = vec![
-            publish(DEFINITIONS_KEY, &self.own),
-            self.publish_readiness(),
-        ];
+        self.take_stock();
+        let mut effects = self.publish_definitions();
+        effects.push(self.publish_readiness());
         let held: BTreeSet<IpAddr> = self.applied.placements.keys().copied().collect();
         if !held.is_empty() {
             effects.push(Effect::Watch(held));
@@ -214,6 +220,7 @@ impl Stack {
                     .entry(name)
                     .and_modify(|member| member.rejoin(dynamic_xcf))
                     .or_insert_with(|| Member::new(dynamic_xcf));
+                self.take_stock();
             }
             Event::State { name, values } => self.take_state(&name, &values, effects),
             Event::Left { name } => {
@@ -223,6 +230,7 @@ impl Stack {
                     effects.push(Effect::Tell(Message::Left { name: name.clone() }));
                 }
                 self.informed.remove(&name);
+                self.take_stock();
             }
             Event::Path { name, path, is_up } => {
                 if let Some(member) = self.members.get_mut(&name) {
@@ -280,14 +288,14 @@ impl Stack {
                 reason: error.to_string(),
             }));
         };
-        if let Some(text) = values.get(DEFINITIONS_KEY) {
-            match serde_json::from_str(text) {
-                Ok(definitions) => {
-                    member.definitions = definitions;
-                    member.has_defined = true;
-                }
-                Err(error) => unreadable(DEFINITIONS_KEY, error),
+        match Definitions::from_parts(values, member.edition) {
+            Ok(Some((edition, definitions))) => {
+                member.definitions = definitions;
+                member.edition = Some(edition);
+                self.take_stock();
             }
+            Ok(None) => {}
+            Err(error) => unreadable(DEFINITIONS_KEY, error),
         }
         if let Some(text) = values.get(READINESS_KEY) {
             match serde_json::from_str(text) {
@@ -304,6 +312,8 @@ impl Stack {
         if member.left_at.is_some() || readiness.revision <= member.readiness.revision {
             return;
         }
+        let mut readiness = readiness;
+        readiness.ready.sort_unstable();
         let before = std::mem::replace(&mut member.readiness, readiness);
         let after = member.readiness.clone();
         for key in self.applied.forwarding.services.keys() {
@@ -346,7 +356,19 @@ impl Stack {
     }
 
     fn publish_readiness(&self) -> Effect {
-        publish(READINESS_KEY, &self.readiness)
+        let value = serde_json::to_string(&self.readiness);
+        Effect::Publish {
+            key: READINESS_KEY.to_owned(),
+            value: value.expect("plain data always has a JSON form"),
+        }
+    }
+
+    fn publish_definitions(&mut self) -> Vec<Effect> {
+        self.edition += 1;
+        let parts = self.own.to_parts(self.edition).into_iter();
+        parts
+            .map(|(key, value)| Effect::Publish { key, value })
+            .collect()
     }
 
     /// Tells each owner that we are a target of what listens here, once per revision.
@@ -376,24 +398,18 @@ impl Stack {
     }
 
     fn report_rivals(&mut self, effects: &mut Vec<Effect>) {
-        let members = self.present();
-        let mut conflicts = Vec::new();
         for dvipa in self.own.dvipas.iter().map(|dvipa| dvipa.address) {
-            let Some(owner) = ownership::owner(dvipa, &members) else {
+            let Some(owner) = self.standing.definers.owner(dvipa) else {
                 continue;
             };
-            for rival in ownership::rivals(dvipa, &members) {
-                conflicts.push((dvipa, owner.to_owned(), rival.to_owned()));
-            }
-        }
-        for (dvipa, owner, rival) in conflicts {
-            if self.reported_rivals.insert((dvipa, rival.clone())) {
-                let message = Message::ConflictingDefinition {
-                    dvipa,
-                    owner,
-                    rival,
-                };
-                effects.push(Effect::Tell(message));
+            for rival in self.standing.definers.rivals(dvipa) {
+                if self.reported_rivals.insert((dvipa, rival.to_owned())) {
+                    effects.push(Effect::Tell(Message::ConflictingDefinition {
+                        dvipa,
+                        owner: owner.to_owned(),
+                        rival: rival.to_owned(),
+                    }));
+                }
             }
         }
     }
@@ -416,22 +432,6 @@ impl Stack {
         }
         self.release_idle(effects);
         self.audit(now, effects);
-    }
-
-    /// Returns what each present member defines, this stack included, by name.
-    fn present(&self) -> BTreeMap<&str, &Definitions> {
-        self.members
-            .iter()
-            .filter(|(_, member)| member.left_at.is_none())
-            .map(|(name, member)| (name.as_str(), &member.definitions))
-            .chain([(self.name.as_str(), &self.own)])
-            .collect()
-    }
-
-    /// Returns the name of the stack that owns `dvipa`.
-    #[must_use]
-    pub fn owner(&self, dvipa: IpAddr) -> Option<&str> {
-        ownership::owner(dvipa, &self.present())
     }
 
     /// Returns the stack's name.
@@ -487,22 +487,6 @@ impl Stack {
         Some((name, readiness.listeners(key.dvipa, key.port)))
     }
 
-    /// Says whether the owner of `dvipa` distributes to this stack.
-    #[must_use]
-    pub fn is_target(&self, dvipa: IpAddr) -> bool {
-        let Some(dynamic_xcf) = self.dynamic_xcf() else {
-            return false;
-        };
-        let present = self.present();
-        let Some(definitions) = self.owner(dvipa).and_then(|owner| present.get(owner)) else {
-            return false;
-        };
-        let mut services = definitions.services.iter();
-        services.any(|service| {
-            service.dvipa == dvipa && service.terms.destinations.include(dynamic_xcf)
-        })
-    }
-
     /// Returns the distribution method of one of this stack's services.
     #[must_use]
     pub fn method(&self, key: ServiceKey) -> DistMethod {
@@ -518,12 +502,6 @@ impl Stack {
     pub fn dynamic_xcf(&self) -> Option<IpAddr> {
         self.config.dynamic_xcf.map(|xcf| xcf.address)
     }
-}
-
-/// Builds the effect that publishes `value` under `key`.
-fn publish<T: serde::Serialize>(key: &'static str, value: &T) -> Effect {
-    let value = serde_json::to_string(value).expect("plain data always has a JSON form");
-    Effect::Publish { key, value }
 }
 
 #[cfg(test)]

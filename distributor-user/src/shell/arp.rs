@@ -4,7 +4,7 @@
 //! who answered, an announcement says what is already so. The kernel answers
 //! requests by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::net::Ipv4Addr;
@@ -87,36 +87,55 @@ impl fmt::Display for Mac {
     }
 }
 
-/// Asks on the link of `port` who has `address`, or is about to take it.
+/// Asks on the link of `port` who has each of `addresses`, or is about to take it.
 ///
-/// Returns everybody who answered but `own`: the addresses of this stack's
-/// interfaces, of which another may be on the same link. The probe changes
-/// nobody's neighbour table.
+/// Returns everybody who answered but `own`, by address: `own` are the addresses of this stack's
+/// interfaces, of which another may be on the same link. A probe changes nobody's neighbour table.
 ///
 /// # Errors
 ///
 /// The interface is down, or the process may not use packet sockets.
 pub async fn probe(
     port: Port,
-    address: Ipv4Addr,
+    addresses: &BTreeSet<Ipv4Addr>,
     own: &BTreeSet<[u8; 6]>,
     pace: Pace,
-) -> io::Result<BTreeSet<Mac>> {
+) -> io::Result<BTreeMap<Ipv4Addr, BTreeSet<Mac>>> {
     let socket = PacketSocket::open(port.ifindex)?;
-    let question = Frame::probe(port.mac, address).bytes();
-    let mut holders = BTreeSet::new();
+    let mut holders: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for _ in 0..pace.count {
-        socket.send(&question)?;
         let until = Instant::now() + pace.interval;
-        while let Ok(received) = timeout_at(until, socket.receive()).await {
-            let claim = Frame::parse(&received?).and_then(|frame| frame.claimant(address));
-            holders.extend(claim.filter(|mac| !own.contains(mac)).map(Mac));
-        }
+        let question = async {
+            for address in addresses {
+                let question = Frame::probe(port.mac, *address).bytes();
+                socket.send(&question).await?;
+            }
+            Ok::<(), io::Error>(())
+        };
+        let answers = async {
+            while let Ok(received) = timeout_at(until, socket.receive()).await {
+                let Some(frame) = Frame::parse(&received?) else {
+                    continue;
+                };
+                // The address that a frame claims is its sender's or the one that it asks for.
+                for address in frame.addresses() {
+                    let claim = frame.claimant(address).filter(|mac| !own.contains(mac));
+                    if let Some(mac) = claim
+                        && addresses.contains(&address)
+                    {
+                        holders.entry(address).or_default().insert(Mac(mac));
+                    }
+                }
+            }
+            Ok::<(), io::Error>(())
+        };
+        // Asking and listening at once, so that the answers to many questions are not lost.
+        tokio::try_join!(question, answers)?;
     }
     Ok(holders)
 }
 
-/// Tells everybody on the link of `port` that `address` is here.
+/// Tells everybody on the link of `port` that `addresses` are here.
 ///
 /// Each time as a request and as a reply: there are hosts that believe only
 /// one of them.
@@ -124,14 +143,16 @@ pub async fn probe(
 /// # Errors
 ///
 /// The interface is down, or the process may not use packet sockets.
-pub async fn announce(port: Port, address: Ipv4Addr, pace: Pace) -> io::Result<()> {
+pub async fn announce(port: Port, addresses: &[Ipv4Addr], pace: Pace) -> io::Result<()> {
     let socket = PacketSocket::open(port.ifindex)?;
     for round in 0..pace.count {
         if round > 0 {
             sleep(pace.interval).await;
         }
-        for frame in Frame::announcements(port.mac, address) {
-            socket.send(&frame.bytes())?;
+        for address in addresses {
+            for frame in Frame::announcements(port.mac, *address) {
+                socket.send(&frame.bytes()).await?;
+            }
         }
     }
     Ok(())
@@ -154,8 +175,14 @@ impl PacketSocket {
         Ok(Self { socket })
     }
 
-    fn send(&self, frame: &[u8; FRAME_LEN]) -> io::Result<()> {
-        self.socket.get_ref().send(frame).map(|_| ())
+    /// Sends a frame, as soon as there is room for it.
+    async fn send(&self, frame: &[u8; FRAME_LEN]) -> io::Result<()> {
+        loop {
+            let mut guard = self.socket.writable().await?;
+            if let Ok(sent) = guard.try_io(|socket| socket.get_ref().send(frame)) {
+                return sent.map(|_| ());
+            }
+        }
     }
 
     /// Waits for a frame that others sent. Safe to cancel: none is taken by a wait.

@@ -115,6 +115,8 @@ pub(super) struct Daemon {
     network: Network,
     placements: BTreeMap<IpAddr, Placement>,
     activated: BTreeMap<IpAddr, String>,
+    /// DVIPAs that this stack has come to own and has told nobody of.
+    unannounced: Vec<IpAddr>,
     /// Tells this start of the daemon from others.
     instance: u64,
     changes: Changes,

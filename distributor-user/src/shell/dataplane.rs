@@ -26,7 +26,7 @@ use distributor_common::flow::{BUCKET_SLOTS, Bucket};
 use distributor_common::word::Word;
 
 use super::namespace;
-use crate::engine::forwarding::{Flow, FlowKey, ServiceKey};
+use crate::engine::forwarding::{Flow, FlowKey, ServiceKey, ServiceTargets};
 
 pub use self::attach::Interface;
 pub use self::error::DataplaneError;
@@ -80,6 +80,8 @@ pub struct Dataplane {
     transmit: DevMapHash<MapData>,
     counters: PerCpuArray<MapData, [u64; COUNTER_SLOTS]>,
     services: Services,
+    /// What was last asked for each service, as far as it was done.
+    served: BTreeMap<ServiceKey, ServiceTargets>,
     slots: Slots,
     flows: Flows,
     unit: StampUnit,
@@ -183,6 +185,7 @@ impl Dataplane {
             transmit: typed(&mut object, map::TRANSMIT, DevMapHash::try_from)?,
             counters: typed(&mut object, map::COUNTERS, PerCpuArray::try_from)?,
             services,
+            served: BTreeMap::new(),
             flows: Flows::new(flows, seeds),
             settings,
             unit,

@@ -157,8 +157,8 @@ impl Harness {
             next_hop_mac: [4; 6],
         };
         let service = ServiceTargets {
-            rows: vec![TARGET],
-            ring: vec![0],
+            rows: [TARGET].into(),
+            ring: [0].into(),
         };
         dataplane.apply(&Forwarding {
             targets: [(TARGET, lo)].into(),

@@ -98,7 +98,10 @@ fn service(rows: Vec<IpAddr>) -> ServiceTargets {
     let ring = (0..rows.len())
         .filter_map(|row| u16::try_from(row).ok())
         .collect();
-    ServiceTargets { rows, ring }
+    ServiceTargets {
+        rows: rows.into(),
+        ring,
+    }
 }
 
 #[test]

@@ -282,7 +282,6 @@ fn a_withdrawn_dvipa_is_quiescing_while_its_connections_live() {
 fn a_target_shows_what_it_holds_and_whose_it_is() {
     let mut stack = stack("TCPIPD", TCPIPD);
     let definitions = crate::engine::definitions::Definitions::of(&config(TCPIPA));
-    let definitions = serde_json::to_string(&definitions).expect("JSON");
     let name = || "TCPIPA".to_owned();
     let joined = Event::Joined {
         name: name(),
@@ -291,7 +290,7 @@ fn a_target_shows_what_it_holds_and_whose_it_is() {
     stack.handle(joined, Duration::ZERO);
     let state = Event::State {
         name: name(),
-        values: [("definitions".to_owned(), definitions)].into(),
+        values: definitions.to_parts(1).into_iter().collect(),
     };
     stack.handle(state, Duration::ZERO);
     let words = ["Active", "VIPADist", "Dest"].map(ToOwned::to_owned);

@@ -115,7 +115,7 @@ pub fn vdpt(
     let forwarding = &stack.applied().forwarding;
     let mut rows = Vec::new();
     for (key, service) in &forwarding.services {
-        for (row, target) in (0..).zip(&service.rows) {
+        for (row, target) in (0..).zip(&*service.rows) {
             let Some((name, ready)) = stack.target(*target, *key) else {
                 continue;
             };

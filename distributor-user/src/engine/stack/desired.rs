@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::event::Effect;
 use super::{Phase, Stack};
-use crate::engine::config::{Destinations, Service};
+use crate::engine::config::{Destinations, Terms};
 use crate::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
 use crate::engine::message::Message;
 use crate::engine::selection;
@@ -73,10 +74,10 @@ impl Stack {
     }
 
     fn placements(&self) -> BTreeMap<IpAddr, Placement> {
-        let present = self.present();
-        let known: BTreeSet<IpAddr> = present
-            .values()
-            .flat_map(|definitions| definitions.dvipas.iter().map(|dvipa| dvipa.address))
+        let known: BTreeSet<IpAddr> = self
+            .standing
+            .definers
+            .dvipas()
             .chain(self.applied.placements.keys().copied())
             .collect();
         known
@@ -133,37 +134,62 @@ impl Stack {
     }
 
     fn forwarding(&mut self, placements: &BTreeMap<IpAddr, Placement>) -> Forwarding {
-        let services: Vec<Service> = self
-            .own
-            .services
-            .iter()
-            .filter(|service| placements.get(&service.dvipa) == Some(&Placement::Owned))
-            .cloned()
-            .collect();
+        let mut rows = std::mem::take(&mut self.rows);
+        let ready = self.ready();
         let mut forwarding = Forwarding::default();
-        for service in services {
-            let key = ServiceKey::of(&service);
-            let rows = self.update_rows(key, &service.terms.destinations);
-            let eligible: Vec<bool> = rows
-                .iter()
-                .map(|target| self.is_eligible(*target, key))
-                .collect();
-            let ring = selection::ring(&service.terms, &rows, &eligible);
-            for target in &rows {
-                forwarding.targets.insert(*target, self.path_to(*target));
+        let mut alike = Alike::default();
+        for service in &self.own.services {
+            if placements.get(&service.dvipa) != Some(&Placement::Owned) {
+                continue;
             }
-            forwarding
-                .services
-                .insert(key, ServiceTargets { rows, ring });
+            let key = ServiceKey::of(service);
+            let before = rows.get(&key);
+            let after = alike.rows(before, &service.terms, || {
+                self.update_rows(before, &service.terms.destinations)
+            });
+            let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
+            let ring = alike.ring(|| {
+                let eligible: Vec<bool> = after.iter().map(|row| ready.contains(row)).collect();
+                selection::ring(&service.terms, &after, &eligible)
+            });
+            rows.insert(key, Arc::clone(&after));
+            let targets = ServiceTargets { rows: after, ring };
+            forwarding.services.insert(key, targets);
         }
+        let targets: BTreeSet<IpAddr> = alike.targets;
         // A target that was taken out of a service keeps the connections that it has, and their path.
-        let former: Vec<IpAddr> = self.applied.forwarding.targets.keys().copied().collect();
-        for target in former {
-            if self.is_member(target) && !forwarding.targets.contains_key(&target) {
-                forwarding.targets.insert(target, self.path_to(target));
+        let former = self.applied.forwarding.targets.keys().copied();
+        let former = former.filter(|target| self.is_member(*target));
+        forwarding.targets = former
+            .chain(targets)
+            .map(|target| (target, self.path_to(target)))
+            .collect();
+        self.rows = rows;
+        forwarding
+    }
+
+    /// Lists the targets that may receive a new connection, by service.
+    fn ready(&self) -> BTreeMap<ServiceKey, Vec<IpAddr>> {
+        let mut ready: BTreeMap<ServiceKey, Vec<IpAddr>> = BTreeMap::new();
+        if self.phase == Phase::Stopping {
+            return ready;
+        }
+        let others = self
+            .members
+            .values()
+            .filter(|member| member.left_at.is_none() && member.path() != Path::Unreachable);
+        let others = others.map(|member| (member.dynamic_xcf, &member.readiness));
+        let own = self.dynamic_xcf().map(|own| (own, &self.readiness));
+        for (target, readiness) in others.chain(own) {
+            for row in readiness.ready.iter().filter(|row| row.listeners > 0) {
+                let (dvipa, port) = (row.dvipa, row.port);
+                ready
+                    .entry(ServiceKey { dvipa, port })
+                    .or_default()
+                    .push(target);
             }
         }
-        forwarding
+        ready
     }
 
     /// Says whether a stack of the group, present or not forgotten, has this DYNAMICXCF address.
@@ -174,43 +200,33 @@ impl Stack {
     }
 
     /// Appends the targets that have become known to the rows of a service; none ever moves.
-    fn update_rows(&mut self, key: ServiceKey, destinations: &Destinations) -> Vec<IpAddr> {
-        let mut targets: Vec<IpAddr> = match destinations {
+    fn update_rows(
+        &self,
+        before: Option<&Arc<[IpAddr]>>,
+        destinations: &Destinations,
+    ) -> Vec<IpAddr> {
+        let targets: Vec<IpAddr> = match destinations {
             Destinations::List(_) => destinations.addresses().collect(),
-            Destinations::All => self
-                .members
-                .values()
-                .filter(|member| member.left_at.is_none())
-                .map(|member| member.dynamic_xcf)
-                .chain(self.dynamic_xcf())
-                .collect(),
+            Destinations::All => {
+                let present = self
+                    .members
+                    .values()
+                    .filter(|member| member.left_at.is_none());
+                let all: BTreeSet<IpAddr> = present
+                    .map(|member| member.dynamic_xcf)
+                    .chain(self.dynamic_xcf())
+                    .collect();
+                all.into_iter().collect()
+            }
         };
-        targets
-            .sort_by_key(|target| (matches!(destinations, Destinations::All)).then_some(*target));
-        let rows = self.rows.entry(key).or_default();
+        let mut rows: Vec<IpAddr> = before.map(|rows| rows.to_vec()).unwrap_or_default();
         rows.retain(|row| destinations.include(*row));
         for target in targets {
             if !rows.contains(&target) && rows.len() < MAX_ROWS {
                 rows.push(target);
             }
         }
-        rows.clone()
-    }
-
-    /// Says whether a target may receive a new connection of this service.
-    fn is_eligible(&self, target: IpAddr, key: ServiceKey) -> bool {
-        if self.phase == Phase::Stopping {
-            return false;
-        }
-        if Some(target) == self.dynamic_xcf() {
-            return self.readiness.listeners(key.dvipa, key.port) > 0;
-        }
-        self.members.values().any(|member| {
-            member.dynamic_xcf == target
-                && member.left_at.is_none()
-                && member.readiness.listeners(key.dvipa, key.port) > 0
-                && member.path() != Path::Unreachable
-        })
+        rows
     }
 
     fn path_to(&self, target: IpAddr) -> Path {
@@ -234,6 +250,61 @@ impl Stack {
             .values()
             .flat_map(|member| member.paths.keys().copied())
             .collect()
+    }
+}
+
+/// What consecutive services have in common, so that it is derived and kept once: a statement may
+/// name 64 ports and 32 targets, and there may be a thousand statements.
+#[derive(Default)]
+struct Alike {
+    terms: Option<Arc<Terms>>,
+    before: Option<Arc<[IpAddr]>>,
+    rows: Arc<[IpAddr]>,
+    ring: Arc<[u16]>,
+    /// The targets of all services so far.
+    targets: BTreeSet<IpAddr>,
+}
+
+impl Alike {
+    /// Returns the rows of the next service.
+    fn rows(
+        &mut self,
+        before: Option<&Arc<[IpAddr]>>,
+        terms: &Arc<Terms>,
+        derive: impl FnOnce() -> Vec<IpAddr>,
+    ) -> Arc<[IpAddr]> {
+        let is_same = |one: &Arc<[IpAddr]>, other: &Arc<[IpAddr]>| Arc::ptr_eq(one, other);
+        let is_alike = self
+            .terms
+            .as_ref()
+            .is_some_and(|last| Arc::ptr_eq(last, terms))
+            && match (&self.before, before) {
+                (None, None) => true,
+                (Some(one), Some(other)) => is_same(one, other),
+                _ => false,
+            };
+        if !is_alike {
+            let rows = derive();
+            // What was the same before, or was for the last service, is not kept twice.
+            self.rows = match before {
+                Some(before) if **before == *rows => Arc::clone(before),
+                _ if *self.rows == *rows => Arc::clone(&self.rows),
+                _ => rows.into(),
+            };
+            self.targets.extend(self.rows.iter());
+            self.terms = Some(Arc::clone(terms));
+            self.before = before.map(Arc::clone);
+        }
+        Arc::clone(&self.rows)
+    }
+
+    /// Returns the ring of the next service.
+    fn ring(&mut self, derive: impl FnOnce() -> Vec<u16>) -> Arc<[u16]> {
+        let ring = derive();
+        if *self.ring != *ring {
+            self.ring = ring.into();
+        }
+        Arc::clone(&self.ring)
     }
 }
 

@@ -118,7 +118,7 @@ pub enum Effect {
     /// Publish slow state.
     Publish {
         /// The key.
-        key: &'static str,
+        key: String,
         /// The value.
         value: String,
     },

@@ -15,8 +15,8 @@ pub struct Member {
     pub dynamic_xcf: IpAddr,
     /// What it defines.
     pub definitions: Definitions,
-    /// Whether it has said what it defines since it joined.
-    pub has_defined: bool,
+    /// Which edition of its definitions that is; absent until it has said what it defines.
+    pub edition: Option<u64>,
     /// What listens there.
     pub readiness: Readiness,
     /// Paths to it, and whether beats arrive on them.
@@ -35,7 +35,7 @@ impl Member {
         Self {
             dynamic_xcf,
             definitions: Definitions::default(),
-            has_defined: false,
+            edition: None,
             readiness: Readiness::default(),
             paths: BTreeMap::new(),
             left_at: None,

@@ -6,22 +6,24 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{Effect, Member, Placement, Stack, publish};
+use super::{Effect, Member, Placement, Stack};
 use crate::engine::config::Config;
-use crate::engine::definitions::{DEFINITIONS_KEY, Definitions};
+use crate::engine::definitions::Definitions;
 use crate::engine::forwarding::ServiceKey;
 
 impl Stack {
     /// Takes another profile; the next settling brings everything to it.
     pub(super) fn reconfigure(&mut self, config: Config, effects: &mut Vec<Effect>) {
         let own = Definitions::of(&config);
-        if own != self.own {
-            effects.push(publish(DEFINITIONS_KEY, &own));
-        }
+        let is_new = own != self.own;
         let keys: BTreeSet<ServiceKey> = own.services.iter().map(ServiceKey::of).collect();
         self.rows.retain(|key, _| keys.contains(key));
         self.own = own;
         self.config = config;
+        if is_new {
+            effects.extend(self.publish_definitions());
+        }
+        self.take_stock();
         self.reported_rivals.clear();
     }
 
@@ -30,7 +32,7 @@ impl Stack {
     pub(super) fn note_withdrawals(&mut self) {
         let lives = |name: &str| {
             let mut member = self.members.get(name).into_iter();
-            let has_spoken = |member: &Member| member.left_at.is_none() && member.has_defined;
+            let has_spoken = |member: &Member| member.left_at.is_none() && member.edition.is_some();
             name == self.name || member.any(has_spoken)
         };
         let mut withdrawn = std::mem::take(&mut self.withdrawn);

@@ -87,10 +87,7 @@ fn hop(last: u8) -> Hop {
 /// Lets a member join with a resolved path over the DYNAMICXCF network; returns the last effects.
 fn join(stack: &mut Stack, name: &str, host: u8, definitions: &Definitions) -> Vec<Effect> {
     let dynamic_xcf = xcf(host);
-    let values = BTreeMap::from([(
-        DEFINITIONS_KEY.to_owned(),
-        serde_json::to_string(definitions).expect("JSON"),
-    )]);
+    let values = definitions.to_parts(1).into_iter().collect();
     let name = name.to_owned();
     let mut effects = stack.handle(
         Event::Joined {
@@ -349,8 +346,8 @@ fn a_dvipa_that_nobody_wants_here_goes_when_its_last_connection_has_ended() {
 fn an_adopted_packet_path_is_left_alone_until_its_targets_have_reported() {
     let rows = vec![xcf(2), xcf(3)];
     let service = ServiceTargets {
-        rows: rows.clone(),
-        ring: vec![0, 1],
+        rows: rows.clone().into(),
+        ring: [0, 1].into(),
     };
     let forwarding = Forwarding {
         services: BTreeMap::from([(key(), service)]),

@@ -105,6 +105,11 @@ impl Frame {
         })
     }
 
+    /// The addresses that somebody may claim by this frame.
+    pub(super) fn addresses(&self) -> [Ipv4Addr; 2] {
+        [self.sender, self.target]
+    }
+
     /// Who says by this frame that `address` is, or is going to be, at their place.
     pub(super) fn claimant(&self, address: Ipv4Addr) -> Option<[u8; 6]> {
         let has_it = self.sender == address;

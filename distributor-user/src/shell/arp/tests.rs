@@ -85,18 +85,35 @@ fn link() -> (Peer, Port) {
     (peer, Port { ifindex, mac: OWN })
 }
 
+fn only(address: Ipv4Addr) -> BTreeSet<Ipv4Addr> {
+    BTreeSet::from([address])
+}
+
 #[test]
 fn a_taken_address_is_found() {
     in_namespace(|| async {
         let (peer, port) = link();
         let own = BTreeSet::from([OWN]);
-        let ask = async |address| probe(port, address, &own, QUICK).await.expect("a probe");
-        assert_eq!(ask(DVIPA).await, BTreeSet::new());
+        let ask = async |address| {
+            let others = probe(port, &only(address), &own, QUICK).await;
+            others.expect("a probe")
+        };
+        assert_eq!(ask(DVIPA).await, BTreeMap::new());
         peer.ip("address add 10.1.3.10/32 dev eth0");
-        assert_eq!(ask(DVIPA).await, BTreeSet::from([Mac(OTHER)]));
+        let found = BTreeMap::from([(DVIPA, BTreeSet::from([Mac(OTHER)]))]);
+        assert_eq!(ask(DVIPA).await, found);
+        // Of many, the one that is taken is named.
+        let many = (0..=255).map(|host| Ipv4Addr::new(10, 1, 3, host));
+        let many: BTreeSet<_> = many.filter(|address| address.octets()[3] > 2).collect();
+        let others = probe(port, &many, &own, QUICK).await;
+        assert_eq!(others.expect("a probe"), found);
         let ours = BTreeSet::from([OWN, OTHER]);
-        let others = probe(port, DVIPA, &ours, QUICK).await.expect("a probe");
-        assert_eq!(others, BTreeSet::new(), "an interface of ours");
+        let others = probe(port, &only(DVIPA), &ours, QUICK).await;
+        assert_eq!(
+            others.expect("a probe"),
+            BTreeMap::new(),
+            "an interface of ours"
+        );
         // Asking has told nobody anything.
         assert!(!peer.ip("neighbour show").contains("10.1.3.10"));
     });
@@ -117,19 +134,20 @@ fn two_who_probe_find_each_other() {
                     mac: OTHER,
                 };
                 let own = BTreeSet::new();
-                let probe = probe(port, DVIPA, &own, PROBE);
+                let asked = only(DVIPA);
+                let probe = probe(port, &asked, &own, PROBE);
                 runtime
                     .expect("a runtime")
                     .block_on(probe)
                     .expect("a probe")
             })
         });
-        let found = probe(port, DVIPA, &BTreeSet::new(), PROBE)
+        let found = probe(port, &only(DVIPA), &BTreeSet::new(), PROBE)
             .await
             .expect("a probe");
-        assert_eq!(found, BTreeSet::from([Mac(OTHER)]));
+        assert_eq!(found[&DVIPA], BTreeSet::from([Mac(OTHER)]));
         assert_eq!(
-            theirs.join().expect("their probe"),
+            theirs.join().expect("their probe")[&DVIPA],
             BTreeSet::from([Mac(OWN)])
         );
     });
@@ -140,7 +158,9 @@ fn an_announcement_moves_the_address() {
     in_namespace(|| async {
         let (peer, port) = link();
         peer.ip("neighbour add 10.1.3.10 lladdr 02:00:00:00:00:99 dev eth0 nud stale");
-        announce(port, DVIPA, QUICK).await.expect("an announcement");
+        announce(port, &[DVIPA], QUICK)
+            .await
+            .expect("an announcement");
         eventually("the peer's neighbour", async || {
             let shown = peer.ip("neighbour show 10.1.3.10");
             shown.contains("02:00:00:00:00:01").then_some(())
@@ -154,7 +174,7 @@ fn an_interface_that_is_down_is_an_error() {
     in_namespace(|| async {
         let (_peer, port) = link();
         ip("link set eth0 down");
-        let error = probe(port, DVIPA, &BTreeSet::new(), QUICK)
+        let error = probe(port, &only(DVIPA), &BTreeSet::new(), QUICK)
             .await
             .expect_err("it is down");
         assert_eq!(error.raw_os_error(), Some(libc::ENETDOWN));
@@ -162,7 +182,7 @@ fn an_interface_that_is_down_is_an_error() {
             ifindex: 4711,
             mac: OWN,
         };
-        announce(nowhere, DVIPA, QUICK)
+        announce(nowhere, &[DVIPA], QUICK)
             .await
             .expect_err("there is no such interface");
     });

@@ -3,8 +3,8 @@
 //! An effect that fails is told to the operator and the rest goes on: the
 //! engine's desired state stands, and what is missing is repaired later.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
 
 use tracing::{debug, error, info, warn};
 
@@ -14,6 +14,7 @@ use crate::engine::fact::Fact;
 use crate::engine::forwarding::FlowKey;
 use crate::engine::message::Message;
 use crate::engine::stack::{Effect, Event, Placement};
+use crate::shell::arp::Port;
 use crate::shell::group::SendError;
 use crate::shell::{arp, connections};
 
@@ -21,6 +22,18 @@ impl Daemon {
     pub(super) async fn execute(&mut self, effects: Vec<Effect>) {
         let mut queue = VecDeque::from(effects);
         while let Some(effect) = queue.pop_front() {
+            if let Effect::Place { dvipa, placement } = effect {
+                self.note_placement(dvipa, placement);
+                // Placements stand together, each with its message; the kernel is asked for all of
+                // them at once.
+                let next = queue.iter().find(|next| !matches!(next, Effect::Tell(_)));
+                if !matches!(next, Some(Effect::Place { .. }))
+                    && let Err(error) = self.place().await
+                {
+                    error!("{error:#}");
+                }
+                continue;
+            }
             match self.perform(effect).await {
                 Ok(None) => {}
                 Ok(Some(event)) => queue.extend(self.stack.handle(event, self.now())),
@@ -32,7 +45,10 @@ impl Daemon {
     /// Performs one effect; returns the event that it asked for.
     async fn perform(&mut self, effect: Effect) -> anyhow::Result<Option<Event>> {
         match effect {
-            Effect::Place { dvipa, placement } => self.place(dvipa, placement).await?,
+            Effect::Place { dvipa, placement } => {
+                self.note_placement(dvipa, placement);
+                self.place().await?;
+            }
             Effect::Forward(forwarding) => self.dataplane.apply(&forwarding)?,
             Effect::Watch(dvipas) => {
                 self.kernel.listeners.watch(dvipas.clone());
@@ -77,8 +93,10 @@ impl Daemon {
         }
     }
 
-    async fn place(&mut self, dvipa: IpAddr, placement: Option<Placement>) -> anyhow::Result<()> {
-        let is_new_owner = placement == Some(Placement::Owned);
+    fn note_placement(&mut self, dvipa: IpAddr, placement: Option<Placement>) {
+        if placement == Some(Placement::Owned) {
+            self.unannounced.push(dvipa);
+        }
         if let Some(placement) = placement {
             self.activated
                 .insert(dvipa, wall_clock("%m/%d/%Y %H:%M:%S"));
@@ -87,17 +105,29 @@ impl Daemon {
             self.activated.remove(&dvipa);
             self.placements.remove(&dvipa);
         }
+    }
+
+    /// Puts the DVIPAs where they belong, and announces those that this stack has come to own.
+    async fn place(&mut self) -> anyhow::Result<()> {
         let wanted = self.network.addresses(&self.placements);
+        let new = std::mem::take(&mut self.unannounced);
         self.kernel.addresses.apply(wanted).await?;
-        if is_new_owner
-            && let IpAddr::V4(address) = dvipa
-            && let Some((link, port)) = self.network.owner_port(dvipa)
-        {
-            let name = link.name.clone();
+        let mut by_port: BTreeMap<(u32, [u8; 6]), (String, Vec<Ipv4Addr>)> = BTreeMap::new();
+        for dvipa in new {
+            if let IpAddr::V4(address) = dvipa
+                && let Some((link, port)) = self.network.owner_port(dvipa)
+            {
+                let at_port = by_port.entry((port.ifindex, port.mac));
+                let (_, addresses) = at_port.or_insert_with(|| (link.name.clone(), Vec::new()));
+                addresses.push(address);
+            }
+        }
+        for ((ifindex, mac), (name, addresses)) in by_port {
             // Beside the loop: it is repeated over a second, and dropping it loses only repeats.
             tokio::spawn(async move {
-                if let Err(error) = arp::announce(port, address, arp::ANNOUNCE).await {
-                    warn!("{address} could not be announced on {name}: {error}");
+                let port = Port { ifindex, mac };
+                if let Err(error) = arp::announce(port, &addresses, arp::ANNOUNCE).await {
+                    warn!("the VIPAs could not be announced on {name}: {error}");
                 }
             });
         }

@@ -3,9 +3,9 @@
 //! A start that fails puts back what it had changed, except what it had
 //! adopted: that served before it and goes on serving.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
@@ -24,6 +24,7 @@ use crate::engine::profile::{self, Style};
 use crate::engine::stack::{Adopted, Event, Placement, Stack, StackOptions};
 use crate::shell::addresses::{Addresses, Repaired};
 use crate::shell::admin::{self, AdminServer};
+use crate::shell::arp::Port;
 use crate::shell::connections::{Connections, Ends};
 use crate::shell::dataplane::{Dataplane, DataplaneOptions};
 use crate::shell::group::{self, Group, GroupEvent, GroupOptions, KeyRing};
@@ -162,6 +163,7 @@ impl Daemon {
             network,
             placements,
             activated: BTreeMap::new(),
+            unannounced: Vec::new(),
             instance,
             changes,
             options,
@@ -259,26 +261,32 @@ pub(super) async fn refuse_taken(
     held: &BTreeMap<IpAddr, Placement>,
     network: &Network,
 ) -> anyhow::Result<()> {
-    let mut questions = JoinSet::new();
+    let mut wanted: BTreeMap<(u32, [u8; 6]), (String, BTreeSet<Ipv4Addr>)> = BTreeMap::new();
     for dvipa in &config.dvipas {
         let is_definer = matches!(dvipa.role, DvipaRole::Define { .. });
-        let IpAddr::V4(address) = dvipa.address else {
-            continue;
-        };
-        if !is_definer || held.contains_key(&dvipa.address) {
-            continue;
+        if let IpAddr::V4(address) = dvipa.address
+            && is_definer
+            && !held.contains_key(&dvipa.address)
+            && let Some((link, port)) = network.owner_port(dvipa.address)
+        {
+            let at_port = wanted.entry((port.ifindex, port.mac));
+            let (_, addresses) = at_port.or_insert_with(|| (link.name.clone(), BTreeSet::new()));
+            addresses.insert(address);
         }
-        let Some((link, port)) = network.owner_port(dvipa.address) else {
-            continue;
-        };
-        let (name, own) = (link.name.clone(), network.macs());
+    }
+    let mut questions = JoinSet::new();
+    for ((ifindex, mac), (name, addresses)) in wanted {
+        let (port, own) = (Port { ifindex, mac }, network.macs());
         questions.spawn(async move {
-            let others = arp::probe(port, address, &own, arp::PROBE)
+            let others = arp::probe(port, &addresses, &own, arp::PROBE)
                 .await
-                .with_context(|| format!("cannot ask on `{name}` who has {address}"))?;
-            match others.first() {
+                .with_context(|| format!("cannot ask on `{name}` who has the VIPAs"))?;
+            let taken = others
+                .iter()
+                .find_map(|(address, macs)| Some((address, macs.first()?)));
+            match taken {
                 None => Ok(()),
-                Some(other) => bail!(
+                Some((address, other)) => bail!(
                     "VIPA {address} is taken: {other} answers for it on `{name}`; if that is a \
                      stack of the group, code VIPABACKUP here instead of VIPADEFINE"
                 ),
@@ -294,14 +302,17 @@ pub(super) async fn refuse_taken(
 /// Lists where group members may be: the targets of the profile and what the operator named.
 pub(super) fn seeds(config: &Config, named: &[IpAddr]) -> Vec<IpAddr> {
     let own = config.dynamic_xcf.map(|xcf| xcf.address);
-    let mut seeds = named.to_vec();
+    let mut seeds: BTreeSet<IpAddr> = named.iter().copied().collect();
+    let mut last = None;
     for service in &config.services {
-        let targets = service.terms.destinations.addresses();
-        seeds.extend(targets.filter(|target| Some(*target) != own));
+        // The services of a statement share their terms.
+        let terms = std::ptr::from_ref(&*service.terms);
+        if last.replace(terms) != Some(terms) {
+            seeds.extend(service.terms.destinations.addresses());
+        }
     }
-    seeds.sort_unstable();
-    seeds.dedup();
-    seeds
+    seeds.retain(|seed| Some(*seed) != own || named.contains(seed));
+    seeds.into_iter().collect()
 }
 
 /// Numbers the readiness reports of this start above those of the last one.

@@ -35,9 +35,13 @@ impl Dataplane {
                 u16::try_from(row).ok()
             };
             let ring = places.iter().filter_map(row_of).collect();
-            forwarding
-                .services
-                .insert(*key, ServiceTargets { rows, ring });
+            forwarding.services.insert(
+                *key,
+                ServiceTargets {
+                    rows: rows.into(),
+                    ring,
+                },
+            );
         }
         forwarding
     }

@@ -37,6 +37,11 @@ impl Dataplane {
             targets::set_path(&self.settings[0].targets[usize::from(slot)], path);
         }
         for (&key, service) in &forwarding.services {
+            if self.served.get(&key) == Some(service) {
+                continue;
+            }
+            // Until the service is as it should be, nobody is to believe that it is.
+            self.served.remove(&key);
             let rows = service.rows.iter();
             let rows: Vec<_> = rows
                 .map(|&address| self.slots.assign(address, &self.settings[0].targets))
@@ -47,6 +52,7 @@ impl Dataplane {
                 .collect();
             self.services.set(key, &rows, &ring)?;
             self.open_prefilter(key.dvipa);
+            self.served.insert(key, service.clone());
         }
         let gone: Vec<_> = self
             .services
@@ -54,8 +60,11 @@ impl Dataplane {
             .filter(|key| !forwarding.services.contains_key(key))
             .copied()
             .collect();
-        gone.into_iter()
-            .try_for_each(|key| self.services.remove(key))
+        for key in gone {
+            self.served.remove(&key);
+            self.services.remove(key)?;
+        }
+        Ok(())
     }
 
     /// Lets packets be sent out of an interface. If it is gone, they are dropped and counted until

@@ -4,16 +4,19 @@
 //! `RINGS` that no service uses, then its word is swapped. Packets see the old
 //! ring or the new one, never a mixture.
 
+mod rings;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use aya::maps::{HashMap, MapData, MapError};
 use distributor_common::abi::{
-    ADDRESS_MARK, MAX_RING_ENTRIES, MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Service, map,
+    ADDRESS_MARK, MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Service, map,
 };
 use distributor_common::wire::{Be16, Be32, tcp};
 use distributor_common::{abi, word::Word};
 
+use self::rings::Rings;
 use super::DataplaneError;
 use super::shared::Shared;
 use crate::engine::forwarding::ServiceKey;
@@ -26,9 +29,10 @@ type KeyBytes = [u8; size_of::<abi::ServiceKey>()];
 pub(super) struct Services {
     index_map: HashMap<MapData, KeyBytes, u32>,
     values: Shared<Service>,
-    rings: Shared<Word>,
+    rings: Rings,
     connections: Shared<Word>,
     indices: BTreeMap<ServiceKey, u32>,
+    free: BTreeSet<u32>,
     /// Indices that packets may still be reading.
     retired: BTreeSet<u32>,
 }
@@ -48,12 +52,19 @@ impl Services {
                 indices.insert(service_key(key), index);
             }
         }
+        let mut free: BTreeSet<u32> = (0..MAX_SERVICES).collect();
+        let mut rings = Rings::new(rings);
+        for index in indices.values() {
+            free.remove(index);
+            rings.adopt(Ring::from_word(values[*index as usize].ring.load()));
+        }
         Ok(Self {
             index_map,
             values,
             rings,
             connections,
             indices,
+            free,
             retired: BTreeSet::new(),
         })
     }
@@ -72,7 +83,11 @@ impl Services {
     ) -> Result<(), DataplaneError> {
         let address = ipv4(key.dvipa)?;
         let known = self.indices.get(&key).copied();
-        let index = known.map_or_else(|| self.free_index(), Ok)?;
+        let index = known.or_else(|| self.free.first().copied());
+        let index = index.ok_or(DataplaneError::Full {
+            what: "services",
+            limit: MAX_SERVICES,
+        })?;
         if known.is_none() {
             self.clear(index);
         }
@@ -90,6 +105,7 @@ impl Services {
             self.insert(mark_key(address), ADDRESS_MARK)?;
             self.insert(key_bytes(address, key.port), index)?;
             self.indices.insert(key, index);
+            self.free.remove(&index);
         }
         Ok(())
     }
@@ -103,8 +119,11 @@ impl Services {
         self.delete(key_bytes(address, key.port))?;
         self.indices.remove(&key);
         self.retired.insert(index);
-        self.values[index as usize].ring.store(0);
-        if !self.indices.keys().any(|other| other.dvipa == key.dvipa) {
+        let word = &self.values[index as usize].ring;
+        self.rings.give_back(Ring::from_word(word.load()));
+        word.store(0);
+        let [first, last] = [0, u16::MAX].map(|port| ServiceKey { port, ..key });
+        if self.indices.range(first..=last).next().is_none() {
             self.delete(mark_key(address))?;
         }
         Ok(())
@@ -117,7 +136,7 @@ impl Services {
         };
         let service = &self.values[index as usize];
         let rows = rows_of(service).into_iter().flatten().collect();
-        let ring = self.entries(Ring::from_word(service.ring.load()));
+        let ring = self.rings.entries(Ring::from_word(service.ring.load()));
         (rows, ring.map(RingEntry::target).collect())
     }
 
@@ -143,21 +162,11 @@ impl Services {
 
     /// Gives free the indices of removed services; a packet that had read one has long gone its way.
     pub(super) fn release(&mut self) {
-        self.retired.clear();
+        self.free.append(&mut self.retired);
     }
 
     fn row(&self, index: u32, row: usize) -> &Word {
         &self.connections[(index * MAX_ROWS) as usize + row]
-    }
-
-    fn free_index(&self) -> Result<u32, DataplaneError> {
-        let taken: BTreeSet<_> = self.indices.values().chain(&self.retired).collect();
-        (0..MAX_SERVICES)
-            .find(|index| !taken.contains(index))
-            .ok_or(DataplaneError::Full {
-                what: "services",
-                limit: MAX_SERVICES,
-            })
     }
 
     /// Makes the place of a new service like new; no packet finds it yet.
@@ -204,29 +213,14 @@ impl Services {
         Ok(rows)
     }
 
-    fn set_ring(&self, index: u32, entries: &[RingEntry]) -> Result<(), DataplaneError> {
+    fn set_ring(&mut self, index: u32, entries: &[RingEntry]) -> Result<(), DataplaneError> {
         let word = &self.values[index as usize].ring;
-        let ring = Ring::from_word(word.load());
-        let in_place = self.entries(ring);
-        if in_place.eq(entries.iter().copied()) {
+        let before = Ring::from_word(word.load());
+        if self.rings.entries(before).eq(entries.iter().copied()) {
             return Ok(());
         }
-        let full = DataplaneError::Full {
-            what: "places in rings",
-            limit: MAX_RING_ENTRIES,
-        };
-        let Ok(len) = u32::try_from(entries.len()) else {
-            return Err(full);
-        };
-        let in_use = self.indices.values().map(|index| {
-            let ring = Ring::from_word(self.values[*index as usize].ring.load());
-            (ring.start, ring.len)
-        });
-        let start = gap(in_use.collect(), len, MAX_RING_ENTRIES).ok_or(full)?;
-        for (place, entry) in self.rings[start as usize..].iter().zip(entries) {
-            place.store(entry.word());
-        }
-        let edition = ring.edition.wrapping_add(1);
+        let (start, len) = self.rings.take(entries)?;
+        let edition = before.edition.wrapping_add(1);
         word.store(
             Ring {
                 start,
@@ -235,15 +229,8 @@ impl Services {
             }
             .word(),
         );
+        self.rings.give_back(before);
         Ok(())
-    }
-
-    fn entries(&self, ring: Ring) -> impl Iterator<Item = RingEntry> {
-        self.rings
-            .iter()
-            .skip(ring.start as usize)
-            .take(ring.len as usize)
-            .filter_map(|place| RingEntry::from_word(place.load()))
     }
 
     fn insert(&mut self, key: KeyBytes, value: u32) -> Result<(), DataplaneError> {
@@ -258,21 +245,6 @@ impl Services {
             Err(error) => Err(DataplaneError::map(map::SERVICE_INDEX)(error)),
         }
     }
-}
-
-/// The first `len` places below `limit` that are not in use.
-fn gap(mut in_use: Vec<(u32, u32)>, len: u32, limit: u32) -> Option<u32> {
-    in_use.sort_unstable();
-    let mut start = 0;
-    for (used_from, used_len) in in_use {
-        if used_len > 0 {
-            if start + len <= used_from {
-                break;
-            }
-            start = start.max(used_from + used_len);
-        }
-    }
-    (start + len <= limit).then_some(start)
 }
 
 /// Slots of a service's rows.
@@ -320,6 +292,3 @@ fn service_key(bytes: KeyBytes) -> ServiceKey {
         port: u16::from_be_bytes([port_high, port_low]),
     }
 }
-
-#[cfg(test)]
-mod tests;

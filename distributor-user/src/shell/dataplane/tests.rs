@@ -75,8 +75,8 @@ fn forwarding() -> Forwarding {
                 port: 8443,
             },
             ServiceTargets {
-                rows: vec![target(2), target(3)],
-                ring: vec![0, 1],
+                rows: [target(2), target(3)].into(),
+                ring: [0, 1].into(),
             },
         )]
         .into(),

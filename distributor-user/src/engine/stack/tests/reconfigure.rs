@@ -134,9 +134,8 @@ fn a_target_reports_to_who_withdrew_and_lets_go_when_idle() {
         target.applied().placements.get(&vipa()),
         Some(&Placement::Hidden)
     );
-    let nothing = serde_json::to_string(&Definitions::default()).expect("JSON");
     let name = "TCPIP".to_owned();
-    let values = BTreeMap::from([(DEFINITIONS_KEY.to_owned(), nothing)]);
+    let values = Definitions::default().to_parts(2).into_iter().collect();
     target.handle(Event::State { name, values }, ZERO);
     assert!(target.is_unwanted(vipa()));
 
