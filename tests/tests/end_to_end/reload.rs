@@ -47,6 +47,18 @@ fn a_broken_profile_leaves_everything_as_it_was() {
         assert!(refusal.contains("nothing was changed"), "{refusal}");
         assert_eq!(everything(front_end), before, "{wrong}");
     }
+    // An error in any place: each word in turn is one that nothing expects.
+    let words = good.split_whitespace().count();
+    for place in 0..words {
+        let wrong = good.split_whitespace().enumerate();
+        let wrong = wrong.map(|(at, word)| if at == place { "?!" } else { word });
+        let wrong: Vec<_> = wrong.collect();
+        front_end.write_profile(&wrong.join("\n")).expect("a file");
+        let refusal = front_end.reload().expect_err("a refusal").to_string();
+        assert!(refusal.contains("has errors"), "word {place}: {refusal}");
+    }
+    assert_eq!(everything(front_end), before);
+
     front_end.write_profile(&good).expect("a file");
     let done = front_end.reload().expect("the good one");
     assert!(done.contains("nothing was changed"), "{done}");
@@ -145,20 +157,31 @@ fn values<const N: usize>(map: &aya::maps::Map, entries: u32) -> Vec<u64> {
 /// A profile of the front end, as the test wants it.
 #[derive(Clone, Debug)]
 struct Wish {
+    method: &'static str,
     /// Absent: the VIPA itself is not there.
     services: Option<Vec<(u16, BTreeSet<&'static str>)>>,
 }
 
+/// Methods that use every ready target.
+const METHODS: [&str; 3] = [ROUND_ROBIN, "BASEWLM", "WEIGHTEDACTIVE"];
+/// The one that does so exactly in turn.
+const ROUND_ROBIN: &str = "ROUNDROBIN";
+
 impl Wish {
     fn first() -> Self {
         Self {
+            method: ROUND_ROBIN,
             services: Some(vec![(PORT, TARGETS.into())]),
         }
     }
 
     fn random(random: &mut StdRng) -> Self {
+        let method = METHODS.choose(random).copied().unwrap_or(ROUND_ROBIN);
         if random.random_ratio(1, 8) {
-            return Self { services: None };
+            return Self {
+                method,
+                services: None,
+            };
         }
         let mut services = Vec::new();
         for port in [PORT, PORT + 1, PORT + 2] {
@@ -169,6 +192,7 @@ impl Wish {
             }
         }
         Self {
+            method,
             services: Some(services),
         }
     }
@@ -189,7 +213,8 @@ impl Wish {
                 .collect();
             let _ = writeln!(
                 text,
-                "   VIPADISTRIBUTE DEFINE DISTM ROUNDROBIN {VIPA} PORT {port} DESTIP {}",
+                "   VIPADISTRIBUTE DEFINE DISTM {} {VIPA} PORT {port} DESTIP {}",
+                self.method,
                 addresses.join(" ")
             );
         }
@@ -264,7 +289,15 @@ fn reloads_at_random_lose_no_connection() {
                 .iter()
                 .map(|name| ((*name).to_owned(), 2))
                 .collect();
-            assert_eq!(by_server, each, "reload {number}, {wish:?}");
+            if wish.method == ROUND_ROBIN {
+                assert_eq!(by_server, each, "reload {number}, {wish:?}");
+            } else {
+                let is_known = |server: &String| expected.contains(server.as_str());
+                assert!(
+                    by_server.keys().all(is_known),
+                    "reload {number}, {wish:?}: {by_server:?}"
+                );
+            }
         }
     }
     living.wait_for_round().expect("a round");

@@ -11,7 +11,7 @@ use crate::accounting::at_rest;
 use crate::{DUAL_STACK, SERVICE, started, turn};
 
 /// Connections that live through the upgrades.
-const LIVING: u32 = 200;
+const LIVING: u32 = 1_000;
 
 #[test]
 fn a_new_program_takes_over_and_no_packet_is_lost() {
