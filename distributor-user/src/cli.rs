@@ -24,7 +24,7 @@ const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/distributor";
 
 /// Distributes the connections of a virtual IP address over Linux stacks, as z/OS does.
 #[derive(Debug, Parser)]
-#[command(name = "distributor", version, about)]
+#[command(name = "distributor", version)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
