@@ -7,7 +7,7 @@ use tests::stack::Stack;
 use tests::tcp::{Living, Server, greetings};
 use tests::wait;
 
-use crate::accounting::at_rest;
+use crate::accounting::{assert_nothing_lost, at_rest};
 use crate::{DUAL_STACK, SERVICE, started, turn};
 
 #[test]
@@ -20,7 +20,7 @@ fn connections_outlive_the_daemons() {
     front_end
         .wait_for_ready(&[("TCPIP2", 1), ("TCPIP3", 1)])
         .expect("two servers");
-    let (delivered, before) = at_rest(&lab);
+    let before = at_rest(&lab);
     let living = Living::start(lab.client(), SERVICE, 20).expect("living connections");
     let mut connections = 20;
     let mut connect = |when: &str| {
@@ -70,25 +70,7 @@ fn connections_outlive_the_daemons() {
     )
     .unwrap_or_else(|error| panic!("{error:#}: {:?}", states(front_end)));
     assert_eq!(living.stop().expect("the end"), []);
-
-    // Nothing got lost between what came in, what became of it, and what went out.
-    let (delivered_after, after) = at_rest(&lab);
-    assert_eq!(
-        after.received - before.received,
-        delivered_after - delivered
-    );
-    assert_eq!(
-        after.received,
-        after.forwarded + after.passed + after.dropped,
-        "{after:?}"
-    );
-    let client = lab.lan().tcp_sent_by("client").expect("a port");
-    let out = [lab.lan(), lab.xcf()].map(|switch| switch.tcp_sent_by("tcpip").expect("a port"));
-    assert_eq!(
-        after.forwarded, client,
-        "every TCP packet of the client was forwarded"
-    );
-    assert_eq!(after.forwarded, out.iter().sum::<u64>(), "and left");
+    assert_nothing_lost(&lab, before);
 }
 
 /// How many connections are in which state at which target.

@@ -7,7 +7,7 @@ use tests::stack::Stack;
 use tests::tcp::{Living, Server, greetings};
 use tests::wait;
 
-use crate::accounting::at_rest;
+use crate::accounting::{assert_nothing_lost, at_rest};
 use crate::{DUAL_STACK, SERVICE, started, turn};
 
 /// Connections that live through the upgrades.
@@ -31,7 +31,7 @@ fn a_new_program_takes_over_and_no_packet_is_lost() {
     let front_end = lab.stack("TCPIP");
     let ready = targets.map(|name| (name, 1));
     front_end.wait_for_ready(&ready).expect("two servers");
-    let (delivered, before) = at_rest(&lab);
+    let before = at_rest(&lab);
     let living = Living::start(lab.client(), SERVICE, LIVING).expect("living connections");
 
     for name in ["TCPIP", "TCPIP2"] {
@@ -59,24 +59,7 @@ fn a_new_program_takes_over_and_no_packet_is_lost() {
     )
     .expect("the flows were taken over");
     assert_eq!(living.stop().expect("the end"), []);
-
-    let (delivered_after, after) = at_rest(&lab);
-    assert_eq!(
-        after.received - before.received,
-        delivered_after - delivered
-    );
-    assert_eq!(
-        after.received,
-        after.forwarded + after.passed + after.dropped,
-        "{after:?}"
-    );
-    let client = lab.lan().tcp_sent_by("client").expect("a port");
-    let out = [lab.lan(), lab.xcf()].map(|switch| switch.tcp_sent_by("tcpip").expect("a port"));
-    assert_eq!(
-        after.forwarded, client,
-        "every TCP packet of the client was forwarded"
-    );
-    assert_eq!(after.forwarded, out.iter().sum::<u64>(), "and left");
+    assert_nothing_lost(&lab, before);
 }
 
 #[test]
