@@ -1,5 +1,7 @@
 use super::*;
-use crate::engine::config::{Destinations, Dvipa, DvipaRole, DynamicXcf, Moveable, Service};
+use crate::engine::config::{
+    Destinations, DistMethod, Dvipa, DvipaRole, DynamicXcf, Moveable, Service,
+};
 use crate::engine::forwarding::{Flow, FlowKey, FlowState, Forwarding, Path, ServiceTargets};
 
 mod reconfigure;
