@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Config, Dvipa, Service};
+use super::config::{Config, Dvipa, DynamicService, DynamicXcf, Ipv6Xcf, Service, VipaRoute};
 use super::fact::ReadyRow;
 
 pub use parts::DEFINITIONS_KEY;
@@ -17,13 +17,35 @@ pub use parts::DEFINITIONS_KEY;
 /// Key of [`Readiness`] in the group's slow state, as JSON: the backstop of the fast fact.
 pub const READINESS_KEY: &str = "readiness";
 
-/// One stack's DVIPA and distribution statements.
+/// One stack's DVIPA and distribution statements, and what else its profile is compared by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Definitions {
     /// `VIPADEFINE` and `VIPABACKUP`.
     pub dvipas: Vec<Dvipa>,
     /// `VIPADISTRIBUTE`.
     pub services: Vec<Service>,
+    /// `VIPADEFINE` and `VIPABACKUP` of IPv6 addresses; compared, not acted on.
+    pub ipv6_dvipas: Vec<Dvipa>,
+    /// `VIPADISTRIBUTE` of these; compared, not acted on.
+    pub ipv6_services: Vec<Service>,
+    /// `VIPADISTRIBUTE` without `PORT`, of both families; compared, not acted on.
+    pub dynamic_services: Vec<DynamicService>,
+    /// `VIPAROUTE`; compared, not acted on.
+    pub routes: Vec<VipaRoute>,
+    /// What the stack is itself; absent from a member whose release does not publish it, as are then
+    /// the four before.
+    pub identity: Option<Identity>,
+}
+
+/// What a stack says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `IPCONFIG DYNAMICXCF`.
+    pub dynamic_xcf: Option<DynamicXcf>,
+    /// `IPCONFIG6 DYNAMICXCF`.
+    pub ipv6_xcf: Option<Ipv6Xcf>,
+    /// `IPCONFIG SYSPLEXROUTING`.
+    pub sysplex_routing: bool,
 }
 
 impl Definitions {
@@ -33,6 +55,19 @@ impl Definitions {
         Self {
             dvipas: config.dvipas.clone(),
             services: config.services.clone(),
+            ipv6_dvipas: config.ipv6_dvipas.iter().map(|named| named.dvipa).collect(),
+            ipv6_services: config.ipv6_services.clone(),
+            dynamic_services: [&config.dynamic_services, &config.ipv6_dynamic_services]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            routes: config.routes.clone(),
+            identity: Some(Identity {
+                dynamic_xcf: config.dynamic_xcf,
+                ipv6_xcf: config.ip6.as_ref().and_then(|ip| ip.ipv6_xcf.clone()),
+                sysplex_routing: config.sysplex_routing,
+            }),
         }
     }
 }

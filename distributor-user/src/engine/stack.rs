@@ -293,10 +293,14 @@ impl Stack {
             Ok(Some((edition, definitions))) => {
                 member.definitions = definitions;
                 member.edition = Some(edition);
+                member.is_arriving = false;
                 self.take_stock();
             }
-            Ok(None) => {}
-            Err(error) => unreadable(DEFINITIONS_KEY, error),
+            Ok(None) => member.is_arriving = Definitions::are_arriving(values, member.edition),
+            Err(error) => {
+                member.is_arriving = true;
+                unreadable(DEFINITIONS_KEY, error);
+            }
         }
         if let Some(text) = values.get(READINESS_KEY) {
             match serde_json::from_str(text) {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Definitions;
-use crate::engine::config::{Dvipa, Service, Terms};
+use super::{Definitions, Identity};
+use crate::engine::config::{Dvipa, DynamicService, Service, Terms, VipaRoute};
 
 /// Key of the first part in the group's slow state; the others have a number behind it.
 pub const DEFINITIONS_KEY: &str = "definitions";
@@ -19,12 +19,26 @@ pub const DEFINITIONS_KEY: &str = "definitions";
 const PART_MAX: usize = 30_000;
 
 /// One part of an edition.
+///
+/// Fields are only ever added, and what a release does not know is ignored: the release before stays
+/// in the group during an upgrade.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Part {
     revision: u64,
     parts: usize,
     dvipas: Vec<Dvipa>,
     distributions: Vec<Distribution>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ipv6_dvipas: Vec<Dvipa>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ipv6_distributions: Vec<Distribution>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dynamic: Vec<DynamicService>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    routes: Vec<VipaRoute>,
+    /// In the first part only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<Identity>,
 }
 
 /// A part's head, where the rest is of no interest.
@@ -56,20 +70,33 @@ impl Definitions {
     /// edition before.
     #[must_use]
     pub fn to_parts(&self, revision: u64) -> Vec<(String, String)> {
-        let mut parts = vec![Part::default()];
-        let mut length = 0;
+        let mut parts = Parts::new(self.identity.clone());
         for dvipa in &self.dvipas {
-            make_room(&mut parts, &mut length, dvipa)
-                .dvipas
-                .push(*dvipa);
+            parts.room_for(dvipa).dvipas.push(*dvipa);
         }
         for distribution in distributions(&self.services) {
-            make_room(&mut parts, &mut length, &distribution)
+            parts
+                .room_for(&distribution)
                 .distributions
                 .push(distribution);
         }
-        let count = parts.len();
-        let parts = parts.into_iter().enumerate().map(|(number, part)| {
+        for dvipa in &self.ipv6_dvipas {
+            parts.room_for(dvipa).ipv6_dvipas.push(*dvipa);
+        }
+        for distribution in distributions(&self.ipv6_services) {
+            parts
+                .room_for(&distribution)
+                .ipv6_distributions
+                .push(distribution);
+        }
+        for service in &self.dynamic_services {
+            parts.room_for(service).dynamic.push(service.clone());
+        }
+        for route in &self.routes {
+            parts.room_for(route).routes.push(*route);
+        }
+        let count = parts.parts.len();
+        let parts = parts.parts.into_iter().enumerate().map(|(number, part)| {
             let part = Part {
                 revision,
                 parts: count,
@@ -106,22 +133,25 @@ impl Definitions {
                 return Ok(None);
             }
             definitions.dvipas.extend(part.dvipas);
-            for Distribution {
-                dvipa,
-                ports,
-                terms,
-            } in part.distributions
-            {
-                definitions
-                    .services
-                    .extend(ports.into_iter().map(|port| Service {
-                        dvipa,
-                        port,
-                        terms: Arc::clone(&terms),
-                    }));
-            }
+            definitions.services.extend(services(part.distributions));
+            definitions.ipv6_dvipas.extend(part.ipv6_dvipas);
+            let of_ipv6 = services(part.ipv6_distributions);
+            definitions.ipv6_services.extend(of_ipv6);
+            definitions.dynamic_services.extend(part.dynamic);
+            definitions.routes.extend(part.routes);
+            definitions.identity = definitions.identity.or(part.identity);
         }
         Ok(Some((revision, definitions)))
+    }
+
+    /// Says whether `values` announce another edition than the one called `known`: one that is not
+    /// all there yet, or cannot be read.
+    #[must_use]
+    pub fn are_arriving(values: &BTreeMap<String, String>, known: Option<u64>) -> bool {
+        let Some(first) = values.get(DEFINITIONS_KEY) else {
+            return false;
+        };
+        serde_json::from_str::<Head>(first).map_or(true, |head| Some(head.revision) != known)
     }
 }
 
@@ -143,20 +173,52 @@ fn distributions(services: &[Service]) -> Vec<Distribution> {
     distributions
 }
 
-/// Returns the part that has room for `item`: the last, or a new one.
-fn make_room<'a>(
-    parts: &'a mut Vec<Part>,
-    length: &mut usize,
-    item: &impl Serialize,
-) -> &'a mut Part {
-    let more = json(item).len();
-    if *length > 0 && *length + more > PART_MAX {
-        parts.push(Part::default());
-        *length = 0;
+/// The services of what was read.
+fn services(distributions: Vec<Distribution>) -> impl Iterator<Item = Service> {
+    distributions.into_iter().flat_map(|distribution| {
+        let Distribution {
+            dvipa,
+            ports,
+            terms,
+        } = distribution;
+        ports.into_iter().map(move |port| Service {
+            dvipa,
+            port,
+            terms: Arc::clone(&terms),
+        })
+    })
+}
+
+/// Parts while they are filled.
+struct Parts {
+    parts: Vec<Part>,
+    /// Length of the last.
+    length: usize,
+}
+
+impl Parts {
+    fn new(identity: Option<Identity>) -> Self {
+        let first = Part {
+            identity,
+            ..Part::default()
+        };
+        Self {
+            parts: vec![first],
+            length: 0,
+        }
     }
-    *length += more;
-    let last = parts.len() - 1;
-    &mut parts[last]
+
+    /// Returns the part that has room for `item`: the last, or a new one.
+    fn room_for(&mut self, item: &impl Serialize) -> &mut Part {
+        let more = json(item).len();
+        if self.length > 0 && self.length + more > PART_MAX {
+            self.parts.push(Part::default());
+            self.length = 0;
+        }
+        self.length += more;
+        let last = self.parts.len() - 1;
+        &mut self.parts[last]
+    }
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -166,11 +228,23 @@ fn json(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::config::{Destinations, DistMethod, DvipaRole, Moveable};
+    use crate::engine::config::{Destinations, DistMethod, DvipaRole, DynamicXcf, Moveable};
 
     fn many(dvipas: u8) -> Definitions {
         let address = |host: u8| IpAddr::from([10, 1, 3, host]);
-        let mut definitions = Definitions::default();
+        let dynamic_xcf = DynamicXcf {
+            address: address(1),
+            prefix_len: 24,
+            cost_metric: 1,
+        };
+        let mut definitions = Definitions {
+            identity: Some(Identity {
+                dynamic_xcf: Some(dynamic_xcf),
+                ipv6_xcf: None,
+                sysplex_routing: true,
+            }),
+            ..Definitions::default()
+        };
         for host in 0..dvipas {
             let role = DvipaRole::Define {
                 moveable: Moveable::Immediate,
@@ -183,6 +257,16 @@ mod tests {
                 port: 8000 + port,
                 ..first.clone()
             }));
+            definitions.ipv6_dvipas.push(dvipa);
+            definitions.ipv6_services.push(first.clone());
+            definitions.dynamic_services.push(DynamicService {
+                dvipa: address(host),
+                terms: Arc::clone(&first.terms),
+            });
+            definitions.routes.push(VipaRoute {
+                dynamic_xcf: address(host),
+                target: address(host),
+            });
         }
         definitions
     }
@@ -207,11 +291,39 @@ mod tests {
     }
 
     #[test]
+    fn other_releases_are_understood() {
+        let dvipa = r#"{"address":"10.1.3.1","prefix_len":null,"role":{"Backup":{"rank":9,"moveable":null}}}"#;
+        for (more, identity) in [
+            ("", None),
+            (r#","a_later_field":[1]"#, None),
+            (
+                r#","identity":{"dynamic_xcf":null,"ipv6_xcf":null,"sysplex_routing":true,"later":1}"#,
+                Some(true),
+            ),
+        ] {
+            let text = format!(
+                r#"{{"revision":3,"parts":1,"dvipas":[{dvipa}],"distributions":[]{more}}}"#
+            );
+            let values = [(DEFINITIONS_KEY.to_owned(), text)].into();
+            let read = Definitions::from_parts(&values, None).expect("an edition");
+            let (_, definitions) = read.expect("all of it");
+            assert_eq!(definitions.dvipas.len(), 1);
+            let routing = definitions
+                .identity
+                .map(|identity| identity.sysplex_routing);
+            assert_eq!(routing, identity);
+        }
+    }
+
+    #[test]
     fn half_an_edition_is_none() {
         let mut values: BTreeMap<_, _> = many(200).to_parts(7).into_iter().collect();
         let before: BTreeMap<_, _> = many(200).to_parts(6).into_iter().collect();
         let part = values.insert(key(1), before[&key(1)].clone());
         assert_eq!(Definitions::from_parts(&values, None).expect("parts"), None);
+        assert!(Definitions::are_arriving(&values, Some(6)));
+        assert!(!Definitions::are_arriving(&values, Some(7)));
+        assert!(!Definitions::are_arriving(&BTreeMap::new(), None));
         values.remove(&key(1));
         assert_eq!(Definitions::from_parts(&values, None).expect("parts"), None);
         values.extend(part.map(|part| (key(1), part)));

@@ -17,6 +17,8 @@ pub struct Member {
     pub definitions: Definitions,
     /// Which edition of its definitions that is; absent until it has said what it defines.
     pub edition: Option<u64>,
+    /// Whether it has announced another edition, which is not all here or cannot be read.
+    pub is_arriving: bool,
     /// What listens there.
     pub readiness: Readiness,
     /// Paths to it, and whether beats arrive on them.
@@ -36,6 +38,7 @@ impl Member {
             dynamic_xcf,
             definitions: Definitions::default(),
             edition: None,
+            is_arriving: false,
             readiness: Readiness::default(),
             paths: BTreeMap::new(),
             left_at: None,
