@@ -98,14 +98,18 @@ fn json_is_one_document() {
     let output = check(&["--format", "json", &first, &second]);
     assert_eq!(output.status.code(), Some(2));
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let finding =
-        |file: &str, place: [usize; 4], severity: &str, id: Value, message: &str, help: Value| {
-            json!({
-                "file": file, "line": place[0], "column": place[1],
-                "end_line": place[2], "end_column": place[3],
-                "severity": severity, "id": id, "message": message, "help": help,
-            })
-        };
+    let finding = |file: &str,
+                   place: [usize; 4],
+                   severity: &str,
+                   id: Value,
+                   message: &str,
+                   help: Value| {
+        json!({
+            "stack": if file == first { "FIRST" } else { "MISSING" }, "file": file, "line": place[0], "column": place[1],
+            "end_line": place[2], "end_column": place[3],
+            "severity": severity, "id": id, "message": message, "help": help,
+        })
+    };
     let expected = json!({"diagnostics": [
         finding(
             &first, [2, 1, 2, 5], "note", Value::Null,

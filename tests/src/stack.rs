@@ -355,7 +355,10 @@ impl Stack {
             &Request::Netstat(report.into()),
         )? {
             Answer::Report(report) => Ok(report.body),
-            answer @ (Answer::Done(_) | Answer::Instance(_) | Answer::Refused(_)) => {
+            answer @ (Answer::Done(_)
+            | Answer::Instance(_)
+            | Answer::Group(_)
+            | Answer::Refused(_)) => {
                 bail!("{} answered {answer:?}", self.name())
             }
         }

@@ -1,34 +1,37 @@
 //! `distributor check`: what is right and wrong with profiles.
 //!
-//! Nothing is changed, and no daemon is asked. Each file is the profile of one
-//! stack; several are checked against one another too.
+//! Nothing is changed. Each file is the profile of one stack; several are checked
+//! against one another too, and with `--running` against what the stacks of a
+//! running group publish. Only then is a daemon asked.
 
-use std::collections::BTreeMap;
+mod compared;
+mod xcf;
+
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::run::stack_name;
+use super::running::StackArguments;
 use super::symbol::Symbols;
-use crate::engine::agreement::{self, Member};
-use crate::engine::config::DynamicXcf;
-use crate::engine::links::{self, Link};
-use crate::engine::profile::{self, Diagnostic, Finding, Loaded, Severity, Style};
-use crate::shell::links::list;
-use crate::shell::netlink::Netlink;
+use crate::engine::profile::{self, Severity, Style};
 use crate::shell::profile_files::ProfileFiles;
+use compared::{Checked, Named, StackFinding};
 
 /// Arguments of `distributor check`.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// Profiles, each of one stack, whose name is that of the file without what follows the first
     /// dot, unless it is written.
-    #[arg(required = true, value_name = "[NAME=]FILE")]
+    #[arg(required_unless_present = "running", value_name = "[NAME=]FILE")]
     files: Vec<PathBuf>,
+    /// Compare with the running group: a profile without NAME is that of the stack that is asked,
+    /// and stands in its place, one with NAME in the place of that stack, or beside the others.
+    #[arg(long)]
+    running: bool,
     /// End with 1 if there are warnings.
     #[arg(long)]
     strict: bool,
@@ -46,6 +49,8 @@ pub(super) struct Check {
     /// The interface of the DYNAMICXCF network that `run` will be given.
     #[arg(long, value_name = "IF")]
     xcf_interface: Option<String>,
+    #[command(flatten)]
+    stack: StackArguments,
 }
 
 /// How findings are printed.
@@ -59,33 +64,50 @@ enum Format {
 
 /// The JSON document.
 #[derive(Serialize)]
-struct Findings {
-    diagnostics: Vec<Finding>,
+struct Findings<'a> {
+    diagnostics: Vec<StackFinding<'a>>,
 }
 
 pub(super) fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
+    ensure!(
+        arguments.running || !arguments.stack.is_named(),
+        "expected `--running` with `--name`: without it no stack is asked"
+    );
     let mut files =
         ProfileFiles::new(arguments.include_dirs.clone()).with_symbols(arguments.symbols.by_name());
-    let links = present_links();
-    let mut checked: Vec<Checked> = Vec::new();
+    let links = xcf::present_links();
+    let mut profiles = Vec::new();
     for argument in &arguments.files {
-        let (name, path) = stack_of(argument);
-        let mut loaded = match files.open(&path) {
+        let named = Named::of(argument);
+        let mut loaded = match files.open(&named.path) {
             Ok(text) => profile::load(text, &mut files),
-            Err(error) => profile::unreadable(&path.display().to_string(), error),
+            Err(error) => profile::unreadable(&named.path.display().to_string(), error),
         };
         loaded
             .diagnostics
-            .extend(place_of_xcf(&loaded, &links, arguments));
-        checked.push(Checked { name, loaded });
+            .extend(xcf::place(&loaded, &links, arguments));
+        profiles.push((named, loaded));
     }
-    tell_apart(&mut checked);
-    let is_compared = compare(&mut checked);
+    let mut checked = if arguments.running {
+        compared::with_group(profiles, &arguments.stack.find()?)?
+    } else {
+        compared::by_themselves(profiles)
+    };
+    let is_compared = compared::compare(&mut checked);
+    print(&checked, is_compared, arguments.format)?;
+    let has = |severity| checked.iter().any(|one| one.loaded.count(severity) > 0);
+    Ok(ExitCode::from(if has(Severity::Error) {
+        2
+    } else {
+        u8::from(arguments.strict && has(Severity::Warning))
+    }))
+}
+
+fn print(checked: &[Checked], is_compared: bool, format: Format) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let written = match arguments.format {
+    let written = match format {
         Format::Json => {
-            let loaded = checked.iter().map(|checked| &checked.loaded);
-            let diagnostics = loaded.flat_map(Loaded::findings).collect();
+            let diagnostics = checked.iter().flat_map(Checked::findings).collect();
             let document = serde_json::to_string(&Findings { diagnostics })
                 .context("the findings have no JSON form")?;
             writeln!(out, "{document}")
@@ -96,9 +118,9 @@ pub(super) fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
             } else {
                 Style::Plain
             };
-            let written = checked.iter().try_for_each(|Checked { loaded, .. }| {
-                write!(out, "{}", loaded.text(style))?;
-                writeln!(out, "{}", summary(loaded))
+            let written = checked.iter().try_for_each(|one| {
+                write!(out, "{}", one.loaded.text(style))?;
+                writeln!(out, "{}", one.summary())
             });
             match written {
                 Ok(()) if !is_compared => writeln!(
@@ -109,148 +131,9 @@ pub(super) fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
             }
         }
     };
-    written.context("cannot print the findings")?;
-    let has = |severity| checked.iter().any(|one| one.loaded.count(severity) > 0);
-    Ok(ExitCode::from(if has(Severity::Error) {
-        2
-    } else {
-        u8::from(arguments.strict && has(Severity::Warning))
-    }))
-}
-
-/// One profile that was read.
-struct Checked {
-    /// The name of its stack.
-    name: String,
-    loaded: Loaded,
-}
-
-/// `NAME=FILE`, or the name of a stack from that of its file.
-fn stack_of(argument: &Path) -> (String, PathBuf) {
-    let text = argument.to_string_lossy();
-    if let Some((name, path)) = text.split_once('=')
-        && stack_name(name).is_ok()
-    {
-        return (name.to_owned(), path.into());
-    }
-    let file = argument.file_name().unwrap_or(argument.as_os_str());
-    let file = file.to_string_lossy();
-    let stem = file.split('.').find(|part| !part.is_empty());
-    let name = stem.unwrap_or(&file).to_ascii_uppercase();
-    (name, argument.to_owned())
-}
-
-/// Calls stacks whose names are equal by the paths of their profiles.
-fn tell_apart(checked: &mut [Checked]) {
-    let mut count: BTreeMap<String, usize> = BTreeMap::new();
-    for one in checked.iter() {
-        *count.entry(one.name.clone()).or_default() += 1;
-    }
-    for one in checked.iter_mut().filter(|one| count[&one.name] > 1) {
-        one.loaded.sources.profile().clone_into(&mut one.name);
-    }
-}
-
-/// Adds what the profiles show together; says whether they could be compared.
-fn compare(checked: &mut [Checked]) -> bool {
-    if checked.len() < 2 {
-        return true;
-    }
-    let members: Option<Vec<Member<'_>>> = checked
-        .iter()
-        .map(|Checked { name, loaded }| {
-            Some(Member {
-                name,
-                config: loaded.config.as_ref()?,
-                places: Some(&loaded.places),
-            })
-        })
-        .collect();
-    let Some(members) = members else {
-        return false;
-    };
-    for disagreement in agreement::compare(&members) {
-        let loaded = &mut checked[disagreement.member].loaded;
-        loaded.diagnostics.push(disagreement.diagnostic);
-    }
-    true
+    written.context("cannot print the findings")
 }
 
 fn is_colourful() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// `FILE: no errors, 1 warning`.
-fn summary(loaded: &Loaded) -> String {
-    let name = loaded.sources.profile();
-    let count = |severity| match (loaded.count(severity), Severity::name(severity)) {
-        (0, name) => format!("no {name}s"),
-        (1, name) => format!("1 {name}"),
-        (many, name) => format!("{many} {name}s"),
-    };
-    format!(
-        "{name}: {}, {}, {}",
-        count(Severity::Error),
-        count(Severity::Warning),
-        count(Severity::Note)
-    )
-}
-
-fn present_links() -> anyhow::Result<Vec<Link>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async { Ok(list(&Netlink::open()?).await?) })
-}
-
-/// Says where `run` would take the DYNAMICXCF address from, on this machine.
-fn place_of_xcf(
-    loaded: &Loaded,
-    links: &anyhow::Result<Vec<Link>>,
-    arguments: &Check,
-) -> Option<Diagnostic> {
-    let xcf = loaded.config.as_ref()?.dynamic_xcf?;
-    let span = loaded.places.dynamic_xcf?;
-    let links = match links {
-        Ok(links) => links,
-        Err(error) => {
-            let message = format!("the interfaces here cannot be listed: {error:#}");
-            return Some(Diagnostic::note(span, message));
-        }
-    };
-    let interface = arguments.xcf_interface.as_deref();
-    let named = links::ingress(links, &arguments.interfaces);
-    if let (Err(error), false) = (&named, arguments.interfaces.is_empty()) {
-        return Some(Diagnostic::warning(span, error.to_string()));
-    }
-    Some(match where_it_goes(links, interface, &xcf) {
-        Ok(place) => Diagnostic::note(span, place),
-        Err(error) if interface.is_some() => Diagnostic::warning(span, error.to_string()),
-        Err(error) => Diagnostic::note(span, error.to_string())
-            .help("this matters only on the machine where the profile runs"),
-    })
-}
-
-/// `run` makes the same choice, by the same functions.
-fn where_it_goes(
-    links: &[Link],
-    interface: Option<&str>,
-    xcf: &DynamicXcf,
-) -> Result<String, links::LinkError> {
-    let DynamicXcf {
-        address,
-        prefix_len,
-        ..
-    } = xcf;
-    if let Some(holder) = links::holder(links, *address) {
-        return Ok(format!(
-            "`{address}` is configured on `{}` here",
-            holder.name
-        ));
-    }
-    let chosen = links::xcf(links, interface, xcf)?;
-    Ok(format!(
-        "`{address}/{prefix_len}` would be added to `{}` here, and removed at the end",
-        chosen.name
-    ))
 }

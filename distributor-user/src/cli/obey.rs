@@ -31,7 +31,10 @@ pub(super) fn run(arguments: &Obey) -> anyhow::Result<ExitCode> {
     let stack = arguments.stack.find()?;
     match stack.ask(&Request::Obey(texts))? {
         Answer::Done(done) => println!("{done}"),
-        answer @ (Answer::Report(_) | Answer::Instance(_) | Answer::Refused(_)) => {
+        answer @ (Answer::Report(_)
+        | Answer::Instance(_)
+        | Answer::Group(_)
+        | Answer::Refused(_)) => {
             return Err(unexpected(&answer));
         }
     }

@@ -20,6 +20,11 @@ pub(super) struct StackArguments {
 }
 
 impl StackArguments {
+    /// Says whether a stack is named.
+    pub(super) fn is_named(&self) -> bool {
+        self.name.is_some()
+    }
+
     /// Finds the stack.
     pub(super) fn find(&self) -> anyhow::Result<RunningStack> {
         let name = match &self.name {
@@ -45,7 +50,10 @@ impl RunningStack {
             Answer::Refused(reason) => {
                 bail!("`{}` refused, and nothing was changed: {reason}", self.name)
             }
-            answer @ (Answer::Report(_) | Answer::Done(_) | Answer::Instance(_)) => Ok(answer),
+            answer @ (Answer::Report(_)
+            | Answer::Done(_)
+            | Answer::Instance(_)
+            | Answer::Group(_)) => Ok(answer),
         }
     }
 

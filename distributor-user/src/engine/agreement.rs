@@ -1,29 +1,61 @@
 //! Whether the configurations of several stacks agree: what none of them shows alone.
 //!
-//! Nothing here reads a file or asks a stack. The configurations come from
-//! profiles, with the places of their statements, or from a running group,
-//! without. Everything found is a warning: z/OS starts such stacks too.
+//! Nothing here reads a file or asks a stack. What is compared is what a stack
+//! publishes: made from its profile, with the places of its statements, or told by
+//! a running group, without. Nothing found refuses a profile: z/OS starts such
+//! stacks too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::config::{Config, Dvipa, Service, Terms};
+use super::config::{Dvipa, Ipv6Xcf, Service, Terms};
+use super::definitions::{Definitions, Identity};
 use super::profile::{Diagnostic, Places, START, Span, network};
 
 mod dvipas;
+mod running;
 #[cfg(test)]
 mod tests;
+
+pub use running::{IdentityChanged, Knowledge, Running, keeps_identity};
 
 /// One stack of those that are compared.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
     /// Its name.
     pub name: &'a str,
-    /// What its profile says.
-    pub config: &'a Config,
-    /// Where; absent for a running stack.
+    /// What it publishes of its profile; absent where nobody knows.
+    pub definitions: Option<&'a Definitions>,
+    /// How much is known of it.
+    pub knowledge: Knowledge,
+    /// The DYNAMICXCF address by which the group knows it; absent for a profile.
+    pub dynamic_xcf: Option<IpAddr>,
+    /// Where it is said; absent for a running stack.
     pub places: Option<&'a Places>,
+}
+
+impl<'a> Member<'a> {
+    /// A stack as its profile says.
+    #[must_use]
+    pub fn of_profile(name: &'a str, definitions: &'a Definitions, places: &'a Places) -> Self {
+        Self {
+            name,
+            definitions: Some(definitions),
+            knowledge: Knowledge::Whole,
+            dynamic_xcf: None,
+            places: Some(places),
+        }
+    }
+
+    fn identity(&self) -> Option<&'a Identity> {
+        self.definitions?.identity.as_ref()
+    }
+
+    /// Whether everything is known that the rules ask for.
+    fn is_whole(&self) -> bool {
+        self.knowledge == Knowledge::Whole && self.identity().is_some()
+    }
 }
 
 /// Something that does not agree, at one of the members.
@@ -36,12 +68,16 @@ pub struct Disagreement {
 }
 
 /// Compares the configurations of `members` with one another.
+///
+/// Of a member of which not everything is known that is said, and nothing is concluded from what it
+/// may yet say.
 #[must_use]
 pub fn compare(members: &[Member<'_>]) -> Vec<Disagreement> {
     let mut comparison = Comparison {
         members,
         found: Vec::new(),
     };
+    comparison.knowledge();
     comparison.identities();
     comparison.networks();
     comparison.targets();
@@ -55,7 +91,7 @@ struct Comparison<'a> {
     found: Vec<Disagreement>,
 }
 
-impl Comparison<'_> {
+impl<'a> Comparison<'a> {
     fn warn(&mut self, member: usize, span: Span, message: String, help: impl Into<String>) {
         let diagnostic = Diagnostic::warning(span, message).help(help);
         self.found.push(Disagreement { member, diagnostic });
@@ -70,36 +106,57 @@ impl Comparison<'_> {
         self.place(member, |places| places.dynamic_xcf)
     }
 
-    /// The DYNAMICXCF addresses, of both families, with the first member that has each.
+    /// Whether everything is known of every member.
+    fn is_whole(&self) -> bool {
+        self.members.iter().all(Member::is_whole)
+    }
+
+    /// What is known of the members' definitions, by the members' indexes.
+    fn definitions(&self) -> impl Iterator<Item = (usize, &'a Definitions)> + use<'a> {
+        let members = self.members.iter().enumerate();
+        members.filter_map(|(member, stack)| Some((member, stack.definitions?)))
+    }
+
+    /// The DYNAMICXCF addresses, of both families, with the first member that has each; one that is
+    /// present goes before one that has left.
     fn identities_of(&self) -> HashMap<IpAddr, usize> {
-        let mut known = HashMap::new();
+        let has_left = |member: usize| self.members[member].knowledge == Knowledge::Departed;
+        let mut known: HashMap<IpAddr, usize> = HashMap::new();
         for (member, address) in self.all_identities() {
-            known.entry(address).or_insert(member);
+            let first = known.entry(address).or_insert(member);
+            if has_left(*first) && !has_left(member) {
+                *first = member;
+            }
         }
         known
     }
 
-    fn all_identities(&self) -> impl Iterator<Item = (usize, IpAddr)> {
+    fn all_identities(&self) -> impl Iterator<Item = (usize, IpAddr)> + use<'a> {
         let members = self.members.iter().enumerate();
         members.flat_map(|(member, stack)| {
-            let ipv4 = stack.config.dynamic_xcf.map(|xcf| xcf.address);
-            let ipv6 = stack
-                .config
-                .ip6
-                .as_ref()
-                .and_then(|ip| ip.ipv6_xcf.as_ref());
-            let ipv6 = ipv6.map(super::config::Ipv6Xcf::identity);
-            ipv4.into_iter()
-                .chain(ipv6)
-                .map(move |address| (member, address))
+            let identity = stack.identity();
+            let ipv4 = identity.map_or(stack.dynamic_xcf, |identity| {
+                identity.dynamic_xcf.map(|xcf| xcf.address)
+            });
+            let ipv6 = identity.and_then(|identity| identity.ipv6_xcf.as_ref());
+            let ipv6 = ipv6.map(Ipv6Xcf::identity);
+            let both = ipv4.into_iter().chain(ipv6);
+            both.map(move |address| (member, address))
         })
+    }
+
+    /// Says whose address it is, unless some stack of which not everything is known may have it.
+    fn is_unknown(&self, identities: &HashMap<IpAddr, usize>, address: IpAddr) -> bool {
+        !identities.contains_key(&address) && (address.is_ipv4() || self.is_whole())
     }
 
     /// Each stack has a DYNAMICXCF address of its own.
     fn identities(&mut self) {
         let mut first: HashMap<IpAddr, usize> = HashMap::new();
-        let identities: Vec<(usize, IpAddr)> = self.all_identities().collect();
-        for (member, address) in identities {
+        let members = self.members;
+        let is_present =
+            |(member, _): &(usize, IpAddr)| members[*member].knowledge != Knowledge::Departed;
+        for (member, address) in self.all_identities().filter(is_present) {
             let Some(other) = first.get(&address) else {
                 first.insert(address, member);
                 continue;
@@ -107,7 +164,7 @@ impl Comparison<'_> {
             let message = format!(
                 "expected a DYNAMICXCF address of its own, found `{address}`, which is that of \
                  `{}` too",
-                self.members[*other].name
+                members[*other].name
             );
             let span = self.identity_place(member);
             self.warn(member, span, message, "give each stack another address");
@@ -117,11 +174,9 @@ impl Comparison<'_> {
     /// The DYNAMICXCF addresses are in one network.
     fn networks(&mut self) {
         let networks: Vec<(usize, String)> = self
-            .members
-            .iter()
-            .enumerate()
-            .filter_map(|(member, stack)| {
-                let xcf = stack.config.dynamic_xcf?;
+            .definitions()
+            .filter_map(|(member, definitions)| {
+                let xcf = definitions.identity.as_ref()?.dynamic_xcf?;
                 Some((member, network(xcf.address, xcf.prefix_len)))
             })
             .collect();
@@ -154,14 +209,13 @@ impl Comparison<'_> {
     fn targets(&mut self) {
         let identities = self.identities_of();
         let dvipas: HashSet<IpAddr> = self
-            .members
-            .iter()
-            .flat_map(|stack| dvipas(stack.config))
+            .definitions()
+            .flat_map(|(_, definitions)| dvipas(definitions))
             .map(|dvipa| dvipa.address)
             .collect();
-        for member in 0..self.members.len() {
-            for address in targets(self.members[member].config) {
-                if identities.contains_key(&address) {
+        for (member, definitions) in self.definitions() {
+            for address in targets(definitions) {
+                if !self.is_unknown(&identities, address) {
                     continue;
                 }
                 let what = if dvipas.contains(&address) {
@@ -182,10 +236,10 @@ impl Comparison<'_> {
 
     fn routes(&mut self) {
         let identities = self.identities_of();
-        for (member, stack) in self.members.iter().enumerate() {
-            for route in &stack.config.routes {
+        for (member, definitions) in self.definitions() {
+            for route in &definitions.routes {
                 let address = route.dynamic_xcf;
-                if !identities.contains_key(&address) {
+                if self.is_unknown(&identities, address) {
                     let message = format!(
                         "expected the DYNAMICXCF address of one of these stacks, found \
                          `{address}`, which is that of none"
@@ -216,40 +270,40 @@ impl Comparison<'_> {
     }
 }
 
-fn dvipas(config: &Config) -> impl Iterator<Item = &Dvipa> {
-    let named = config.ipv6_dvipas.iter().map(|named| &named.dvipa);
-    config.dvipas.iter().chain(named)
+fn dvipas(definitions: &Definitions) -> impl Iterator<Item = &Dvipa> {
+    definitions.dvipas.iter().chain(&definitions.ipv6_dvipas)
 }
 
-fn services(config: &Config) -> impl Iterator<Item = &Service> {
-    config.services.iter().chain(&config.ipv6_services)
+fn services(definitions: &Definitions) -> impl Iterator<Item = &Service> {
+    let ipv6 = &definitions.ipv6_services;
+    definitions.services.iter().chain(ipv6)
 }
 
-fn dynamic(config: &Config) -> impl Iterator<Item = (IpAddr, &Arc<Terms>)> {
-    let dynamic = config.dynamic_services.iter();
-    dynamic
-        .chain(&config.ipv6_dynamic_services)
-        .map(|service| (service.dvipa, &service.terms))
+fn dynamic(definitions: &Definitions) -> impl Iterator<Item = (IpAddr, &Arc<Terms>)> {
+    let dynamic = definitions.dynamic_services.iter();
+    dynamic.map(|service| (service.dvipa, &service.terms))
 }
 
 /// The terms of all services, those that follow one another and share them once.
-fn terms(config: &Config) -> impl Iterator<Item = (IpAddr, &Arc<Terms>)> {
-    let with_port = services(config).map(|service| (service.dvipa, &service.terms));
+fn terms(definitions: &Definitions) -> impl Iterator<Item = (IpAddr, &Arc<Terms>)> {
+    let with_port = services(definitions).map(|service| (service.dvipa, &service.terms));
     let mut last: Option<&Arc<Terms>> = None;
-    with_port.chain(dynamic(config)).filter(move |(_, terms)| {
-        let is_new = last.is_none_or(|last| !Arc::ptr_eq(last, terms));
-        last = Some(terms);
-        is_new
-    })
+    with_port
+        .chain(dynamic(definitions))
+        .filter(move |(_, terms)| {
+            let is_new = last.is_none_or(|last| !Arc::ptr_eq(last, terms));
+            last = Some(terms);
+            is_new
+        })
 }
 
 /// The listed targets that are stacks of the group, in the order of their addresses.
-fn targets(config: &Config) -> BTreeSet<IpAddr> {
+fn targets(definitions: &Definitions) -> BTreeSet<IpAddr> {
     let is_inside = |terms: &Terms| {
         let tier = terms.options.tier.as_ref();
         tier.is_none_or(|tier| tier.encapsulation.is_none())
     };
-    terms(config)
+    terms(definitions)
         .filter(|(_, terms)| is_inside(terms))
         .flat_map(|(_, terms)| terms.destinations.addresses())
         .collect()

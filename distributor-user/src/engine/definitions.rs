@@ -5,6 +5,7 @@
 
 mod parts;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -12,13 +13,17 @@ use serde::{Deserialize, Serialize};
 use super::config::{Config, Dvipa, DynamicService, DynamicXcf, Ipv6Xcf, Service, VipaRoute};
 use super::fact::ReadyRow;
 
-pub use parts::DEFINITIONS_KEY;
+pub use parts::{DEFINITIONS_KEY, PartsError};
 
 /// Key of [`Readiness`] in the group's slow state, as JSON: the backstop of the fast fact.
 pub const READINESS_KEY: &str = "readiness";
 
 /// One stack's DVIPA and distribution statements, and what else its profile is compared by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    into = "BTreeMap<String, String>",
+    try_from = "BTreeMap<String, String>"
+)]
 pub struct Definitions {
     /// `VIPADEFINE` and `VIPABACKUP`.
     pub dvipas: Vec<Dvipa>,

@@ -102,19 +102,27 @@ fn read(text: Text, reader: &mut dyn Reader, running: Option<&Config>) -> Loaded
 /// What to say about a profile that cannot be read at all.
 #[must_use]
 pub fn unreadable(name: &str, error: ReadError) -> Loaded {
+    let report = Diagnostic::error(START, format!("cannot read the profile: {}", error.message));
+    let mut loaded = without_text(name);
+    loaded.diagnostics.push(report.help(error.help));
+    loaded
+}
+
+/// What there is of a profile whose text is not here.
+#[must_use]
+pub fn without_text(name: &str) -> Loaded {
     let mut sources = Sources::default();
     sources.push(Source::new(name.to_owned(), String::new(), None));
-    let report = Diagnostic::error(START, format!("cannot read the profile: {}", error.message));
     Loaded {
         config: None,
-        diagnostics: vec![report.help(error.help)],
+        diagnostics: Vec::new(),
         sources,
         places: Places::default(),
     }
 }
 
 /// The beginning of the profile.
-pub(super) const START: Span = Span {
+pub const START: Span = Span {
     source: 0,
     start: 0,
     end: 0,

@@ -15,6 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::engine::agreement::Running;
 use crate::engine::profile::Texts;
 use crate::engine::report::{Query, Report};
 
@@ -39,6 +40,8 @@ pub enum Request {
     Obey(Texts),
     /// Asks which start of the daemon answers.
     Instance,
+    /// Asks for what the stacks of the group publish of their profiles.
+    Group,
 }
 
 /// What the daemon answers.
@@ -51,6 +54,8 @@ pub enum Answer {
     Done(String),
     /// Milliseconds since 1970 at the start of the daemon.
     Instance(u64),
+    /// The stacks of the group, the one that answers first.
+    Group(Vec<Running>),
     /// The request was refused, and why; nothing was changed.
     Refused(String),
 }
@@ -199,10 +204,18 @@ async fn serve(stream: UnixStream, requests: mpsc::Sender<Pending>) {
                 .unwrap_or_else(|_| Answer::Refused("the daemon is stopping".to_owned()))
         }
     };
-    let mut text = serde_json::to_string(&answer).expect("plain data always has a JSON form");
-    text.push('\n');
+    let Ok(text) = tokio::task::spawn_blocking(move || line_of(&answer)).await else {
+        return;
+    };
     // The client may have gone; there is nobody left to tell.
     let _ = write.write_all(text.as_bytes()).await;
+}
+
+/// The answer in one line. An answer may be large: it is written out beside the daemon's loop.
+fn line_of(answer: &Answer) -> String {
+    let mut text = serde_json::to_string(answer).expect("plain data always has a JSON form");
+    text.push('\n');
+    text
 }
 
 /// Sends one request to the daemon of `name` and waits for its answer.

@@ -4,6 +4,7 @@
 //! must not be another's load.
 
 mod accounting;
+mod agreement;
 mod bulk;
 mod clean_stop;
 mod dataplane;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::super::config::{DistMethod, Dvipa, DvipaRole};
 use super::super::profile::Span;
-use super::{Comparison, dvipas, dynamic, services, terms};
+use super::{Comparison, Member, dvipas, dynamic, services, terms};
 
 /// What a member says about a DVIPA.
 #[derive(Clone, Copy)]
@@ -17,9 +17,8 @@ struct Statement<'a> {
 impl<'a> Comparison<'a> {
     pub(super) fn dvipas(&mut self) {
         let mut stated: BTreeMap<IpAddr, Vec<Statement<'a>>> = BTreeMap::new();
-        let members = self.members;
-        for (member, stack) in members.iter().enumerate() {
-            for dvipa in dvipas(stack.config) {
+        for (member, definitions) in self.definitions() {
+            for dvipa in dvipas(definitions) {
                 let statement = Statement { member, dvipa };
                 stated.entry(dvipa.address).or_default().push(statement);
             }
@@ -93,7 +92,7 @@ impl<'a> Comparison<'a> {
             DvipaRole::Define { .. } => true,
             DvipaRole::Backup { moveable, .. } => moveable.is_some(),
         };
-        if statements.iter().any(creates) {
+        if statements.iter().any(creates) || !self.is_whole() {
             return;
         }
         for &statement in statements {
@@ -155,27 +154,29 @@ impl<'a> Comparison<'a> {
 
     /// Addresses that somebody distributes.
     fn distributed(&self) -> BTreeSet<IpAddr> {
-        let configs = self.members.iter().map(|stack| stack.config);
-        configs
-            .flat_map(|config| {
-                let services = services(config).map(|service| service.dvipa);
-                services.chain(dynamic(config).map(|(dvipa, _)| dvipa))
+        self.definitions()
+            .flat_map(|(_, definitions)| {
+                let services = services(definitions).map(|service| service.dvipa);
+                services.chain(dynamic(definitions).map(|(dvipa, _)| dvipa))
             })
             .collect()
     }
 
     /// The definer of a distributed DVIPA has SYSPLEXROUTING. Its own VIPADISTRIBUTE without it
-    /// shows in its own profile.
+    /// shows in its own profile, where that is here.
     fn routing(&mut self, statements: &[Statement<'_>]) {
         let definers = statements
             .iter()
             .filter(|statement| is_definition(statement.dvipa));
         for &statement in definers {
-            let config = self.members[statement.member].config;
+            let stack = self.members[statement.member];
             let address = statement.dvipa.address;
-            let distributes = services(config).any(|service| service.dvipa == address)
-                || dynamic(config).any(|(dvipa, _)| dvipa == address);
-            if config.sysplex_routing || distributes {
+            let distributes = |definitions| {
+                services(definitions).any(|service| service.dvipa == address)
+                    || dynamic(definitions).any(|(dvipa, _)| dvipa == address)
+            };
+            let shows_itself = stack.places.is_some() && stack.definitions.is_some_and(distributes);
+            if !is_silent(&stack) || shows_itself {
                 continue;
             }
             let message = format!(
@@ -192,8 +193,8 @@ impl<'a> Comparison<'a> {
     fn weights(&mut self) {
         let identities = self.identities_of();
         let mut silent: BTreeMap<usize, IpAddr> = BTreeMap::new();
-        for stack in self.members {
-            for (dvipa, terms) in terms(stack.config) {
+        for (_, definitions) in self.definitions() {
+            for (dvipa, terms) in terms(definitions) {
                 let is_weighted = matches!(
                     terms.method,
                     DistMethod::BaseWlm { .. } | DistMethod::ServerWlm { .. }
@@ -202,8 +203,7 @@ impl<'a> Comparison<'a> {
                     continue;
                 }
                 for (address, member) in &identities {
-                    let is_silent = !self.members[*member].config.sysplex_routing;
-                    if is_silent && terms.destinations.include(*address) {
+                    if is_silent(&self.members[*member]) && terms.destinations.include(*address) {
                         silent.entry(*member).or_insert(dvipa);
                     }
                 }
@@ -224,4 +224,11 @@ impl<'a> Comparison<'a> {
 
 fn is_definition(dvipa: &Dvipa) -> bool {
     matches!(dvipa.role, DvipaRole::Define { .. })
+}
+
+/// Whether a stack is known to lack SYSPLEXROUTING.
+fn is_silent(stack: &Member<'_>) -> bool {
+    stack
+        .identity()
+        .is_some_and(|identity| !identity.sysplex_routing)
 }

@@ -24,14 +24,9 @@ fn loaded(profile: &str) -> Loaded {
 fn told(profiles: &[&str]) -> Vec<String> {
     let names = ["A", "B", "C"];
     let loaded: Vec<Loaded> = profiles.iter().map(|profile| loaded(profile)).collect();
-    let members: Vec<Member<'_>> = loaded
-        .iter()
-        .zip(names)
-        .map(|(loaded, name)| Member {
-            name,
-            config: loaded.config.as_ref().expect("a profile without errors"),
-            places: Some(&loaded.places),
-        })
+    let definitions: Vec<Definitions> = loaded.iter().map(definitions).collect();
+    let members: Vec<Member<'_>> = (loaded.iter().zip(&definitions).zip(names))
+        .map(|((loaded, definitions), name)| Member::of_profile(name, definitions, &loaded.places))
         .collect();
     compare(&members)
         .into_iter()
@@ -53,6 +48,10 @@ fn xcf(host: u8) -> String {
 fn stack(host: u8, statements: &[&str]) -> String {
     let statements = statements.join("\n");
     format!("{}VIPADYNAMIC\n{statements}\nENDVIPADYNAMIC\n", xcf(host))
+}
+
+fn no_routing(profile: &str) -> String {
+    profile.replace("SYSPLEXROUTING ", "")
 }
 
 const DEFINE: &str = "VIPADEFINE 255.255.255.0 10.1.3.10";
@@ -80,7 +79,6 @@ fn stacks_that_agree_are_right() {
 #[test]
 fn what_only_several_profiles_show_is_found() {
     let front = |targets: &str| stack(1, &[DEFINE, &distribute("ROUNDROBIN", targets)]);
-    let no_routing = |profile: &str| profile.replace("SYSPLEXROUTING ", "");
     let elsewhere = "IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.2.3 255.255.255.0 1\n";
     let cases: [(Vec<String>, &[&str]); 13] = [
         (
@@ -178,15 +176,150 @@ fn what_only_several_profiles_show_is_found() {
     }
 }
 
+fn definitions(loaded: &Loaded) -> Definitions {
+    let config = loaded.config.as_ref();
+    Definitions::of(config.expect("a profile without errors"))
+}
+
+/// A running stack: A, B or C with the DYNAMICXCF address of host 1, 2 or 3.
+fn running(host: u8, profile: &str) -> Running {
+    Running {
+        name: char::from(b'@' + host).to_string(),
+        dynamic_xcf: Some(IpAddr::from([172, 1, 1, host])),
+        knowledge: Knowledge::Whole,
+        definitions: Some(definitions(&loaded(profile))),
+    }
+}
+
+/// `stack severity message`, one for each finding in a running group.
+fn told_of(group: &[Running]) -> Vec<String> {
+    let members: Vec<Member<'_>> = group.iter().map(Running::member).collect();
+    compare(&members)
+        .into_iter()
+        .map(|Disagreement { member, diagnostic }| {
+            assert_eq!(diagnostic.span, START);
+            assert!(diagnostic.help.is_some());
+            let (name, severity) = (&group[member].name, diagnostic.severity.name());
+            format!("{name} {severity} {}", diagnostic.message)
+        })
+        .collect()
+}
+
 #[test]
-fn a_running_group_has_no_places() {
-    let (one, other) = (loaded(&stack(1, &[DEFINE])), loaded(&stack(2, &[DEFINE])));
-    let members = [("A", &one), ("B", &other)].map(|(name, loaded)| Member {
-        name,
-        config: loaded.config.as_ref().expect("a profile without errors"),
-        places: None,
-    });
-    let found = compare(&members);
-    assert_eq!(found.len(), 1);
-    assert_eq!((found[0].member, found[0].diagnostic.span), (1, START));
+fn a_running_group_is_compared_by_the_same_rules() {
+    let distributed = distribute("ROUNDROBIN", "172.1.1.2 172.1.1.9");
+    let weighted = distribute("SERVERWLM", "ALL");
+    for (group, expected) in [
+        (
+            vec![
+                running(
+                    1,
+                    &stack(1, &[DEFINE, &distribute("ROUNDROBIN", "172.1.1.2")]),
+                ),
+                running(2, &xcf(2)),
+            ],
+            &[][..],
+        ),
+        (
+            vec![
+                running(1, &stack(1, &[DEFINE, &distributed])),
+                running(2, &stack(2, &[&backup(10)])),
+                running(3, &stack(3, &[PASSIVE])),
+            ],
+            &[
+                "A warning expected the DYNAMICXCF address of one of these stacks, found \
+                 `172.1.1.9`, which is that of none",
+                "C warning expected a rank of its own for `10.1.3.10`, found 10, which `B` has too",
+            ],
+        ),
+        (
+            vec![
+                running(1, &no_routing(&stack(1, &[DEFINE, &weighted]))),
+                running(2, &xcf(2)),
+            ],
+            &[
+                "A warning expected `IPCONFIG SYSPLEXROUTING` at the definer of `10.1.3.10`, which \
+                 is distributed, found none",
+                "A warning expected `IPCONFIG SYSPLEXROUTING` at a target of `10.1.3.10`, whose \
+                 method has weights, found none",
+            ],
+        ),
+        (
+            vec![
+                running(1, &xcf(1)),
+                running(2, &xcf(2)),
+                running(3, &xcf(3).replace("255.255.255.0", "255.255.0.0")),
+            ],
+            &["C warning expected the DYNAMICXCF network of `A`, 172.1.1.0/24, found 172.1.0.0/16"],
+        ),
+    ] {
+        assert_eq!(told_of(&group), expected, "{group:#?}");
+    }
+}
+
+#[test]
+fn nothing_is_concluded_from_what_is_not_known() {
+    let distributed = distribute("ROUNDROBIN", "172.1.1.3");
+    let group = [
+        running(1, &stack(1, &[PASSIVE])),
+        running(2, &stack(2, &[&backup(20), &distributed])),
+        running(3, &no_routing(&stack(3, &[&backup(10)]))),
+    ];
+    let passive = "A warning expected a stack that can create";
+    let rank = "C warning expected a rank of its own for `10.1.3.10`, found 10, which `A` has too";
+    let not_here = "C warning expected the definitions of every stack, found that those of this one \
+                    have not arrived";
+    let in_part = "C warning expected the newest definitions of every stack, found that those of \
+                   this one have not arrived completely";
+    let earlier = "C warning expected all that profiles are compared by, found a stack whose release \
+                   does not publish it";
+    let gone = "C note the stack has left the group, and is not compared";
+    let of = |knowledge, is_there: bool, has_identity: bool| {
+        let mut third = group[2].clone();
+        third.knowledge = knowledge;
+        let definitions = third.definitions.take().filter(|_| is_there);
+        third.definitions = definitions.map(|definitions| Definitions {
+            identity: definitions.identity.filter(|_| has_identity),
+            ..definitions
+        });
+        [group[0].clone(), group[1].clone(), third]
+    };
+    for (group, expected) in [
+        (of(Knowledge::Whole, true, true), vec![rank]),
+        (of(Knowledge::Arriving, false, true), vec![not_here]),
+        (of(Knowledge::Arriving, true, true), vec![in_part, rank]),
+        (of(Knowledge::Whole, true, false), vec![earlier, rank]),
+        (of(Knowledge::Departed, false, true), vec![gone]),
+    ] {
+        assert_eq!(told_of(&group), expected);
+    }
+    let alone = [running(1, &stack(1, &[PASSIVE]))];
+    assert!(told_of(&alone)[0].starts_with(passive));
+}
+
+#[test]
+fn a_stack_that_left_takes_no_address_from_one_that_came() {
+    let mut before = running(1, &xcf(1));
+    before.knowledge = Knowledge::Departed;
+    before.definitions = None;
+    let mut after = running(1, &xcf(1));
+    "B".clone_into(&mut after.name);
+    assert_eq!(
+        told_of(&[before, after]),
+        ["A note the stack has left the group, and is not compared"]
+    );
+}
+
+#[test]
+fn a_running_stack_keeps_its_identity() {
+    let xcf = |text: &str| loaded(text).config.and_then(|config| config.dynamic_xcf);
+    let one = xcf("IPCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 1");
+    let cost = xcf("IPCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 9");
+    let mask = xcf("IPCONFIG DYNAMICXCF 172.1.1.1 255.255.0.0 1");
+    assert_eq!(keeps_identity(one, cost), Ok(()));
+    let told = |after| keeps_identity(one, after).map_err(|changed| changed.to_string());
+    for (after, found) in [(mask, "found `172.1.1.1/16`:"), (None, "found none:")] {
+        let changed = told(after).expect_err("another identity");
+        assert!(changed.contains(found), "{changed}");
+    }
 }

@@ -155,6 +155,35 @@ impl Definitions {
     }
 }
 
+/// The form in which a daemon tells its command line.
+impl From<Definitions> for BTreeMap<String, String> {
+    fn from(definitions: Definitions) -> Self {
+        definitions.to_parts(0).into_iter().collect()
+    }
+}
+
+impl TryFrom<BTreeMap<String, String>> for Definitions {
+    type Error = PartsError;
+
+    fn try_from(values: BTreeMap<String, String>) -> Result<Self, PartsError> {
+        let read = Self::from_parts(&values, None)?;
+        read.map_or(Err(PartsError::Incomplete), |(_, definitions)| {
+            Ok(definitions)
+        })
+    }
+}
+
+/// Why parts are not an edition.
+#[derive(Debug, thiserror::Error)]
+pub enum PartsError {
+    /// One is not what a member of this version writes.
+    #[error("expected the parts of definitions")]
+    Unreadable(#[from] serde_json::Error),
+    /// One is missing.
+    #[error("expected all parts of an edition, found some")]
+    Incomplete,
+}
+
 /// Groups consecutive services of one DVIPA that share their terms.
 fn distributions(services: &[Service]) -> Vec<Distribution> {
     let mut distributions: Vec<Distribution> = Vec::new();

@@ -23,7 +23,8 @@ pub enum Style {
 /// One diagnostic for programs; a stable form, fields are only ever added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The file.
+    /// The file; empty, and left out, where there is none: then the places mean nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub file: String,
     /// Line, from 1.
     pub line: usize,

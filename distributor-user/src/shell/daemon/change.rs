@@ -10,13 +10,14 @@ mod program;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
 use super::network::Network;
 use super::open::{read_profile, refuse_taken, seeds};
 use super::{Daemon, DaemonOptions};
+use crate::engine::agreement::{IdentityChanged, keeps_identity};
 use crate::engine::config::Config;
 use crate::engine::profile::{self, Style, Texts};
 use crate::engine::stack::{Event, Placement};
@@ -189,18 +190,9 @@ impl Check {
 
     /// Checks what a running stack cannot follow.
     async fn examine(&self, config: &Config) -> anyhow::Result<()> {
-        let spell = |config: &Config| {
-            let xcf = config.dynamic_xcf?;
-            Some(format!("{}/{}", xcf.address, xcf.prefix_len))
-        };
-        let (before, after) = (spell(&self.running), spell(config));
-        ensure!(
-            before == after,
-            "expected DYNAMICXCF {} as before, found {}: it is this stack's identity, by which its \
-             connections are known; stop the stack and start it again to change it",
-            before.as_deref().unwrap_or("nothing"),
-            after.as_deref().unwrap_or("none")
-        );
+        if let Err(changed) = keeps_identity(self.running.dynamic_xcf, config.dynamic_xcf) {
+            bail!("{changed}; {}", IdentityChanged::REMEDY);
+        }
         refuse_taken(config, &self.held, &self.network).await
     }
 }

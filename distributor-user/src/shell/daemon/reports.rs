@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 
 use super::Daemon;
 use super::change::Source;
+use crate::engine::agreement::Running;
 use crate::engine::group::drops;
 use crate::engine::report::{
     self, Body, CounterRow, DaemonRow, Frame, GroupRow, InterfaceRow, Query, Report, ReportName,
@@ -24,6 +25,7 @@ impl Daemon {
                 return self.begin_change(Source::Obeyfile(texts), Some(answer));
             }
             Request::Instance => Answer::Instance(self.instance),
+            Request::Group => Answer::Group(Running::of(&self.stack)),
             Request::Netstat(query) => match self.report(&query).await {
                 Ok(report) => Answer::Report(report),
                 Err(error) => Answer::Refused(format!("{error:#}")),
