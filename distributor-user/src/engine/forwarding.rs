@@ -13,11 +13,34 @@ use super::config::Service;
 /// The complete desired state of the packet path of one stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
-    /// How each target is reached, by its DYNAMICXCF address. A target that is gone from here
-    /// keeps its slot and its flows until the last of them has ended.
+    /// How each member is reached that anything leads to, by its DYNAMICXCF address; this stack
+    /// itself is [`Path::Local`]. A target that is gone from here keeps its slot and its flows
+    /// until the last of them has ended.
     pub targets: BTreeMap<IpAddr, Path>,
-    /// What this stack distributes.
+    /// What this stack distributes: on DVIPAs that it owns, or is about to.
     pub services: BTreeMap<ServiceKey, ServiceTargets>,
+    /// Every DVIPA that is on this stack, owned or hidden.
+    pub dvipas: BTreeMap<IpAddr, DvipaForwarding>,
+    /// Which member, by its DYNAMICXCF address, sends from which Ethernet address; of all its
+    /// interfaces.
+    pub senders: BTreeMap<[u8; 6], IpAddr>,
+}
+
+/// Who may send packets for a DVIPA to whom. Stacks are named by their DYNAMICXCF addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DvipaForwarding {
+    /// The owner; may be this stack. Absent: nobody is known to own it.
+    pub owner: Option<IpAddr>,
+    /// A member that is about to own it: new connections from it are taken as well.
+    pub claimant: Option<IpAddr>,
+    /// The targets that an unknown flow is offered to, in this order, which is the same on every
+    /// stack; the owner is not among them.
+    pub offers: Arc<[IpAddr]>,
+    /// Counter of the owner's epoch, kept for the daemon's successor.
+    pub epoch: u64,
+    /// Whether another member could own it: only then does the packet path fence itself when the
+    /// daemon falls silent.
+    pub has_successor: bool,
 }
 
 /// A service: one DVIPA × port; TCP.

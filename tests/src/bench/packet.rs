@@ -163,6 +163,7 @@ impl Harness {
         dataplane.apply(&Forwarding {
             targets: [(TARGET, lo)].into(),
             services: [(SERVICE, service)].into(),
+            ..Forwarding::default()
         })?;
 
         let mut lab = EbpfLoader::new().load_file(object)?;

@@ -140,6 +140,7 @@ fn distribute_by_hand() -> Result<()> {
         ]
         .into(),
         services: [(SERVICE, service(addresses.clone()))].into(),
+        ..Forwarding::default()
     };
     owner
         .namespace()

@@ -80,6 +80,7 @@ fn forwarding() -> Forwarding {
             },
         )]
         .into(),
+        ..Forwarding::default()
     }
 }
 
