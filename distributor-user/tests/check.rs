@@ -101,7 +101,7 @@ fn json_is_one_document() {
     let finding = |file: &str,
                    place: [usize; 4],
                    severity: &str,
-                   id: Value,
+                   id: &str,
                    message: &str,
                    help: Value| {
         json!({
@@ -112,23 +112,23 @@ fn json_is_one_document() {
     };
     let expected = json!({"diagnostics": [
         finding(
-            &first, [2, 1, 2, 5], "note", Value::Null,
+            &first, [2, 1, 2, 5], "note", "SDL0222I",
             "`PORT` is understood, but not acted on yet: nothing keeps other programs from these \
              ports, and no bind is redirected",
             Value::Null,
         ),
         finding(
-            &first, [2, 6, 2, 15], "warning", json!("EZZ0312I"),
+            &first, [2, 6, 2, 15], "warning", "EZZ0312I",
             "expected a protocol, found none; understood as `8443 TCP WEB1`",
             json!("write `8443 TCP WEB1`; z/OS needs it in full"),
         ),
         finding(
-            &first, [3, 3, 3, 8], "error", json!("EZZ0318I"),
+            &first, [3, 3, 3, 8], "error", "EZZ0318I",
             "expected a port from 1 to 65535, found `70000`",
             json!("write a number from 1 to 65535"),
         ),
         finding(
-            &second, [1, 1, 1, 1], "error", Value::Null,
+            &second, [1, 1, 1, 1], "error", "SDL0203I",
             &format!("cannot read the profile: there is no file `{second}`"),
             json!("check the name, and the directory that it is relative to"),
         ),
@@ -176,13 +176,13 @@ fn it_is_said_where_the_address_would_come_from() {
     assert_eq!(output.status.code(), Some(0));
     let text = stdout(&output);
     assert!(
-        text.contains("warning: there is no interface `no-such-interface`"),
+        text.contains("warning[SDL0251I]: there is no interface `no-such-interface`"),
         "{text}"
     );
     let local = directory.write("local", "IPCONFIG DYNAMICXCF 172.31.255.1 255.255.255.0 1");
     let text = stdout(&check(&["--interface", "no-such-interface", &local]));
     assert!(
-        text.contains("warning: there is no interface `no-such-interface`"),
+        text.contains("warning[SDL0251I]: there is no interface `no-such-interface`"),
         "{text}"
     );
 }
@@ -207,7 +207,7 @@ fn several_profiles_are_compared() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let expected = format!(
         "\
-warning: expected one VIPADEFINE of `10.1.3.10`, found that of `TCPIP` too
+warning[SDL0303I]: expected one VIPADEFINE of `10.1.3.10`, found that of `TCPIP` too
  --> {second}:3:16
   |
 3 | VIPADEFINE /24 10.1.3.10
@@ -254,7 +254,7 @@ fn symbols_have_the_values_of_the_command_line() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(
-        text.contains("note: `&SYSCLONE.` is read as `18`, the end of `&SYSNAME.`"),
+        text.contains("note[SDL0206I]: `&SYSCLONE.` is read as `18`, the end of `&SYSNAME.`"),
         "{text}"
     );
     let output = check(&["--symbol", "SYSNAME", &file]);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::config::{Dvipa, Ipv6Xcf, Service, Terms};
 use super::definitions::{Definitions, Identity};
+use super::profile::own::{NO_STACK, OTHER_NETWORK, SAME_IDENTITY};
 use super::profile::{Diagnostic, Places, START, Span, network};
 
 mod dvipas;
@@ -92,8 +93,7 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn warn(&mut self, member: usize, span: Span, message: String, help: impl Into<String>) {
-        let diagnostic = Diagnostic::warning(span, message).help(help);
+    fn warn(&mut self, member: usize, diagnostic: Diagnostic) {
         self.found.push(Disagreement { member, diagnostic });
     }
 
@@ -167,7 +167,9 @@ impl<'a> Comparison<'a> {
                 members[*other].name
             );
             let span = self.identity_place(member);
-            self.warn(member, span, message, "give each stack another address");
+            let found = Diagnostic::warning(&SAME_IDENTITY, span, message)
+                .help("give each stack another address");
+            self.warn(member, found);
         }
     }
 
@@ -200,7 +202,8 @@ impl<'a> Comparison<'a> {
                 );
                 let span = self.identity_place(member);
                 let help = "all stacks of a group are in one network: correct address or mask";
-                self.warn(member, span, message, help);
+                let found = Diagnostic::warning(&OTHER_NETWORK, span, message).help(help);
+                self.warn(member, found);
             }
         }
     }
@@ -229,7 +232,8 @@ impl<'a> Comparison<'a> {
                 );
                 let span = self.place(member, |places| places.destinations.get(&address).copied());
                 let help = self.known_as();
-                self.warn(member, span, message, help);
+                let found = Diagnostic::warning(&NO_STACK, span, message).help(help);
+                self.warn(member, found);
             }
         }
     }
@@ -246,7 +250,8 @@ impl<'a> Comparison<'a> {
                     );
                     let span = self.place(member, |places| places.routes.get(&address).copied());
                     let help = self.known_as();
-                    self.warn(member, span, message, help);
+                    let found = Diagnostic::warning(&NO_STACK, span, message).help(help);
+                    self.warn(member, found);
                 }
             }
         }

@@ -37,7 +37,8 @@ mod tests;
 pub use diagnostic::{Diagnostic, Severity};
 pub use grammar::{Argument, Choice, Kind, Need, Order, Part, Row, Standing};
 pub use include::{MAX_BYTES, Operand, ReadError, Reader, Text};
-pub use message::{MESSAGES, Message};
+pub(crate) use message::own;
+pub use message::{MESSAGES, Message, OWN_MESSAGES};
 pub use pages::{messages_page, reference_page};
 pub use render::{Finding, Style};
 pub use resolve::Places;
@@ -48,6 +49,7 @@ pub use texts::Texts;
 
 use super::config::Config;
 use diagnostic::Diagnostics;
+use message::{EMPTY, NO_FILE};
 
 /// A profile that was read, right or wrong.
 #[derive(Debug)]
@@ -84,7 +86,7 @@ fn read(text: Text, reader: &mut dyn Reader, running: Option<&Config>) -> Loaded
     let parsed = parser::parse(&expansion.sources, &expansion.words, interfaces, &mut found);
     if expansion.words.is_empty() && !found.has_error() {
         found.push(
-            Diagnostic::error(START, "expected at least one statement, found none").help(
+            Diagnostic::error(&EMPTY, START, "expected at least one statement, found none").help(
                 "a target needs `IPCONFIG SYSPLEXROUTING DYNAMICXCF address subnet_mask cost_metric`",
             ),
         );
@@ -102,7 +104,11 @@ fn read(text: Text, reader: &mut dyn Reader, running: Option<&Config>) -> Loaded
 /// What to say about a profile that cannot be read at all.
 #[must_use]
 pub fn unreadable(name: &str, error: ReadError) -> Loaded {
-    let report = Diagnostic::error(START, format!("cannot read the profile: {}", error.message));
+    let report = Diagnostic::error(
+        &NO_FILE,
+        START,
+        format!("cannot read the profile: {}", error.message),
+    );
     let mut loaded = without_text(name);
     loaded.diagnostics.push(report.help(error.help));
     loaded

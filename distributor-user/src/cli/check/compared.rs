@@ -10,6 +10,7 @@ use super::super::run::stack_name;
 use super::super::running::{RunningStack, unexpected};
 use crate::engine::agreement::{self, IdentityChanged, Knowledge, Member, Running, keeps_identity};
 use crate::engine::definitions::Definitions;
+use crate::engine::profile::own::STAYS;
 use crate::engine::profile::{Diagnostic, Finding, Loaded, START, Severity, without_text};
 use crate::shell::admin::{Answer, Request};
 
@@ -190,7 +191,7 @@ fn reload(before: &Running, after: &Loaded) -> Option<Diagnostic> {
     let changed = keeps_identity(known, after.config.as_ref()?.dynamic_xcf).err()?;
     let span = after.places.dynamic_xcf.unwrap_or(START);
     Some(
-        Diagnostic::warning(span, changed.to_string())
+        Diagnostic::warning(&STAYS, span, changed.to_string())
             .help(format!("`reload` refuses it: {}", IdentityChanged::REMEDY)),
     )
 }

@@ -6,6 +6,7 @@
 use super::Check;
 use crate::engine::config::DynamicXcf;
 use crate::engine::links::{self, Link};
+use crate::engine::profile::own::ADDRESS_HERE;
 use crate::engine::profile::{Diagnostic, Loaded};
 use crate::shell::links::list;
 use crate::shell::netlink::Netlink;
@@ -30,18 +31,20 @@ pub(super) fn place(
         Ok(links) => links,
         Err(error) => {
             let message = format!("the interfaces here cannot be listed: {error:#}");
-            return Some(Diagnostic::note(span, message));
+            return Some(Diagnostic::note(&ADDRESS_HERE, span, message));
         }
     };
     let interface = arguments.xcf_interface.as_deref();
     let named = links::ingress(links, &arguments.interfaces);
     if let (Err(error), false) = (&named, arguments.interfaces.is_empty()) {
-        return Some(Diagnostic::warning(span, error.to_string()));
+        return Some(Diagnostic::warning(&ADDRESS_HERE, span, error.to_string()));
     }
     Some(match where_it_goes(links, interface, &xcf) {
-        Ok(place) => Diagnostic::note(span, place),
-        Err(error) if interface.is_some() => Diagnostic::warning(span, error.to_string()),
-        Err(error) => Diagnostic::note(span, error.to_string())
+        Ok(place) => Diagnostic::note(&ADDRESS_HERE, span, place),
+        Err(error) if interface.is_some() => {
+            Diagnostic::warning(&ADDRESS_HERE, span, error.to_string())
+        }
+        Err(error) => Diagnostic::note(&ADDRESS_HERE, span, error.to_string())
             .help("this matters only on the machine where the profile runs"),
     })
 }

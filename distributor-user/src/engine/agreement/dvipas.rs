@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::super::config::{DistMethod, Dvipa, DvipaRole};
-use super::super::profile::Span;
+use super::super::profile::own::{
+    NO_ROUTING, NOBODY_CREATES, NOT_ITS_OWN, OTHER_SCOPE, TIED_RANKS, TWO_DEFINERS,
+};
+use super::super::profile::{Diagnostic, Span};
 use super::{Comparison, Member, dvipas, dynamic, services, terms};
 
 /// What a member says about a DVIPA.
@@ -60,7 +63,8 @@ impl<'a> Comparison<'a> {
             );
             let span = self.dvipa_place(statement);
             let help = "a DVIPA moves, the DYNAMICXCF address stays: write two addresses";
-            self.warn(statement.member, span, message, help);
+            let found = Diagnostic::warning(&NOT_ITS_OWN, span, message).help(help);
+            self.warn(statement.member, found);
         }
     }
 
@@ -82,7 +86,8 @@ impl<'a> Comparison<'a> {
                 "the stack that starts last takes the address: write `VIPABACKUP MOVEABLE \
                  IMMEDIATE 255.255.255.0 {address}` on one of them"
             );
-            self.warn(statement.member, span, message, help);
+            let found = Diagnostic::warning(&TWO_DEFINERS, span, message).help(help);
+            self.warn(statement.member, found);
         }
     }
 
@@ -104,7 +109,8 @@ impl<'a> Comparison<'a> {
                 "write `VIPADEFINE 255.255.255.0 {address}` on one stack, or `VIPABACKUP MOVEABLE \
                  IMMEDIATE 255.255.255.0 {address}` here"
             );
-            self.warn(statement.member, span, message, help);
+            let found = Diagnostic::warning(&NOBODY_CREATES, span, message).help(help);
+            self.warn(statement.member, found);
         }
     }
 
@@ -126,7 +132,8 @@ impl<'a> Comparison<'a> {
             let span = self.dvipa_place(statement);
             let help = "give each backup another rank: the highest takes over first, and of equal \
                         ones it is not said which";
-            self.warn(statement.member, span, message, help);
+            let found = Diagnostic::warning(&TIED_RANKS, span, message).help(help);
+            self.warn(statement.member, found);
         }
     }
 
@@ -148,7 +155,8 @@ impl<'a> Comparison<'a> {
             let span = self.dvipa_place(statement);
             let help = "write the same `TIER1`, `TIER2` and `CPCSCOPE` on every stack: z/OS drops \
                         the definitions of the one that starts later";
-            self.warn(statement.member, span, message, help);
+            let found = Diagnostic::warning(&OTHER_SCOPE, span, message).help(help);
+            self.warn(statement.member, found);
         }
     }
 
@@ -185,7 +193,8 @@ impl<'a> Comparison<'a> {
             );
             let span = self.dvipa_place(statement);
             let help = "write `IPCONFIG SYSPLEXROUTING` in this profile";
-            self.warn(statement.member, span, message, help);
+            let found = Diagnostic::warning(&NO_ROUTING, span, message).help(help);
+            self.warn(statement.member, found);
         }
     }
 
@@ -217,7 +226,8 @@ impl<'a> Comparison<'a> {
             let span = self.identity_place(member);
             let help = "write `IPCONFIG SYSPLEXROUTING` in this profile, or distribute by \
                         `ROUNDROBIN`";
-            self.warn(member, span, message, help);
+            let found = Diagnostic::warning(&NO_ROUTING, span, message).help(help);
+            self.warn(member, found);
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Comparison, Disagreement, Member};
 use crate::engine::config::DynamicXcf;
 use crate::engine::definitions::Definitions;
+use crate::engine::profile::own::{HAS_LEFT, NOT_ARRIVED};
 use crate::engine::profile::{Diagnostic, START};
 use crate::engine::stack::Stack;
 
@@ -90,6 +91,7 @@ impl Comparison<'_> {
                     }),
                 ) => continue,
                 (Knowledge::Whole, Some(_)) => Diagnostic::warning(
+                    &NOT_ARRIVED,
                     START,
                     "expected all that profiles are compared by, found a stack whose release does \
                      not publish it",
@@ -99,21 +101,25 @@ impl Comparison<'_> {
                      or check the profiles themselves",
                 ),
                 (Knowledge::Whole | Knowledge::Arriving, None) => Diagnostic::warning(
+                    &NOT_ARRIVED,
                     START,
                     "expected the definitions of every stack, found that those of this one have \
                      not arrived",
                 )
                 .help("nothing is concluded from what it may define: check again in a moment"),
                 (Knowledge::Arriving, Some(_)) => Diagnostic::warning(
+                    &NOT_ARRIVED,
                     START,
                     "expected the newest definitions of every stack, found that those of this one \
                      have not arrived completely",
                 )
                 .help("those before are compared: check again in a moment"),
-                (Knowledge::Departed, _) => {
-                    Diagnostic::note(START, "the stack has left the group, and is not compared")
-                        .help("check its profile with those of the others")
-                }
+                (Knowledge::Departed, _) => Diagnostic::note(
+                    &HAS_LEFT,
+                    START,
+                    "the stack has left the group, and is not compared",
+                )
+                .help("check its profile with those of the others"),
             };
             self.found.push(Disagreement { member, diagnostic });
         }

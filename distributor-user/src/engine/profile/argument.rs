@@ -168,10 +168,10 @@ impl Reader<'_> {
 
     fn expected(&self, span: Span, found: &str) -> Diagnostic {
         Diagnostic::error(
+            &EZZ0318I,
             span,
             format!("expected {}, found {}", self.argument.what, quote(found)),
         )
-        .id(&EZZ0318I)
     }
 
     fn address(&self) -> Option<Reading> {
@@ -182,13 +182,13 @@ impl Reader<'_> {
         if let Some((words, span, address)) = self.broken_address() {
             let written = self.sources.text(span);
             let problem = Diagnostic::error(
+                &EZZ0318I,
                 span,
                 format!(
                     "expected an address without blanks, found {}",
                     quote(written)
                 ),
             )
-            .id(&EZZ0318I)
             .help(format!("write `{address}`"));
             let reading = Reading {
                 words,

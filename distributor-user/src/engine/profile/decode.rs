@@ -5,6 +5,7 @@
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::include::MAX_BYTES;
+use super::message::{Message, NO_TEXT, OTHER_ENCODING};
 use super::source::Span;
 
 /// So much of a file that is refused is kept: messages show the line they are about.
@@ -22,6 +23,7 @@ pub(super) struct Decoded {
 /// What is wrong with the bytes.
 pub(super) struct Problem {
     severity: Severity,
+    about: &'static Message,
     offset: usize,
     message: String,
     help: &'static str,
@@ -31,6 +33,7 @@ impl Problem {
     fn refusal(message: String, help: &'static str) -> Self {
         Self {
             severity: Severity::Error,
+            about: &NO_TEXT,
             offset: 0,
             message,
             help,
@@ -47,8 +50,10 @@ impl Problem {
             end: start + length,
         };
         let report = match self.severity {
-            Severity::Error => Diagnostic::error(span, self.message),
-            Severity::Warning | Severity::Note => Diagnostic::warning(span, self.message),
+            Severity::Error => Diagnostic::error(self.about, span, self.message),
+            Severity::Warning | Severity::Note => {
+                Diagnostic::warning(self.about, span, self.message)
+            }
         };
         report.help(self.help)
     }
@@ -82,6 +87,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Decoded {
         is_text: true,
         problem: first_bad.map(|offset| Problem {
             severity: Severity::Warning,
+            about: &OTHER_ENCODING,
             offset,
             message: "expected UTF-8, found another encoding".to_owned(),
             help: "convert the file: `iconv -f ISO-8859-1 -t UTF-8`",

@@ -4,7 +4,7 @@
 //! lower case, name what was expected before what was found, and every error
 //! carries a help text that says what would be right.
 
-use super::message::Message;
+use super::message::{Message, NOT_SHOWN};
 use super::source::Span;
 
 /// How much a diagnostic matters.
@@ -35,8 +35,8 @@ impl Severity {
 pub struct Diagnostic {
     /// How much it matters.
     pub severity: Severity,
-    /// The z/OS message of the same meaning, `EZZnnnnI`.
-    pub id: Option<&'static str>,
+    /// Number of its message: that of z/OS with the same meaning, `EZZnnnnI`, or `SDLnnnnI`.
+    pub id: &'static str,
     /// What is underlined.
     pub span: Span,
     /// What is wrong.
@@ -49,24 +49,24 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A finding that refuses the profile.
-    pub fn error(span: Span, message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, span, message)
+    pub fn error(about: &'static Message, span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, about, span, message)
     }
 
     /// A finding that leaves the profile usable, but probably not as meant.
-    pub fn warning(span: Span, message: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, span, message)
+    pub fn warning(about: &'static Message, span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, about, span, message)
     }
 
     /// A remark.
-    pub fn note(span: Span, message: impl Into<String>) -> Self {
-        Self::new(Severity::Note, span, message)
+    pub fn note(about: &'static Message, span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Note, about, span, message)
     }
 
-    fn new(severity: Severity, span: Span, message: impl Into<String>) -> Self {
+    fn new(severity: Severity, about: &Message, span: Span, message: impl Into<String>) -> Self {
         Self {
             severity,
-            id: None,
+            id: about.id,
             span,
             message: message.into(),
             help: None,
@@ -78,13 +78,6 @@ impl Diagnostic {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
-        self
-    }
-
-    /// Names the z/OS message of the same meaning.
-    #[must_use]
-    pub fn id(mut self, message: &'static Message) -> Self {
-        self.id = Some(message.id);
         self
     }
 
@@ -129,6 +122,7 @@ impl Diagnostics {
         self.kept.dedup();
         if let (Some(last), 1..) = (self.kept.last(), self.beyond) {
             let more = Diagnostic::note(
+                &NOT_SHOWN,
                 last.span,
                 format!("{} further findings are not shown", self.beyond),
             );

@@ -4,7 +4,9 @@
 //! per statement or keyword is all that the parser, its suggestions, the help
 //! texts and the reference know about the language.
 
-use super::message::Message;
+use super::diagnostic::Diagnostic;
+use super::message::{Message, NO_EFFECT, NOT_ACTED_ON, NOT_SUPPORTED};
+use super::source::Span;
 
 /// A statement or a keyword.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub struct Row {
     /// How it is written for an ordinary case; empty if the syntax says enough.
     pub example: &'static str,
     /// The z/OS message that says the same as `standing`.
-    pub id: Option<&'static str>,
+    pub message: Option<&'static Message>,
     /// Whether it is understood, with a warning, after the place where it belongs.
     pub is_tolerated_late: bool,
 }
@@ -37,6 +39,30 @@ pub enum Standing {
     Meaningless(&'static str),
     /// It is not acted on yet, and what it asks for can be done without.
     Unsupported(&'static str),
+}
+
+impl Standing {
+    /// What to say where `subject` stands; `None` if it does what z/OS does.
+    pub(super) fn report(self, span: Span, subject: &str) -> Option<Diagnostic> {
+        Some(match self {
+            Self::Supported => return None,
+            Self::Noted(until) => Diagnostic::note(
+                &NOT_ACTED_ON,
+                span,
+                format!("{subject} is understood, but not acted on yet: {until}"),
+            ),
+            Self::Meaningless(instead) => Diagnostic::note(
+                &NO_EFFECT,
+                span,
+                format!("{subject} has no effect here: {instead}"),
+            ),
+            Self::Unsupported(until) => Diagnostic::warning(
+                &NOT_SUPPORTED,
+                span,
+                format!("{subject} is not supported yet: {until}"),
+            ),
+        })
+    }
 }
 
 /// One piece of what follows a word, in the order of the syntax.
@@ -170,7 +196,7 @@ impl Row {
             parts,
             standing: Standing::Supported,
             example: "",
-            id: None,
+            message: None,
             is_tolerated_late: false,
         }
     }
@@ -198,9 +224,9 @@ impl Row {
 
     /// The same with the z/OS message that says what `standing` says.
     #[must_use]
-    pub const fn id(self, message: &'static Message) -> Self {
+    pub const fn told(self, message: &'static Message) -> Self {
         Self {
-            id: Some(message.id),
+            message: Some(message),
             ..self
         }
     }

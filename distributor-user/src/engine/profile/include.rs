@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::decode::decode;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::lexer::{self, INCLUDE, Word};
-use super::message::EZZ0312I;
+use super::message::{EZZ0312I, INCLUDES_ITSELF, NO_FILE, SYMBOL, TOO_MUCH};
 use super::source::{Source, Sources, Span};
 use super::symbols::{self, Symbol};
 use super::{quote, shorten};
@@ -215,7 +215,7 @@ impl Expander<'_> {
         {
             let message = format!("`&{name}.` is read as `{}`, {origin}", shorten(value));
             self.found.push(
-                Diagnostic::note(span, message)
+                Diagnostic::note(&SYMBOL, span, message)
                     .help(format!("`--symbol {name}=VALUE` gives it another value")),
             );
         }
@@ -234,6 +234,7 @@ impl Expander<'_> {
             if self.out.words.len() >= MAX_WORDS {
                 self.refuse(
                     Diagnostic::error(
+                        &TOO_MUCH,
                         word.span,
                         format!("expected at most {MAX_WORDS} words, found more"),
                     )
@@ -259,9 +260,12 @@ impl Expander<'_> {
     fn include(&mut self, word: Word, operand: Option<Word>, including: usize) {
         let Some(operand_word) = operand else {
             return self.refuse(
-                Diagnostic::error(word.span, "expected a file after `INCLUDE`, found nothing")
-                    .id(&EZZ0312I)
-                    .help("write `INCLUDE /path/to/file` or `INCLUDE dataset(member)`"),
+                Diagnostic::error(
+                    &EZZ0312I,
+                    word.span,
+                    "expected a file after `INCLUDE`, found nothing",
+                )
+                .help("write `INCLUDE /path/to/file` or `INCLUDE dataset(member)`"),
             );
         };
         let span = operand_word.span;
@@ -269,6 +273,7 @@ impl Expander<'_> {
         let Some(operand) = Operand::parse(&text) else {
             return self.refuse(
                 Diagnostic::error(
+                    &NO_FILE,
                     span,
                     format!(
                         "expected a path or `dataset(member)`, found {}",
@@ -282,6 +287,7 @@ impl Expander<'_> {
         if self.includes > MAX_INCLUDES || self.open.len() > MAX_DEPTH {
             return self.refuse(
                 Diagnostic::error(
+                    &TOO_MUCH,
                     span,
                     format!(
                         "expected at most {MAX_INCLUDES} includes, nested at most {MAX_DEPTH} deep, \
@@ -295,6 +301,7 @@ impl Expander<'_> {
         match self.reader.read(&operand, &name) {
             Ok(found) if self.open.contains(&found.identity) => self.refuse(
                 Diagnostic::error(
+                    &INCLUDES_ITSELF,
                     span,
                     format!(
                         "expected a file that does not include itself, found {}",
@@ -312,6 +319,7 @@ impl Expander<'_> {
             }
             Err(error) => self.refuse(
                 Diagnostic::error(
+                    &NO_FILE,
                     span,
                     format!("cannot include `{}`: {}", shorten(&text), error.message),
                 )

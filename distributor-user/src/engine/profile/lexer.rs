@@ -4,6 +4,7 @@
 //! INCLUDE, whose operand alone may be quoted.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::message::{NO_COMMENT, SEQUENCE_NUMBERS};
 use super::source::{Source, Span};
 
 /// The one word that the lexer knows.
@@ -98,6 +99,7 @@ impl Lexer<'_> {
         if let Some((span, lines)) = self.sequence_numbers {
             self.found.push(
                 Diagnostic::error(
+                    &SEQUENCE_NUMBERS,
                     span,
                     format!("expected no sequence numbers in columns 73–80, found {lines}"),
                 )
@@ -125,6 +127,7 @@ fn glued_comment(span: Span, word: &str, semicolon: usize) -> Diagnostic {
     let (argument, comment) = word.split_at(semicolon);
     let word = super::quote(word);
     Diagnostic::error(
+        &NO_COMMENT,
         span,
         format!("expected a blank before `;`, found {word}, which is one argument and no comment"),
     )

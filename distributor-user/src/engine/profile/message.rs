@@ -1,18 +1,23 @@
-//! The z/OS messages that findings correspond to: each defined once, here.
+//! The messages that findings are: each defined once, here.
 //!
-//! A finding says in its own words what is wrong at its place; the number
-//! beside it is what a z/OS administrator searches for. A number is only given
-//! where z/OS would say the same.
+//! A finding says in its own words what is wrong at its place; the number beside
+//! it is what an administrator searches for. It is that of z/OS where z/OS would
+//! say the same, and else one of ours, `SDL…`. No finding is without.
 
-/// One message of z/OS Communications Server.
+pub(crate) mod own;
+
+pub use own::OWN_MESSAGES;
+pub(super) use own::*;
+
+/// One message about a profile.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its number.
     pub id: &'static str,
     /// When it is given here.
     pub when: &'static str,
-    /// What z/OS does then.
-    pub on_zos: &'static str,
+    /// What z/OS does then; absent from a message of ours.
+    pub on_zos: Option<&'static str>,
     /// What would be right.
     pub remedy: &'static str,
 }
@@ -22,11 +27,11 @@ macro_rules! messages {
         $(pub(super) static $id: Message = Message {
             id: stringify!($id),
             when: $when,
-            on_zos: $on_zos,
+            on_zos: Some($on_zos),
             remedy: $remedy,
         };)*
 
-        /// Every message, in the order of the numbers.
+        /// Every message of z/OS, in the order of the numbers.
         pub static MESSAGES: &[&Message] = &[$(&$id),*];
     };
 }
@@ -80,14 +85,16 @@ messages! {
 
 #[cfg(test)]
 mod tests {
-    use super::MESSAGES;
+    use super::{MESSAGES, OWN_MESSAGES};
 
     #[test]
     fn the_messages_stand_in_the_order_of_their_numbers() {
-        assert!(MESSAGES.is_sorted_by_key(|message| message.id));
-        for message in MESSAGES {
-            assert!(message.remedy.ends_with('.'), "{}", message.id);
-            assert!(!message.when.ends_with('.'), "{}", message.id);
+        for messages in [MESSAGES, OWN_MESSAGES] {
+            assert!(messages.is_sorted_by(|one, next| one.id < next.id));
+            for message in messages {
+                assert!(message.remedy.ends_with('.'), "{}", message.id);
+                assert!(!message.when.ends_with('.'), "{}", message.id);
+            }
         }
     }
 }

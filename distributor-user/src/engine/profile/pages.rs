@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::reference::MADE;
 use super::grammar::{Part, Row, Standing};
-use super::message::MESSAGES;
+use super::message::{MESSAGES, Message, OWN_MESSAGES};
 use super::table;
 
 /// Writes the reference of the profile language.
@@ -145,10 +145,11 @@ place, what was found, and what would be right. An *error* refuses the profile a
 a whole; a *warning* and a *note* leave it as it is. z/OS drops an entry, a
 statement or the rest of a block instead, and goes on with what is left.
 
+The number of a finding stands in brackets behind the severity, and as `id` in JSON.
+
 ## Findings with a number of z/OS
 
-Where z/OS has a message of the same meaning, its number stands in brackets
-behind the severity, and as `id` in JSON.
+z/OS has a message of the same meaning.
 
 | number | when | z/OS | what to do |
 |---|---|---|---|
@@ -158,16 +159,35 @@ behind the severity, and as `id` in JSON.
         let _ = writeln!(
             page,
             "| {} | {} | {} | {} |",
-            message.id, message.when, message.on_zos, message.remedy
+            message.id,
+            message.when,
+            message.on_zos.unwrap_or_default(),
+            message.remedy
         );
+    }
+    page.push_str(
+        "
+## Findings with a number of ours
+
+Those from SDL0301I on come of several stacks: several profiles, or a running group.
+
+| number | when | what to do |
+|---|---|---|
+",
+    );
+    for Message {
+        id, when, remedy, ..
+    } in OWN_MESSAGES
+    {
+        let _ = writeln!(page, "| {id} | {when} | {remedy} |");
     }
     page.push_str(
         "
 ## What is understood and not acted on yet
 
-A warning where the profile would do something else on z/OS, a note where it
-hardly matters; one for each keyword, however often it stands in a profile. What it
-says is kept.
+SDL0221I, a warning, where the profile would do something else on z/OS; SDL0222I, a
+note, where it hardly matters; one for each keyword, however often it stands in a
+profile, and for a default. What it says is kept.
 
 | severity | keyword | in | until it is acted on |
 |---|---|---|---|
@@ -185,7 +205,7 @@ says is kept.
         "
 ## What has no effect here
 
-A note, also one for each keyword.
+SDL0223I, a note, also one for each keyword.
 
 | severity | keyword | in | what takes its place |
 |---|---|---|---|

@@ -180,21 +180,11 @@ impl<'a> Parser<'a> {
     }
 
     fn report_standing(&mut self, row: &'static Row, span: Span) {
-        let name = row.keyword();
-        let mut report = match row.standing {
-            Standing::Supported => return,
-            Standing::Noted(until) => {
-                let message = format!("`{name}` is understood, but not acted on yet: {until}");
-                Diagnostic::note(span, message)
-            }
-            Standing::Meaningless(instead) => {
-                Diagnostic::note(span, format!("`{name}` has no effect here: {instead}"))
-            }
-            Standing::Unsupported(until) => {
-                Diagnostic::warning(span, format!("`{name}` is not supported yet: {until}"))
-            }
+        let subject = format!("`{}`", row.keyword());
+        let Some(mut report) = row.standing.report(span, &subject) else {
+            return;
         };
-        report.id = row.id;
+        report.id = row.message.map_or(report.id, |message| message.id);
         if self.noted.iter().any(|noted| std::ptr::eq(*noted, row)) {
             return;
         }

@@ -36,8 +36,8 @@ pub struct Finding {
     pub end_column: usize,
     /// `error`, `warning` or `note`.
     pub severity: &'static str,
-    /// The z/OS message of the same meaning.
-    pub id: Option<&'static str>,
+    /// Number of its message: that of z/OS with the same meaning, or one of ours, `SDL…`.
+    pub id: &'static str,
     /// What is wrong.
     pub message: String,
     /// What would be right.
@@ -105,10 +105,8 @@ fn report<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Group<'a>
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let mut title = level.primary_title(diagnostic.message.as_str());
-    if let Some(id) = diagnostic.id {
-        title = title.id(id);
-    }
+    let title = level.primary_title(diagnostic.message.as_str());
+    let title = title.id(diagnostic.id);
     let source = sources.of(diagnostic.span);
     let mut group = if source.text.is_empty() {
         title.element(Origin::path(source.name.as_str()))

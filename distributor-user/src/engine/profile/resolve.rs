@@ -19,6 +19,7 @@ use std::net::IpAddr;
 use super::super::config::Config;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::grammar::Row;
+use super::message::{NO_FORWARDING, NO_ROUTING, NO_XCF};
 use super::source::Span;
 use super::table::{globalconfig, ipconfig, port, vipadistribute, vipadynamic};
 use super::tree::Node;
@@ -99,8 +100,8 @@ struct Resolver<'a> {
     /// Where a DVIPA is defined first, whether or not the resolver has come to it.
     defined_at: HashMap<IpAddr, Span>,
     services: Services,
-    /// It was said that `DISTMETHOD` is missing and what that means.
-    assumes_method: bool,
+    /// Keywords of which it was said that they are understood where nothing is written.
+    assumed: Vec<&'static Row>,
     /// The first VIPADISTRIBUTE that defines something.
     distributes: Option<Span>,
     /// DESTIP addresses in the order in which they stand first.
@@ -139,7 +140,7 @@ impl<'a> Resolver<'a> {
             interfaces: HashMap::new(),
             defined_at,
             services: Services::default(),
-            assumes_method: false,
+            assumed: Vec::new(),
             distributes: None,
             destinations: Vec::new(),
             routed: HashMap::new(),
@@ -215,6 +216,7 @@ impl<'a> Resolver<'a> {
         match (self.config.dynamic_xcf, self.distributes, moves) {
             (None, Some(span), _) => self.found.push(
                 Diagnostic::error(
+                    &NO_XCF,
                     span,
                     "expected `IPCONFIG DYNAMICXCF` in a profile that distributes, found none",
                 )
@@ -224,6 +226,7 @@ impl<'a> Resolver<'a> {
             ),
             (None, None, Some(span)) => self.found.push(
                 Diagnostic::warning(
+                    &NO_XCF,
                     span,
                     "expected `IPCONFIG DYNAMICXCF` in a profile with DVIPAs, found none",
                 )
@@ -236,6 +239,7 @@ impl<'a> Resolver<'a> {
         if let (Some(span), false) = (self.distributes, self.config.sysplex_routing) {
             self.found.push(
                 Diagnostic::warning(
+                    &NO_ROUTING,
                     span,
                     "expected `IPCONFIG SYSPLEXROUTING` in a profile that distributes, found none",
                 )
@@ -248,6 +252,7 @@ impl<'a> Resolver<'a> {
         if let (Some(span), Some(no)) = (self.distributes, self.no_forwarding) {
             self.found.push(
                 Diagnostic::warning(
+                    &NO_FORWARDING,
                     no,
                     "expected `DATAGRAMFWD` in a profile that distributes, found `NODATAGRAMFWD`",
                 )

@@ -79,15 +79,15 @@ fn told(loaded: &Loaded) -> Vec<String> {
     loaded
         .findings()
         .map(|found| {
-            let id = found.id.map_or(String::new(), |id| format!("[{id}] "));
             let Finding {
+                id,
                 line,
                 column,
                 severity,
                 message,
                 ..
             } = found;
-            format!("{line}:{column} {severity} {id}{message}")
+            format!("{line}:{column} {severity} [{id}] {message}")
         })
         .collect()
 }

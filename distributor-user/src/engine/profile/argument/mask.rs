@@ -70,10 +70,10 @@ impl Reader<'_> {
         let mask = dotted(next).filter(|mask| looks_like_mask(*mask))?;
         let length = prefix_of(mask.to_bits())?;
         let problem = Diagnostic::error(
+            &EZZ0318I,
             span.to(next_span),
             format!("expected the subnet mask before the address, found `{address}` first"),
         )
-        .id(&EZZ0318I)
         .help(format!("write `{mask} {address}`"));
         let reading = Reading {
             words: 2,
@@ -112,13 +112,13 @@ impl Reader<'_> {
         } else if reading.problem.is_none() {
             reading.problem = Some(
                 Diagnostic::error(
+                    &EZZ0312I,
                     span,
                     format!(
                         "expected a subnet mask after `{}`, found none",
                         shorten(text)
                     ),
                 )
-                .id(&EZZ0312I)
                 .help(format!(
                     "write `{text} 255.255.255.0`, with the mask of that network"
                 )),
@@ -149,9 +149,12 @@ fn dotted_mask(address: Ipv4Addr, text: &str, span: Span) -> Reading {
         ),
     };
     Reading::faulty(
-        Diagnostic::error(span, format!("expected {message}, found {}", quote(text)))
-            .id(&EZZ0318I)
-            .help(help),
+        Diagnostic::error(
+            &EZZ0318I,
+            span,
+            format!("expected {message}, found {}", quote(text)),
+        )
+        .help(help),
     )
 }
 

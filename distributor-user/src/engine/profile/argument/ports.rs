@@ -16,13 +16,13 @@ impl Reader<'_> {
         if let Some((words, span, joined)) = self.broken_range() {
             let (first, last) = port_range(&joined)?;
             let problem = Diagnostic::error(
+                &EZZ0318I,
                 span,
                 format!(
                     "expected a range without blanks, found {}",
                     quote(self.sources.text(span))
                 ),
             )
-            .id(&EZZ0318I)
             .help(format!("write `{joined}`"));
             let reading = Reading {
                 words,

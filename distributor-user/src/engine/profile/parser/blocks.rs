@@ -118,6 +118,7 @@ impl Parser<'_> {
         let (name, end) = (node.row.keyword(), end.keyword());
         let report = match next {
             Some((text, word)) => Diagnostic::error(
+                &EZZ0312I,
                 word.span,
                 format!(
                     "expected `{end}` before the next statement, found {}",
@@ -129,6 +130,7 @@ impl Parser<'_> {
                 "write `{end}` after the last statement of `{name}`"
             )),
             None => Diagnostic::error(
+                &EZZ0312I,
                 node.span,
                 format!("expected `{end}` for this `{name}`, found the end of the profile"),
             )
@@ -136,17 +138,17 @@ impl Parser<'_> {
                 "write `{end}` after the last statement of `{name}`"
             )),
         };
-        self.error(node, report.id(&EZZ0312I));
+        self.error(node, report);
     }
 
     /// A statement of the outermost level stands in a block that has an end.
     fn inside(&mut self, node: &mut Node, row: &'static Row, span: Span) {
         let (name, block) = (row.keyword(), node.row.keyword());
         let report = Diagnostic::error(
+            &EZZ0308I,
             span,
             format!("expected a statement of `{block}`, found `{name}`"),
         )
-        .id(&EZZ0308I)
         .related(node.span, "the block begins here")
         .help(format!("move `{name}` out of the block"));
         self.error(node, report);
@@ -161,8 +163,7 @@ impl Parser<'_> {
             if !is_closed {
                 let (name, end) = (node.row.keyword(), end.keyword());
                 let message = format!("expected `{end}` for this `{name}`, found none");
-                let report = Diagnostic::error(node.span, message)
-                    .id(&EZZ0312I)
+                let report = Diagnostic::error(&EZZ0312I, node.span, message)
                     .help(format!("write `{end}` after the last line of `{name}`"));
                 self.error(node, report);
             }
@@ -223,10 +224,10 @@ impl Parser<'_> {
         };
         self.found.push(
             Diagnostic::error(
+                &EZZ0308I,
                 word.span,
                 format!("expected {wanted}, found {}", quote(text)),
             )
-            .id(&EZZ0308I)
             .help(format!("statements here are {}", names.join(", "))),
         );
         self.pass_over();
@@ -280,7 +281,7 @@ impl Parser<'_> {
             ),
         };
         self.found
-            .push(Diagnostic::error(span, message).id(&EZZ0308I).help(help));
+            .push(Diagnostic::error(&EZZ0308I, span, message).help(help));
         let mut node = Node::new(owner, span);
         node.is_broken = true;
         if block.is_some_and(|(rows, _)| rows.iter().any(|known| std::ptr::eq(*known, row))) {

@@ -92,8 +92,7 @@ impl Parser<'_> {
         } else {
             format!("expected either `{before}` or `{name}`, found both")
         };
-        let report = Diagnostic::error(span, message)
-            .id(&EZZ0318I)
+        let report = Diagnostic::error(&EZZ0318I, span, message)
             .related(first.span, "here first")
             .help("remove one of them");
         self.error(node, report);
@@ -122,10 +121,10 @@ impl Parser<'_> {
         if row.is_tolerated_late {
             let message = format!("{message}; understood all the same");
             self.found
-                .push(Diagnostic::warning(span, message).id(&EZZ0318I).help(help));
+                .push(Diagnostic::warning(&EZZ0318I, span, message).help(help));
             return;
         }
-        let report = Diagnostic::error(span, message).id(&EZZ0318I).help(help);
+        let report = Diagnostic::error(&EZZ0318I, span, message).help(help);
         self.error(node, report);
     }
 
@@ -162,9 +161,7 @@ impl Parser<'_> {
             "expected a parameter of `{name}` or the next statement, found {}",
             quote(text)
         );
-        let report = Diagnostic::error(span, message)
-            .id(&EZZ0318I)
-            .help(written(node.row, text));
+        let report = Diagnostic::error(&EZZ0318I, span, message).help(written(node.row, text));
         self.error(node, report);
     }
 
@@ -214,5 +211,5 @@ pub(super) fn misspelling(row: &'static Row, word: &str, span: Span, kind: &str)
             format!("did you mean `{name}`?"),
         )
     };
-    Diagnostic::error(span, message).id(&EZZ0308I).help(help)
+    Diagnostic::error(&EZZ0308I, span, message).help(help)
 }

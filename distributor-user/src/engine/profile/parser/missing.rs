@@ -46,7 +46,7 @@ impl Parser<'_> {
         if !node.is_broken {
             let found = quote(self.sources.text(span));
             let message = format!("expected {}, found {found}", wanted.what);
-            let report = Diagnostic::error(span, message).id(&EZZ0318I).help(help);
+            let report = Diagnostic::error(&EZZ0318I, span, message).help(help);
             self.error(node, report);
         }
     }
@@ -72,7 +72,7 @@ impl Parser<'_> {
                 (self.here(), message)
             }
         };
-        let report = Diagnostic::error(span, message).id(&EZZ0312I).help(help);
+        let report = Diagnostic::error(&EZZ0312I, span, message).help(help);
         self.error(node, report);
     }
 
@@ -125,9 +125,12 @@ impl Parser<'_> {
     fn without_its_keyword(&mut self, node: &mut Node, row: &'static Row, text: &str) {
         let span = self.here();
         let name = row.keyword();
-        let report = Diagnostic::error(span, format!("expected `{name}`, found {}", quote(text)))
-            .id(&EZZ0312I)
-            .help(format!("write `{name} {}`", shorten(text)));
+        let report = Diagnostic::error(
+            &EZZ0312I,
+            span,
+            format!("expected `{name}`, found {}", quote(text)),
+        )
+        .help(format!("write `{name} {}`", shorten(text)));
         self.error(node, report);
         let mut child = Node::new(row, span);
         self.body(&mut child);
@@ -185,12 +188,10 @@ impl Parser<'_> {
             shorten(&complete)
         );
         self.found.push(
-            Diagnostic::warning(entry.whole(), message)
-                .id(&EZZ0312I)
-                .help(format!(
-                    "write `{}`; z/OS needs it in full",
-                    shorten(&complete)
-                )),
+            Diagnostic::warning(&EZZ0312I, entry.whole(), message).help(format!(
+                "write `{}`; z/OS needs it in full",
+                shorten(&complete)
+            )),
         );
     }
 }

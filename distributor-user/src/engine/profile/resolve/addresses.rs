@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::super::super::config::{RangeMoveable, RangeUse, ServiceManager, VipaRange, VipaRoute};
 use super::super::diagnostic::Diagnostic;
-use super::super::message::{EZZ0312I, EZZ0318I};
+use super::super::message::{EZZ0312I, EZZ0318I, NOT_THERE, SAID_TWICE, TOO_MUCH};
 use super::super::source::Span;
 use super::super::table::vipadistribute::DELETE;
 use super::super::table::vipadynamic::{
@@ -45,6 +45,7 @@ impl Resolver<'_> {
                 }
                 None => self.found.push(
                     Diagnostic::error(
+                        &NOT_THERE,
                         xcf_span.to(span),
                         format!("expected a VIPAROUTE that is there, found `{xcf} {target}`"),
                     )
@@ -54,12 +55,13 @@ impl Resolver<'_> {
             return;
         }
         if let Some((message, span, help)) = self.wrong_route(route, xcf_span, span) {
-            let report = Diagnostic::error(span, message).id(&EZZ0318I);
+            let report = Diagnostic::error(&EZZ0318I, span, message);
             return self.found.push(report.help(help));
         }
         if let Some(Some(first)) = self.routed.insert(xcf, Some(xcf_span)) {
             return self.found.push(
                 Diagnostic::error(
+                    &SAID_TWICE,
                     xcf_span,
                     format!("expected one VIPAROUTE for `{xcf}`, found another"),
                 )
@@ -71,6 +73,7 @@ impl Resolver<'_> {
             Some(at) => self.config.routes[at] = route,
             None if self.config.routes.len() == MAX_ROUTES => self.found.push(
                 Diagnostic::error(
+                    &TOO_MUCH,
                     node.span,
                     format!("expected at most {MAX_ROUTES} VIPAROUTE statements, found more"),
                 )
@@ -132,10 +135,10 @@ impl Resolver<'_> {
             if let Some((address @ IpAddr::V6(_), span)) = node.addresses().next() {
                 self.found.push(
                     Diagnostic::error(
+                        &EZZ0312I,
                         span,
                         format!("expected a prefix length after `{address}`, found none"),
                     )
-                    .id(&EZZ0312I)
                     .help(format!(
                         "write `{address}/64`, with the length of the range"
                     )),
@@ -158,6 +161,7 @@ impl Resolver<'_> {
                 }
                 None => self.found.push(
                     Diagnostic::error(
+                        &NOT_THERE,
                         span,
                         format!(
                             "expected a VIPARANGE that is there, found `{network}/{prefix_len}`"
@@ -174,6 +178,7 @@ impl Resolver<'_> {
         if let Some(Some(first)) = self.ranged.insert(key, Some(span)) {
             return self.found.push(
                 Diagnostic::error(
+                    &SAID_TWICE,
                     span,
                     format!("expected one VIPARANGE of `{network}/{prefix_len}`, found another"),
                 )
@@ -186,6 +191,7 @@ impl Resolver<'_> {
             Some(at) => self.config.ranges[at] = range,
             None if self.config.ranges.len() == MAX_RANGES => self.found.push(
                 Diagnostic::error(
+                    &TOO_MUCH,
                     node.span,
                     format!("expected at most {MAX_RANGES} VIPARANGE statements, found more"),
                 )
@@ -235,7 +241,7 @@ impl Resolver<'_> {
         let Some((span, message)) = problem else {
             return true;
         };
-        let report = Diagnostic::error(span, message).id(&EZZ0318I);
+        let report = Diagnostic::error(&EZZ0318I, span, message);
         self.found.push(report.help(help));
         false
     }
@@ -251,10 +257,10 @@ impl Resolver<'_> {
         if !multicast.is_multicast() {
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0318I,
                     span,
                     format!("expected a multicast address, found `{multicast}`"),
                 )
-                .id(&EZZ0318I)
                 .help("write an address from 224.0.0.0 to 239.255.255.255"),
             );
         }

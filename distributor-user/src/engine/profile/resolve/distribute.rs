@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::super::super::config::{Destination, Destinations};
 use super::super::super::links::contains;
 use super::super::diagnostic::Diagnostic;
-use super::super::message::{EZZ0318I, EZZ0783I, EZZ0830I};
+use super::super::message::{
+    EZZ0318I, EZZ0783I, EZZ0830I, NO_TARGET, NOT_SUPPORTED, OTHER_NETWORK, SAID_TWICE,
+};
 use super::super::source::Span;
 use super::super::table::vipadistribute::{
     ALL, DELETE, DESTINATION, DESTIP, DISTMETHOD, ENCAP, GRE, HOTSTANDBY, PORTS, TIER1,
@@ -50,8 +52,8 @@ impl Resolver<'_> {
             };
             if let Err(refusal) = done {
                 // The other ports of the statement would be refused for the same reason.
-                let mut report = Diagnostic::error(span, refusal.message).help(refusal.help);
-                report.id = refusal.id;
+                let report =
+                    Diagnostic::error(refusal.about, span, refusal.message).help(refusal.help);
                 return self.found.push(report);
             }
         }
@@ -68,10 +70,10 @@ impl Resolver<'_> {
         if total > MAX_PORTS {
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0318I,
                     list.span,
                     format!("expected at most {MAX_PORTS} ports in one statement, found {total}"),
                 )
-                .id(&EZZ0318I)
                 .help("write another VIPADISTRIBUTE for the others"),
             );
             return Vec::new();
@@ -90,6 +92,7 @@ impl Resolver<'_> {
             if let Some(port) = repeated {
                 self.found.push(
                     Diagnostic::warning(
+                        &SAID_TWICE,
                         span,
                         format!("expected each port once, found `{port}` again"),
                     )
@@ -110,18 +113,19 @@ impl Resolver<'_> {
         if let Some(encapsulation) = encapsulation {
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0783I,
                     encapsulation.span,
                     format!(
                         "expected `PORT` with `{}`, found none",
                         encapsulation.row.keyword()
                     ),
                 )
-                .id(&EZZ0783I)
                 .help("write `PORT` and the ports behind the DVIPA"),
             );
         } else if node.child(&DELETE).is_none() {
             self.found.push(
                 Diagnostic::warning(
+                    &NOT_SUPPORTED,
                     node.span,
                     "VIPADISTRIBUTE without `PORT` is not supported yet: nothing is distributed \
                      for ports that servers choose",
@@ -138,10 +142,10 @@ impl Resolver<'_> {
             if destip.children.len() > 1 {
                 self.found.push(
                     Diagnostic::error(
+                        &EZZ0318I,
                         all.span,
                         "expected either `ALL` or a list of targets, found both",
                     )
-                    .id(&EZZ0318I)
                     .help("`ALL` stands for every stack of the group: remove it or the list"),
                 );
                 return None;
@@ -157,25 +161,26 @@ impl Resolver<'_> {
                 let is_hot_standby = node
                     .child(&DISTMETHOD)
                     .is_some_and(|method| method.child(&HOTSTANDBY).is_some());
+                let about = if is_hot_standby {
+                    &EZZ0830I
+                } else {
+                    &SAID_TWICE
+                };
                 let report = Diagnostic::error(
+                    about,
                     span,
                     format!("expected each target once, found `{address}` again"),
-                )
-                .help("remove it");
-                self.found.push(if is_hot_standby {
-                    report.id(&EZZ0830I)
-                } else {
-                    report
-                });
+                );
+                self.found.push(report.help("remove it"));
                 continue;
             }
             if list.len() == MAX_TARGETS {
                 self.found.push(
                     Diagnostic::error(
+                        &EZZ0318I,
                         span,
                         format!("expected at most {MAX_TARGETS} targets, found more"),
                     )
-                    .id(&EZZ0318I)
                     .help("remove some of them, or write `DESTIP ALL`"),
                 );
                 break;
@@ -208,12 +213,12 @@ impl Resolver<'_> {
         let family = if dvipa.is_ipv4() { "IPv4" } else { "IPv6" };
         self.found.push(
             Diagnostic::error(
+                &EZZ0318I,
                 span,
                 format!(
                     "expected {family} targets of the {family} DVIPA `{dvipa}`, found `{address}`"
                 ),
             )
-            .id(&EZZ0318I)
             .help("name each target by its DYNAMICXCF address of the same family"),
         );
         false
@@ -232,6 +237,7 @@ impl Resolver<'_> {
             if let Some(problem) = problem {
                 self.found.push(
                     Diagnostic::error(
+                        &NO_TARGET,
                         span,
                         format!("expected the DYNAMICXCF address of a target, found `{address}`, {problem}"),
                     )
@@ -252,6 +258,7 @@ impl Resolver<'_> {
         };
         let network = network(xcf.address, xcf.prefix_len);
         let report = Diagnostic::warning(
+            &OTHER_NETWORK,
             span,
             format!(
                 "expected targets in the DYNAMICXCF network of this stack, found `{first}`{others} outside"

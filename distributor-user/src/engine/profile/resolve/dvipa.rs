@@ -6,7 +6,10 @@ use std::net::IpAddr;
 
 use super::super::super::config::{Dvipa, DvipaOptions, DvipaRole, Ipv6Dvipa, Moveable, Tier};
 use super::super::diagnostic::Diagnostic;
-use super::super::message::{EZZ0312I, EZZ0318I, EZZ9654I};
+use super::super::message::{
+    EZZ0312I, EZZ0318I, EZZ9654I, NOBODY_CREATES, NOT_DEFINED, NOT_ITS_OWN, SAID_TWICE, STAYS,
+    TOO_MUCH,
+};
 use super::super::source::Span;
 use super::super::table::vipadynamic::{
     CPCSCOPE, MOVEABLE, SERVICEMGR, TIER1_DVIPA, TIER2_DVIPA, WHENIDLE,
@@ -83,22 +86,23 @@ impl Resolver<'_> {
         match (moveable, mask) {
             (Some(_), None) if !node.is_broken && address.is_ipv4() => self.found.push(
                 Diagnostic::error(
+                    &EZZ0312I,
                     node.span,
                     format!("expected a subnet mask before `{address}`, found none"),
                 )
-                .id(&EZZ0312I)
                 .help(format!("with MOVEABLE write `{example}`")),
             ),
             (None, Some((_, span))) => self.found.push(
                 Diagnostic::error(
+                    &EZZ0312I,
                     span,
                     "expected `MOVEABLE` before the subnet mask, found none",
                 )
-                .id(&EZZ0312I)
                 .help("write `MOVEABLE IMMEDIATE` before the mask, or remove the mask"),
             ),
             (None, None) if !node.is_broken => self.found.push(
                 Diagnostic::warning(
+                    &NOBODY_CREATES,
                     node.span,
                     format!("this backup can never create `{address}`: it has no `MOVEABLE`"),
                 )
@@ -118,12 +122,12 @@ impl Resolver<'_> {
             if let Some(problem) = unusable(address, prefix_len) {
                 self.found.push(
                     Diagnostic::error(
+                        &EZZ0318I,
                         span,
                         format!(
                             "expected the address of a host as DVIPA, found `{address}`, {problem}"
                         ),
                     )
-                    .id(&EZZ0318I)
                     .help("write an address that clients can connect to and no host has"),
                 );
             }
@@ -144,10 +148,10 @@ impl Resolver<'_> {
             if let Some(other) = interface.and_then(|name| self.interfaces.get(name)) {
                 self.found.push(
                     Diagnostic::error(
+                        &EZZ9654I,
                         span,
                         format!("expected one address of an interface, found `{address}` besides `{other}`"),
                     )
-                    .id(&EZZ9654I)
                     .help("give each IPv6 DVIPA an interface name of its own"),
                 );
                 continue;
@@ -155,6 +159,7 @@ impl Resolver<'_> {
             if self.dvipa_index.len() == MAX_DVIPAS {
                 self.found.push(
                     Diagnostic::error(
+                        &TOO_MUCH,
                         span,
                         format!("expected at most {MAX_DVIPAS} DVIPAs in a profile, found more"),
                     )
@@ -186,6 +191,7 @@ impl Resolver<'_> {
         let scope = |options: DvipaOptions| (options.tier, options.is_cpc_scope);
         let report = if let Some(first) = old.span {
             Diagnostic::error(
+                &SAID_TWICE,
                 span,
                 format!("expected one VIPADEFINE or VIPABACKUP of `{address}`, found another"),
             )
@@ -198,6 +204,7 @@ impl Resolver<'_> {
                 ("VIPABACKUP", "VIPADEFINE")
             };
             Diagnostic::error(
+                &STAYS,
                 span,
                 format!(
                     "expected `{is}` of `{address}` as in the running profile, found `{wanted}`"
@@ -206,16 +213,17 @@ impl Resolver<'_> {
             .help(format!("write `VIPADELETE {address}` before it"))
         } else if scope(old.dvipa.options) != scope(new.dvipa.options) {
             Diagnostic::error(
+                &STAYS,
                 span,
                 format!("expected the tier and scope that `{address}` has already, found others"),
             )
             .help(format!("write `VIPADELETE {address}` before it"))
         } else if old.interface != new.interface {
             Diagnostic::error(
+                &EZZ9654I,
                 span,
                 format!("expected the interface that `{address}` has already, found another"),
             )
-            .id(&EZZ9654I)
             .help("write VIPADELETE of the interface before it")
         } else {
             self.dvipas[known] = Some(new);
@@ -267,6 +275,7 @@ impl Resolver<'_> {
         if !self.misses_dvipas {
             self.found.push(
                 Diagnostic::error(
+                    &NOT_DEFINED,
                     span,
                     format!(
                         "expected a DVIPA that is defined before, found the interface `{name}`"
@@ -282,6 +291,7 @@ impl Resolver<'_> {
     /// Reports a DVIPA that nothing before this place defines.
     fn not_defined(&mut self, address: IpAddr, span: Span) {
         let report = Diagnostic::error(
+            &NOT_DEFINED,
             span,
             format!("expected a DVIPA that is defined before, found `{address}`"),
         );
@@ -314,6 +324,7 @@ impl Resolver<'_> {
             return;
         };
         let report = Diagnostic::error(
+            &NOT_ITS_OWN,
             span,
             format!(
                 "expected an address of its own as DVIPA, found the DYNAMICXCF address `{}`",

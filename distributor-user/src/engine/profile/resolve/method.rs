@@ -3,8 +3,9 @@
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::Row;
 use super::super::message::{
-    EZZ0165I, EZZ0312I, EZZ0318I, EZZ0799I, EZZ0826I, EZZ0827I, EZZ0829I, EZZ0831I,
+    EZZ0165I, EZZ0312I, EZZ0318I, EZZ0799I, EZZ0826I, EZZ0827I, EZZ0829I, EZZ0831I, NOT_SUPPORTED,
 };
+use super::super::source::Span;
 use super::super::table::vipadistribute::{
     ALL, AUTOSWITCHBACK, BACKUP, BASEWLM, DESTIP, DISTMETHOD, ENCAP, GRE, HEALTHSWITCH, HOTSTANDBY,
     ILWEIGHTING, NOAUTOSWITCHBACK, NOHEALTHSWITCH, PREFERRED, PROCTYPE, PROCXCOST, SERVERWLM,
@@ -20,15 +21,12 @@ const MAX_BACKUPS: usize = 31;
 impl Resolver<'_> {
     pub(super) fn check_method(&mut self, node: &Node) {
         let method = node.child(&DISTMETHOD);
-        if method.is_none() && !node.has_error() && !self.assumes_method {
-            self.assumes_method = true;
-            self.found.push(
-                Diagnostic::warning(
-                    node.span,
-                    "`BASEWLM`, which is understood without `DISTMETHOD`, is not supported yet: \
-                     connections are handed out in turn",
-                )
-                .help("write `DISTMETHOD ROUNDROBIN` if that is what you want"),
+        if method.is_none() && !node.has_error() {
+            self.assume(
+                node.span,
+                &BASEWLM,
+                "`DISTMETHOD`",
+                "write `DISTMETHOD ROUNDROBIN` if that is what you want",
             );
         }
         let is_method = |row| method.is_some_and(|method| method.child(row).is_some());
@@ -37,6 +35,15 @@ impl Resolver<'_> {
         }
         if is_method(&HOTSTANDBY) {
             self.check_hot_standby(node);
+            let says = |row| node.child(row).is_some();
+            if !says(&HEALTHSWITCH) && !says(&NOHEALTHSWITCH) {
+                self.assume(
+                    node.span,
+                    &HEALTHSWITCH,
+                    "`NOHEALTHSWITCH`",
+                    "write `NOHEALTHSWITCH` if that is what you want",
+                );
+            }
         } else {
             self.check_no_hot_standby(node);
         }
@@ -44,10 +51,10 @@ impl Resolver<'_> {
         if let Some(weight) = weight.filter(|_| !is_method(&WEIGHTEDACTIVE)) {
             self.found.push(
                 Diagnostic::warning(
+                    &EZZ0799I,
                     weight.whole(),
                     "expected no `WEIGHT` with this method, found one; it is ignored",
                 )
-                .id(&EZZ0799I)
                 .help("`WEIGHT` belongs to `DISTMETHOD WEIGHTEDACTIVE`; remove it"),
             );
         }
@@ -65,10 +72,10 @@ impl Resolver<'_> {
                 let name = refined.row.keyword();
                 self.found.push(
                     Diagnostic::error(
+                        &EZZ0312I,
                         refined.span,
                         format!("expected numbers after `{name}`, found none"),
                     )
-                    .id(&EZZ0312I)
                     .help(format!("write `{}`", refined.row.usage())),
                 );
             }
@@ -77,11 +84,28 @@ impl Resolver<'_> {
         if let Some((1.., span)) = node.child(&TIMEDAFFINITY).and_then(Node::number) {
             self.found.push(
                 Diagnostic::warning(
+                    &NOT_SUPPORTED,
                     span,
                     "`TIMEDAFFINITY` is not supported yet: a client may reach another target each time",
                 )
                 .help("remove it, or write `TIMEDAFFINITY 0`, if that does not matter"),
             );
+        }
+    }
+
+    /// Says once what is understood where nothing is written, as far as it is not acted on.
+    fn assume(&mut self, span: Span, row: &'static Row, without: &str, help: &str) {
+        if self
+            .assumed
+            .iter()
+            .any(|assumed| std::ptr::eq(*assumed, row))
+        {
+            return;
+        }
+        let subject = format!("`{}`, the default without {without},", row.keyword());
+        if let Some(report) = row.standing.report(span, &subject) {
+            self.assumed.push(row);
+            self.found.push(report.help(help));
         }
     }
 
@@ -92,10 +116,10 @@ impl Resolver<'_> {
         let name = keyword.row.keyword();
         self.found.push(
             Diagnostic::error(
+                &EZZ0318I,
                 keyword.span,
                 format!("expected `{name}` only with `DISTMETHOD {method}`, found it without"),
             )
-            .id(&EZZ0318I)
             .help(format!("remove `{name}`")),
         );
     }
@@ -125,7 +149,7 @@ impl Resolver<'_> {
             (None | Some(_), _) => None,
         };
         if let Some((span, message, help)) = refusal {
-            let report = Diagnostic::error(span, message).id(&EZZ0318I);
+            let report = Diagnostic::error(&EZZ0318I, span, message);
             self.found.push(report.help(help));
         }
         let Some(outside) = outside else {
@@ -141,13 +165,13 @@ impl Resolver<'_> {
             };
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0318I,
                     span,
                     format!(
                         "expected {family} targets with `{}`, found `{address}`",
                         outside.row.keyword()
                     ),
                 )
-                .id(&EZZ0318I)
                 .help(format!("write `{other}` for such targets")),
             );
         }
@@ -167,12 +191,12 @@ impl Resolver<'_> {
             let name = keyword.row.keyword();
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0831I,
                     keyword.span,
                     format!(
                         "expected `{name}` only with `DISTMETHOD HOTSTANDBY`, found it without"
                     ),
                 )
-                .id(&EZZ0831I)
                 .help(format!("remove `{name}`")),
             );
         }
@@ -186,10 +210,10 @@ impl Resolver<'_> {
         if let Some(all) = destip.child(&ALL) {
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0165I,
                     all.span,
                     "expected a list of targets with `HOTSTANDBY`, found `ALL`",
                 )
-                .id(&EZZ0165I)
                 .help(help),
             );
             return;
@@ -207,31 +231,31 @@ impl Resolver<'_> {
         if let Some(plain) = plain {
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0826I,
                     plain.span,
                     "expected `PREFERRED` or `BACKUP` after a target of `HOTSTANDBY`, found neither",
                 )
-                .id(&EZZ0826I)
                 .help(help),
             );
         } else if (preferred != 1 || backups == 0) && !destip.has_error() {
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0827I,
                     destip.span,
                     format!(
                         "expected one `PREFERRED` and at least one `BACKUP`, found {preferred} and {backups}"
                     ),
                 )
-                .id(&EZZ0827I)
                 .help(help),
             );
         }
         if backups > MAX_BACKUPS {
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0829I,
                     destip.span,
                     format!("expected at most {MAX_BACKUPS} `BACKUP` targets, found {backups}"),
                 )
-                .id(&EZZ0829I)
                 .help("remove some of them"),
             );
         }

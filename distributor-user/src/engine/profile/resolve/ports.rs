@@ -11,7 +11,7 @@ use super::super::super::config::{
     PortShare, PortUser, SmcMode, UnreservedPorts,
 };
 use super::super::diagnostic::Diagnostic;
-use super::super::message::EZZ0318I;
+use super::super::message::{BEYOND_LAST_PORT, EZZ0318I, NOT_OF_UDP, RESERVED_TWICE, SAID_TWICE};
 use super::super::source::Span;
 use super::super::table::port::{
     ANY_PORT, BIND, NOAUTOLOG, NODELAYACKS, NOSMC, RANGE, RESERVATION, SAF, SHAREPORT,
@@ -124,6 +124,7 @@ impl Resolver<'_> {
         self.check_user(entry, &user, user_span);
         if let Some((range, _, place)) = self.ports.overlapping(protocol, port, port) {
             let report = Diagnostic::error(
+                &RESERVED_TWICE,
                 entry.whole(),
                 format!(
                     "expected a port that no PORTRANGE has, found {} port {port}",
@@ -145,6 +146,7 @@ impl Resolver<'_> {
         if let Some((_, Some(first))) = self.ports.port_index.get(&key) {
             self.found.push(
                 Diagnostic::warning(
+                    &SAID_TWICE,
                     entry.whole(),
                     format!("expected this entry of port {port} once, found it again"),
                 )
@@ -169,13 +171,13 @@ impl Resolver<'_> {
             if let (PortUser::Nobody, Some(option)) = (user, options) {
                 self.found.push(
                     Diagnostic::error(
+                        &EZZ0318I,
                         option.span,
                         format!(
                             "expected nothing after `RESERVED`, found `{}`",
                             option.row.keyword()
                         ),
                     )
-                    .id(&EZZ0318I)
                     .help("nobody uses a reserved port: remove what follows"),
                 );
             }
@@ -187,18 +189,22 @@ impl Resolver<'_> {
         let is_name = stem.is_empty() || (stem.starts_with(is_first) && stem.chars().all(is_legal));
         if !is_name || name.is_empty() {
             self.found.push(
-                Diagnostic::error(span, format!("expected a job name, found `{name}`"))
-                    .id(&EZZ0318I)
-                    .help(
-                        "write 1 to 8 letters, digits, `@`, `#` or `$`, a letter first; a `*` at \
+                Diagnostic::error(
+                    &EZZ0318I,
+                    span,
+                    format!("expected a job name, found `{name}`"),
+                )
+                .help(
+                    "write 1 to 8 letters, digits, `@`, `#` or `$`, a letter first; a `*` at \
                          the end stands for any",
-                    ),
+                ),
             );
         }
         let shares = entry.child(&SHAREPORT).or(entry.child(&SHAREPORTWLM));
         if let (PortProtocol::Udp, Some(share)) = (protocol(entry), shares) {
             self.found.push(
                 Diagnostic::warning(
+                    &NOT_OF_UDP,
                     share.span,
                     format!(
                         "expected `{}` of a TCP port, found a UDP port",
@@ -230,6 +236,7 @@ impl Resolver<'_> {
         if last > u32::from(u16::MAX) {
             self.found.push(
                 Diagnostic::warning(
+                    &BEYOND_LAST_PORT,
                     span,
                     format!("expected a range that ends at 65535, found one that ends at {last}"),
                 )
@@ -264,8 +271,12 @@ impl Resolver<'_> {
             (format!("ports that no PORT has, found {port}"), *place)
         }));
         if let Some((message, place)) = other {
-            let report = Diagnostic::error(entry.whole(), format!("expected {message}"))
-                .help("z/OS ignores the second one: reserve each port in one place only");
+            let report = Diagnostic::error(
+                &RESERVED_TWICE,
+                entry.whole(),
+                format!("expected {message}"),
+            )
+            .help("z/OS ignores the second one: reserve each port in one place only");
             let report = match place {
                 Some(place) => report.related(place, "reserved here too"),
                 None => report,

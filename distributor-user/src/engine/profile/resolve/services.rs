@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::super::super::config::{
     Config, Destination, Destinations, DistMethod, DynamicService, Service, Standby, Terms,
 };
-use super::super::message::EZZ0827I;
+use super::super::message::{BOTH_KINDS, EZZ0827I, Message, NOT_THERE, TOO_MUCH};
 use super::terms::{backup, preferred};
 
 /// Targets of one service, as on z/OS.
@@ -30,8 +30,8 @@ pub(super) struct Services {
 
 /// Why a service cannot be added to or taken from.
 pub(super) struct Refusal {
-    /// The z/OS message of the same meaning.
-    pub(super) id: Option<&'static str>,
+    /// What it is.
+    pub(super) about: &'static Message,
     /// What is wrong.
     pub(super) message: String,
     /// What would be right.
@@ -39,9 +39,9 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    fn new(message: String, help: &'static str) -> Self {
+    fn new(about: &'static Message, message: String, help: &'static str) -> Self {
         Self {
-            id: None,
+            about,
             message,
             help,
         }
@@ -136,6 +136,7 @@ impl Services {
         let Some(service) = self.service(dvipa, port) else {
             if count == MAX_SERVICES {
                 return Err(Refusal::new(
+                    &TOO_MUCH,
                     format!("expected at most {MAX_SERVICES} ports of DVIPAs, found more"),
                     "move some of them to another group of stacks",
                 ));
@@ -164,6 +165,7 @@ impl Services {
                 port => format!("{port} of `{dvipa}`"),
             };
             return Err(Refusal::new(
+                &NOT_THERE,
                 format!("expected a port that is distributed before, found {found}"),
                 "VIPADISTRIBUTE DELETE takes back an earlier VIPADISTRIBUTE of this profile; \
                  remove it",
@@ -231,6 +233,7 @@ fn merged(old: &Terms, new: &Terms, name: &str) -> Result<Option<Terms>, Refusal
             }
             if list.len() > MAX_TARGETS {
                 return Err(Refusal::new(
+                    &TOO_MUCH,
                     format!("expected at most {MAX_TARGETS} targets of {name}, found more"),
                     "remove some; an earlier VIPADISTRIBUTE of the same port has targets too",
                 ));
@@ -239,7 +242,7 @@ fn merged(old: &Terms, new: &Terms, name: &str) -> Result<Option<Terms>, Refusal
             if is_hot_standby && preferred(&list) != 1 {
                 let (preferred, backups) = (preferred(&list), backup(&list));
                 return Err(Refusal {
-                    id: Some(EZZ0827I.id),
+                    about: &EZZ0827I,
                     message: format!(
                         "expected one `PREFERRED` and at least one `BACKUP` for {name}, found \
                          {preferred} and {backups}"
@@ -252,6 +255,7 @@ fn merged(old: &Terms, new: &Terms, name: &str) -> Result<Option<Terms>, Refusal
         }
         (Destinations::All, Destinations::List(_)) | (Destinations::List(_), Destinations::All) => {
             return Err(Refusal::new(
+                &BOTH_KINDS,
                 format!("expected either `ALL` or a list of targets for {name}, found both"),
                 "an earlier VIPADISTRIBUTE of the same port says otherwise: take it back by \
                  VIPADISTRIBUTE DELETE first",
@@ -276,6 +280,7 @@ fn kept_standby(target: Destination, method: DistMethod) -> Option<Standby> {
 fn without(old: &Terms, gone: &Terms, name: &str) -> Result<Option<Terms>, Refusal> {
     let no_such_target = |target: &dyn std::fmt::Display| {
         Refusal::new(
+            &NOT_THERE,
             format!("expected a target that {name} has, found `{target}`"),
             "repeat the DESTIP of the VIPADISTRIBUTE that is taken back",
         )

@@ -9,7 +9,7 @@ use super::super::super::config::{
 };
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::Row;
-use super::super::message::EZZ0318I;
+use super::super::message::{EZZ0318I, MISSES_PARTNER, SAID_TWICE, STAYS};
 use super::super::source::Span;
 use super::super::table::{globalconfig as global, ipconfig as ip};
 use super::super::tree::Node;
@@ -86,6 +86,7 @@ impl Resolver<'_> {
         if let (Some(old), Some(first)) = (old.filter(|old| *old != new), first) {
             self.found.push(
                 Diagnostic::warning(
+                    &SAID_TWICE,
                     span,
                     format!(
                         "expected one `DYNAMICXCF`, found another; this replaces `{}`",
@@ -103,10 +104,10 @@ impl Resolver<'_> {
         if let Some(problem) = unusable(address, prefix_len) {
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0318I,
                     span,
                     format!("expected the address of a host, found `{address}`, {problem}"),
                 )
-                .id(&EZZ0318I)
                 .help("write an address that belongs to this stack alone"),
             );
         }
@@ -119,6 +120,7 @@ impl Resolver<'_> {
             let is = running.map_or("none".to_owned(), |xcf| format!("`{}`", xcf.address));
             self.found.push(
                 Diagnostic::error(
+                    &STAYS,
                     span,
                     format!(
                         "expected the `DYNAMICXCF` that the stack runs with, {is}, found another"
@@ -190,10 +192,10 @@ impl Resolver<'_> {
         }
         self.found.push(
             Diagnostic::error(
+                &EZZ0318I,
                 span,
                 format!("expected ports up to 65535, found a range up to {last}"),
             )
-            .id(&EZZ0318I)
             .help(format!("write `{first} {}` or fewer", 65_536 - first)),
         );
     }
@@ -208,10 +210,10 @@ impl Resolver<'_> {
             (_, Ok(records @ 1..)) => self.config.global.max_records = Some(records),
             (_, Ok(0) | Err(_)) => self.found.push(
                 Diagnostic::error(
+                    &EZZ0318I,
                     span,
                     format!("expected a number of records from 1 to 65535 or `*`, found `{text}`"),
                 )
-                .id(&EZZ0318I)
                 .help("write `*` for all of them"),
             ),
         }
@@ -234,6 +236,7 @@ impl Resolver<'_> {
             let (name, needed) = (row.keyword(), needed.keyword());
             self.found.push(
                 Diagnostic::warning(
+                    &MISSES_PARTNER,
                     keyword.span,
                     format!("expected `{needed}` with `{name}`, found none"),
                 )

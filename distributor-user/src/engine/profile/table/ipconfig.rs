@@ -312,7 +312,7 @@ pub(in super::super) static IPCONFIG6: Row = Row::new(
     "Settings of the IPv6 layer.",
 )
 .but(IPV6)
-.id(&EZZ0695I)
+.told(&EZZ0695I)
 .like("IPCONFIG6 DYNAMICXCF 2001:db8:1::1/64 SOURCEVIPA");
 
 pub(in super::super) static DYNAMICXCF6: Row = Row::new(

@@ -59,16 +59,16 @@ fn the_definer_is_right_and_what_it_cannot_have_yet_is_said() {
     assert_eq!(
         heads,
         [
-            "2:14 warning `SYSPLEXMONITOR` is not supported yet",
-            "3:14 warning `SYSPLEXWLMPOLL` is not supported yet",
-            "4:10 note `DATAGRAMFWD` has no effect here",
-            "4:37 warning `SOURCEVIPA` is not supported yet",
-            "6:1 note `PORT` is understood, but not acted on yet",
-            "12:31 warning `SERVERWLM` is not supported yet",
-            "12:50 warning `TIMEDAFFINITY` is not supported yet",
-            "15:24 warning `WEIGHTEDACTIVE` is not supported yet",
-            "18:50 note `HEALTHSWITCH` is understood, but not acted on yet",
-            "22:3 warning `VIPAROUTE` is not supported yet",
+            "2:14 warning [SDL0221I] `SYSPLEXMONITOR` is not supported yet",
+            "3:14 warning [SDL0221I] `SYSPLEXWLMPOLL` is not supported yet",
+            "4:10 note [SDL0223I] `DATAGRAMFWD` has no effect here",
+            "4:37 warning [SDL0221I] `SOURCEVIPA` is not supported yet",
+            "6:1 note [SDL0222I] `PORT` is understood, but not acted on yet",
+            "12:31 warning [SDL0221I] `SERVERWLM` is not supported yet",
+            "12:50 warning [SDL0221I] `TIMEDAFFINITY` is not supported yet",
+            "15:24 warning [SDL0221I] `WEIGHTEDACTIVE` is not supported yet",
+            "18:50 note [SDL0222I] `HEALTHSWITCH` is understood, but not acted on yet",
+            "22:3 warning [SDL0221I] `VIPAROUTE` is not supported yet",
         ]
     );
     assert!(loaded.config.is_some());
@@ -196,7 +196,7 @@ fn a_passive_backup_is_warned_about() {
     let loaded = load_text(SYSC);
     assert_eq!(
         told(&loaded),
-        ["4:3 warning this backup can never create `10.1.8.10`: it has no `MOVEABLE`"]
+        ["4:3 warning [SDL0239I] this backup can never create `10.1.8.10`: it has no `MOVEABLE`"]
     );
     let config = loaded.config.expect("a profile with a warning only");
     let role = DvipaRole::Backup {

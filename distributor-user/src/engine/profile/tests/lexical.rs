@@ -31,9 +31,9 @@ fn a_comment_needs_a_blank_before_it() {
     assert_eq!(
         told(&loaded),
         [
-            "1:45 error expected a blank before `;`, found `3;x`, which is one argument and no \
+            "1:45 error [SDL0208I] expected a blank before `;`, found `3;x`, which is one argument and no \
              comment",
-            "2:1 note `PORT` is understood, but not acted on yet: nothing keeps other programs \
+            "2:1 note [SDL0222I] `PORT` is understood, but not acted on yet: nothing keeps other programs \
              from these ports, and no bind is redirected",
         ]
     );
@@ -50,8 +50,8 @@ fn system_symbols_are_replaced_in_words() {
     assert_eq!(
         told(&loaded),
         [
-            "1:21 note `&SYSCLONE.` is read as `12`, the value of these tests",
-            "1:1 note `PORT` is understood, but not acted on yet: nothing keeps other programs \
+            "1:21 note [SDL0206I] `&SYSCLONE.` is read as `12`, the value of these tests",
+            "1:1 note [SDL0222I] `PORT` is understood, but not acted on yet: nothing keeps other programs \
              from these ports, and no bind is redirected",
         ]
     );
@@ -92,7 +92,7 @@ fn sequence_numbers_are_reported_once() {
     let profile = card("; comment", 10) + &card("IPCONFIG", 20) + &card(&RIGHT[9..], 30);
     assert_eq!(
         told(&load_text(&profile)),
-        ["2:73 error expected no sequence numbers in columns 73–80, found 2"]
+        ["2:73 error [SDL0207I] expected no sequence numbers in columns 73–80, found 2"]
     );
 }
 
@@ -119,27 +119,33 @@ fn what_is_no_text_is_explained() {
     let latin1 = [b"; R\xfcck\n", RIGHT.as_bytes()].concat();
     let latin1_word = [RIGHT.as_bytes(), b" R\xfcck"].concat();
     let cases: [(Vec<u8>, &[&str]); 6] = [
-        (ebcdic, &["1:1 error expected UTF-8 text, found EBCDIC"]),
-        (utf16, &["1:1 error expected UTF-8 text, found binary data"]),
+        (
+            ebcdic,
+            &["1:1 error [SDL0201I] expected UTF-8 text, found EBCDIC"],
+        ),
+        (
+            utf16,
+            &["1:1 error [SDL0201I] expected UTF-8 text, found binary data"],
+        ),
         (
             vec![0; 9],
-            &["1:1 error expected UTF-8 text, found binary data"],
+            &["1:1 error [SDL0201I] expected UTF-8 text, found binary data"],
         ),
         (
             latin1,
-            &["1:4 warning expected UTF-8, found another encoding"],
+            &["1:4 warning [SDL0202I] expected UTF-8, found another encoding"],
         ),
         (
             latin1_word,
             &[
                 "1:47 error [EZZ0318I] expected a parameter of `IPCONFIG` or the next statement, \
                  found `R\u{fffd}ck`",
-                "1:48 warning expected UTF-8, found another encoding",
+                "1:48 warning [SDL0202I] expected UTF-8, found another encoding",
             ],
         ),
         (
             vec![b' '; MAX_BYTES + 1],
-            &["1:1 error expected at most 4194304 bytes, found a larger file"],
+            &["1:1 error [SDL0201I] expected at most 4194304 bytes, found a larger file"],
         ),
     ];
     for (bytes, expected) in cases {
@@ -154,7 +160,7 @@ fn an_empty_profile_is_refused() {
         let loaded = load_text(profile);
         assert_eq!(
             told(&loaded),
-            ["1:1 error expected at least one statement, found none"]
+            ["1:1 error [SDL0209I] expected at least one statement, found none"]
         );
         assert!(loaded.config.is_none());
     }
@@ -207,7 +213,7 @@ fn what_cannot_be_included_is_explained_and_nothing_follows_from_it() {
     let cases = [
         (
             distributes,
-            "2:9 error cannot include `missing`: there is no such member",
+            "2:9 error [SDL0203I] cannot include `missing`: there is no such member",
         ),
         (
             "INCLUDE",
@@ -215,19 +221,19 @@ fn what_cannot_be_included_is_explained_and_nothing_follows_from_it() {
         ),
         (
             "INCLUDE ''",
-            "1:9 error expected a path or `dataset(member)`, found `''`",
+            "1:9 error [SDL0203I] expected a path or `dataset(member)`, found `''`",
         ),
         (
             "INCLUDE a(b",
-            "1:9 error expected a path or `dataset(member)`, found `a(b`",
+            "1:9 error [SDL0203I] expected a path or `dataset(member)`, found `a(b`",
         ),
         (
             "INCLUDE a(b)c",
-            "1:9 error expected a path or `dataset(member)`, found `a(b)c`",
+            "1:9 error [SDL0203I] expected a path or `dataset(member)`, found `a(b)c`",
         ),
         (
             "INCLUDE profile",
-            "1:9 error expected a file that does not include itself, found `profile`",
+            "1:9 error [SDL0204I] expected a file that does not include itself, found `profile`",
         ),
     ];
     for (profile, expected) in cases {

@@ -117,13 +117,13 @@ fn ports_are_added_replaced_and_deleted() {
             "DELETE PORT 8443 TCP WEB1\nDELETE PORTRANGE 5000 9 TCP WEB1"
         )),
         [
-            "1:13 error expected a reservation of the running profile, found none like this",
-            "2:18 error expected a reservation of the running profile, found none like this",
+            "1:13 error [SDL0235I] expected a reservation of the running profile, found none like this",
+            "2:18 error [SDL0235I] expected a reservation of the running profile, found none like this",
         ]
     );
     assert_eq!(
         told(&obeyed("PORT 5009 TCP X"))[1],
-        "1:6 error expected a port that no PORTRANGE has, found TCP port 5009"
+        "1:6 error [SDL0243I] expected a port that no PORTRANGE has, found TCP port 5009"
     );
 }
 
@@ -263,49 +263,51 @@ fn what_the_running_stack_cannot_become_is_refused_whole() {
             "VIPADYNAMIC\nVIPADEFINE /24 10.1.3.99\nVIPADEFINE /24 10.1.3.12\n\
              VIPADELETE 10.1.3.77\nENDVIPADYNAMIC",
             &[
-                "3:16 error expected `VIPABACKUP` of `10.1.3.12` as in the running profile, found \
+                "3:16 error [SDL0240I] expected `VIPABACKUP` of `10.1.3.12` as in the running profile, found \
                  `VIPADEFINE`",
-                "4:12 error expected a DVIPA that is defined before, found `10.1.3.77`",
+                "4:12 error [SDL0236I] expected a DVIPA that is defined before, found `10.1.3.77`",
             ],
         ),
         (
             "VIPADYNAMIC\nVIPADEFINE CPCSCOPE /24 10.1.3.10\nENDVIPADYNAMIC",
             &[
-                "2:12 warning `CPCSCOPE` is not supported yet: the address moves to every stack \
+                "2:12 warning [SDL0221I] `CPCSCOPE` is not supported yet: the address moves to every stack \
                  that has a VIPABACKUP of it",
-                "2:25 error expected the tier and scope that `10.1.3.10` has already, found others",
+                "2:25 error [SDL0240I] expected the tier and scope that `10.1.3.10` has already, found others",
             ],
         ),
         (
             "VIPADYNAMIC\nVIPADEFINE /24 10.1.3.11 10.1.3.11\nENDVIPADYNAMIC",
-            &["2:26 error expected one VIPADEFINE or VIPABACKUP of `10.1.3.11`, found another"],
+            &[
+                "2:26 error [SDL0234I] expected one VIPADEFINE or VIPABACKUP of `10.1.3.11`, found another",
+            ],
         ),
         (
             "VIPADYNAMIC VIPADISTRIBUTE DISTM ROUNDROBIN 10.1.3.11 PORT 80\nDESTIP 172.1.1.2\n\
              ENDVIPADYNAMIC",
             &[
-                "1:60 error expected either `ALL` or a list of targets for `10.1.3.11` port 80, \
+                "1:60 error [SDL0242I] expected either `ALL` or a list of targets for `10.1.3.11` port 80, \
                  found both",
             ],
         ),
         (
             "IPCONFIG DYNAMICXCF 172.1.1.9 255.255.255.0 1",
             &[
-                "1:21 error expected the `DYNAMICXCF` that the stack runs with, `172.1.1.1`, \
+                "1:21 error [SDL0240I] expected the `DYNAMICXCF` that the stack runs with, `172.1.1.1`, \
                  found another",
             ],
         ),
         (
             "IPCONFIG NODYNAMICXCF",
             &[
-                "1:10 error expected the `DYNAMICXCF` that the stack runs with, `172.1.1.1`, \
+                "1:10 error [SDL0240I] expected the `DYNAMICXCF` that the stack runs with, `172.1.1.1`, \
                  found another",
             ],
         ),
         (
             "VIPADYNAMIC\nVIPADEFINE OTHER 2001:db8::1/64\nENDVIPADYNAMIC",
             &[
-                "2:12 warning `OTHER` is not supported yet: no IPv6 address is placed or \
+                "2:12 warning [SDL0221I] `OTHER` is not supported yet: no IPv6 address is placed or \
                  distributed",
                 "2:18 error [EZZ9654I] expected the interface that `2001:db8::1` has already, \
                  found another",
@@ -314,7 +316,7 @@ fn what_the_running_stack_cannot_become_is_refused_whole() {
         (
             "VIPADYNAMIC\nVIPADEFINE /24 172.1.1.1\nENDVIPADYNAMIC",
             &[
-                "2:16 error expected an address of its own as DVIPA, found the DYNAMICXCF address \
+                "2:16 error [SDL0241I] expected an address of its own as DVIPA, found the DYNAMICXCF address \
                  `172.1.1.1`",
             ],
         ),
@@ -339,6 +341,6 @@ fn limits_hold_for_both_together() {
     assert_eq!(after(&block(1020)).dvipas.len(), 1023);
     assert_eq!(
         told(&obeyed(&block(1021))),
-        ["1022:1 error expected at most 1024 DVIPAs in a profile, found more"]
+        ["1022:1 error [SDL0205I] expected at most 1024 DVIPAs in a profile, found more"]
     );
 }

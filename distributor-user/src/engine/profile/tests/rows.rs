@@ -363,7 +363,7 @@ fn what_does_not_go_together() {
         ),
         (
             "VIPADISTRIBUTE DISTM ROUNDROBIN NONAME PORT 80 DESTIP ALL",
-            "5:33 error expected a DVIPA that is defined before, found the interface `NONAME`",
+            "5:33 error [SDL0236I] expected a DVIPA that is defined before, found the interface `NONAME`",
         ),
         (
             "VIPADEFINE MOVE WHENIDLE DVIPA6 2001:db8::1",
@@ -390,7 +390,7 @@ fn what_does_not_go_together() {
         ),
         (
             "VIPAROUTE 172.1.1.3 10.9.9.3 VIPAROUTE 172.1.1.3 10.9.9.4",
-            "5:40 error expected one VIPAROUTE for `172.1.1.3`, found another",
+            "5:40 error [SDL0234I] expected one VIPAROUTE for `172.1.1.3`, found another",
         ),
         (
             "VIPARANGE MOVE DISRUPT RANGE6 2001:db8::/64",
@@ -415,7 +415,7 @@ fn a_range_of_ports_ends_at_the_last_port() {
     let loaded = load_text("PORTRANGE 65000 1000 TCP OMVS");
     assert_eq!(
         told(&loaded)[1],
-        "1:17 warning expected a range that ends at 65535, found one that ends at 65999"
+        "1:17 warning [SDL0245I] expected a range that ends at 65535, found one that ends at 65999"
     );
     let ranges = loaded.config.map(|config| config.port_ranges);
     let ranges = ranges.unwrap_or_default();

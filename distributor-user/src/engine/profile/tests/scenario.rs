@@ -137,7 +137,7 @@ fn dynamic_xcf_and_destip_in_different_networks() {
     assert_eq!(
         text,
         "\
-warning: expected targets in the DYNAMICXCF network of this stack, found `172.1.1.2` and 1 more outside
+warning[SDL0238I]: expected targets in the DYNAMICXCF network of this stack, found `172.1.1.2` and 1 more outside
  --> profile:8:10
   |
 8 |          172.1.1.2

@@ -27,16 +27,24 @@ fn an_address_is_defined_once() {
     let again = "expected one VIPADEFINE or VIPABACKUP of `10.1.3.10`, found another";
     let backup = "VIPABACKUP MOVE IMMED 255.255.255.0 10.1.3.10";
     check(&[
-        (&[DEFINE, DEFINE], &[&format!("4:26 error {again}")]),
-        (&[DEFINE, backup], &[&format!("4:37 error {again}")]),
+        (
+            &[DEFINE, DEFINE],
+            &[&format!("4:26 error [SDL0234I] {again}")],
+        ),
+        (
+            &[DEFINE, backup],
+            &[&format!("4:37 error [SDL0234I] {again}")],
+        ),
         (&[DEFINE, "VIPADELETE 10.1.3.10", backup], &[]),
         (
             &["VIPADEFINE /24 10.1.3.11 10.1.3.11"],
-            &["3:26 error expected one VIPADEFINE or VIPABACKUP of `10.1.3.11`, found another"],
+            &[
+                "3:26 error [SDL0234I] expected one VIPADEFINE or VIPABACKUP of `10.1.3.11`, found another",
+            ],
         ),
         (
             &["VIPADELETE 10.1.3.10"],
-            &["3:12 error expected a DVIPA that is defined before, found `10.1.3.10`"],
+            &["3:12 error [SDL0236I] expected a DVIPA that is defined before, found `10.1.3.10`"],
         ),
     ]);
 }
@@ -68,7 +76,7 @@ fn a_dvipa_is_the_address_of_a_host() {
     check(&[(
         &["VIPADEFINE 255.255.255.0 172.1.1.1"],
         &[
-            "3:26 error expected an address of its own as DVIPA, found the DYNAMICXCF address \
+            "3:26 error [SDL0241I] expected an address of its own as DVIPA, found the DYNAMICXCF address \
              `172.1.1.1`",
         ],
     )]);
@@ -79,7 +87,9 @@ fn a_backup_is_passive_or_can_create_its_address() {
     check(&[
         (
             &["VIPABACKUP 10 10.1.3.10"],
-            &["3:1 warning this backup can never create `10.1.3.10`: it has no `MOVEABLE`"],
+            &[
+                "3:1 warning [SDL0239I] this backup can never create `10.1.3.10`: it has no `MOVEABLE`",
+            ],
         ),
         (&["VIPABACKUP MOVEABLE /24 10.1.3.10"], &[]),
         (
@@ -106,7 +116,7 @@ fn a_backup_is_passive_or_can_create_its_address() {
 #[test]
 fn what_is_distributed_is_defined_before() {
     let all = &format!("{DISTRIBUTE} ALL");
-    let undefined = "error expected a DVIPA that is defined before, found `10.1.3.10`";
+    let undefined = "error [SDL0236I] expected a DVIPA that is defined before, found `10.1.3.10`";
     check(&[
         (&[DEFINE, all], &[]),
         (&[all], &[&format!("3:33 {undefined}")]),
@@ -137,19 +147,19 @@ fn targets_are_named_once_by_their_own_addresses() {
     check(&[
         (
             &[DEFINE, &list("172.1.1.2 172.1.1.3 172.1.1.2")],
-            &["4:78 error expected each target once, found `172.1.1.2` again"],
+            &["4:78 error [SDL0234I] expected each target once, found `172.1.1.2` again"],
         ),
         (
             &[DEFINE, &list("10.1.3.10 127.0.0.1")],
             &[
-                &format!("4:58 error {expected} `10.1.3.10`, a DVIPA of this profile"),
-                &format!("4:68 error {expected} `127.0.0.1`, a loopback address"),
+                &format!("4:58 error [SDL0237I] {expected} `10.1.3.10`, a DVIPA of this profile"),
+                &format!("4:68 error [SDL0237I] {expected} `127.0.0.1`, a loopback address"),
             ],
         ),
         (
             &[DEFINE, &list("172.1.2.2 172.1.1.3 172.1.2.4")],
             &[
-                "4:58 warning expected targets in the DYNAMICXCF network of this stack, found \
+                "4:58 warning [SDL0238I] expected targets in the DYNAMICXCF network of this stack, found \
                  `172.1.2.2` and 1 more outside",
             ],
         ),
@@ -189,14 +199,18 @@ fn what_is_taken_back_was_there() {
     let all = &format!("{DISTRIBUTE} ALL");
     let delete = "VIPADISTRIBUTE DELETE 10.1.3.10 PORT 80 DESTIP";
     let no_target = |target: &str| {
-        format!("5:38 error expected a target that `10.1.3.10` port 80 has, found `{target}`")
+        format!(
+            "5:38 error [SDL0235I] expected a target that `10.1.3.10` port 80 has, found `{target}`"
+        )
     };
-    let both = "5:48 error expected either `ALL` or a list of targets for `10.1.3.10` port 80, \
+    let both = "5:48 error [SDL0242I] expected either `ALL` or a list of targets for `10.1.3.10` port 80, \
                 found both";
     check(&[
         (
             &[DEFINE, &format!("{delete} ALL")],
-            &["4:38 error expected a port that is distributed before, found 80 of `10.1.3.10`"],
+            &[
+                "4:38 error [SDL0235I] expected a port that is distributed before, found 80 of `10.1.3.10`",
+            ],
         ),
         (
             &[DEFINE, add, &format!("{delete} ALL")],
@@ -222,8 +236,33 @@ fn what_cannot_be_honoured_yet_is_said() {
         (
             &[DEFINE, "VIPADISTRIBUTE 10.1.3.10 PORT 80 DESTIP ALL"],
             &[
-                "4:1 warning `BASEWLM`, which is understood without `DISTMETHOD`, is not \
-                 supported yet: connections are handed out in turn",
+                "4:1 warning [SDL0221I] `BASEWLM`, the default without `DISTMETHOD`, is not \
+                 supported yet: connections are handed out in turn, as by `ROUNDROBIN`",
+            ],
+        ),
+        (
+            &[
+                DEFINE,
+                "VIPADISTRIBUTE DISTM HOTSTANDBY 10.1.3.10 PORT 80 DESTIP 172.1.1.1 PREFERRED \
+                 172.1.1.2 BACKUP",
+                "VIPADISTRIBUTE DISTM HOTSTANDBY 10.1.3.10 PORT 81 DESTIP 172.1.1.1 PREFERRED \
+                 172.1.1.2 BACKUP",
+            ],
+            &[
+                "4:1 note [SDL0222I] `HEALTHSWITCH`, the default without `NOHEALTHSWITCH`, is \
+                 understood, but not acted on yet: a target is left when nobody listens there or \
+                 it cannot be reached, health is not measured",
+            ],
+        ),
+        (
+            &[
+                DEFINE,
+                "VIPADISTRIBUTE DISTM HOTSTANDBY NOAUTOSWITCHBACK NOHEALTHSWITCH 10.1.3.10 PORT 80 \
+                 DESTIP 172.1.1.1 PREFERRED 172.1.1.2 BACKUP",
+            ],
+            &[
+                "4:33 warning [SDL0221I] `NOAUTOSWITCHBACK` is not supported yet: the preferred \
+                 target gets everything again as soon as a server listens there",
             ],
         ),
         (
@@ -232,7 +271,7 @@ fn what_cannot_be_honoured_yet_is_said() {
                 "VIPADISTRIBUTE DISTM ROUNDROBIN 10.1.3.10 DESTIP ALL",
             ],
             &[
-                "4:1 warning VIPADISTRIBUTE without `PORT` is not supported yet: nothing is \
+                "4:1 warning [SDL0221I] VIPADISTRIBUTE without `PORT` is not supported yet: nothing is \
                  distributed for ports that servers choose",
             ],
         ),
@@ -249,9 +288,9 @@ fn what_cannot_be_honoured_yet_is_said() {
                 "VIPADISTRIBUTE OPTLOCAL 2 DISTM ROUNDROBIN TIMEDAFF 30 10.1.3.10 PORT 80 DESTIP ALL",
             ],
             &[
-                "4:16 warning `OPTLOCAL` is not supported yet: connections that begin on a \
+                "4:16 warning [SDL0221I] `OPTLOCAL` is not supported yet: connections that begin on a \
                  target go through the owner as all do",
-                "4:53 warning `TIMEDAFFINITY` is not supported yet: a client may reach another \
+                "4:53 warning [SDL0221I] `TIMEDAFFINITY` is not supported yet: a client may reach another \
                  target each time",
             ],
         ),
@@ -283,12 +322,12 @@ fn what_cannot_be_honoured_yet_is_said() {
 #[test]
 fn hot_standby_has_one_preferred_target_and_backups() {
     let list = |targets: &str| {
-        format!("VIPADISTRIBUTE DISTM HOTSTANDBY 10.1.3.10 PORT 80 DESTIP {targets}")
+        format!("VIPADISTRIBUTE DISTM HOTSTANDBY NOHEALTHSWITCH 10.1.3.10 PORT 80 DESTIP {targets}")
     };
     let backups: Vec<String> = (2..=33)
         .map(|host| format!("172.1.1.{host} BACKUP"))
         .collect();
-    let one_and_backups = "4:51 error [EZZ0827I] expected one `PREFERRED` and at least one \
+    let one_and_backups = "4:66 error [EZZ0827I] expected one `PREFERRED` and at least one \
                            `BACKUP`, found";
     check(&[
         (
@@ -300,12 +339,12 @@ fn hot_standby_has_one_preferred_target_and_backups() {
         ),
         (
             &[DEFINE, &list("ALL")],
-            &["4:58 error [EZZ0165I] expected a list of targets with `HOTSTANDBY`, found `ALL`"],
+            &["4:73 error [EZZ0165I] expected a list of targets with `HOTSTANDBY`, found `ALL`"],
         ),
         (
             &[DEFINE, &list("172.1.1.1 PREFERRED 172.1.1.2")],
             &[
-                "4:78 error [EZZ0826I] expected `PREFERRED` or `BACKUP` after a target of \
+                "4:93 error [EZZ0826I] expected `PREFERRED` or `BACKUP` after a target of \
                  `HOTSTANDBY`, found neither",
             ],
         ),
@@ -322,7 +361,7 @@ fn hot_standby_has_one_preferred_target_and_backups() {
                 DEFINE,
                 &list("172.1.1.1 PREFERRED 172.1.1.2 BACKUP 172.1.1.1 BACKUP"),
             ],
-            &["4:95 error [EZZ0830I] expected each target once, found `172.1.1.1` again"],
+            &["4:110 error [EZZ0830I] expected each target once, found `172.1.1.1` again"],
         ),
         (
             &[
@@ -330,8 +369,8 @@ fn hot_standby_has_one_preferred_target_and_backups() {
                 &list(&format!("172.1.1.1 PREFERRED {}", backups.join(" "))),
             ],
             &[
-                "4:51 error [EZZ0829I] expected at most 31 `BACKUP` targets, found 32",
-                "4:628 error [EZZ0318I] expected at most 32 targets, found more",
+                "4:66 error [EZZ0829I] expected at most 31 `BACKUP` targets, found 32",
+                "4:643 error [EZZ0318I] expected at most 32 targets, found more",
             ],
         ),
     ]);
@@ -340,10 +379,8 @@ fn hot_standby_has_one_preferred_target_and_backups() {
 #[test]
 fn a_distributor_needs_dynamic_xcf_and_should_have_sysplex_routing() {
     let distribute = format!("VIPADYNAMIC\n{DEFINE}\n{DISTRIBUTE} ALL\nENDVIPADYNAMIC\n");
-    let no_xcf =
-        "3:1 error expected `IPCONFIG DYNAMICXCF` in a profile that distributes, found none";
-    let no_routing =
-        "3:1 warning expected `IPCONFIG SYSPLEXROUTING` in a profile that distributes, found none";
+    let no_xcf = "3:1 error [SDL0231I] expected `IPCONFIG DYNAMICXCF` in a profile that distributes, found none";
+    let no_routing = "3:1 warning [SDL0232I] expected `IPCONFIG SYSPLEXROUTING` in a profile that distributes, found none";
     let xcf = "IPCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 1\n";
     let cases: [(String, &[&str]); 7] = [
         (distribute.clone(), &[no_xcf, no_routing]),
@@ -353,15 +390,17 @@ fn a_distributor_needs_dynamic_xcf_and_should_have_sysplex_routing() {
         (
             format!("{distribute}{xcf}IPCONFIG SYSPLEXROUTING NODATAGRAMFWD"),
             &[
-                "6:25 note `NODATAGRAMFWD` has no effect here: distribution does not depend on \
+                "6:25 note [SDL0223I] `NODATAGRAMFWD` has no effect here: distribution does not depend on \
                  the kernel's IP forwarding",
-                "6:25 warning expected `DATAGRAMFWD` in a profile that distributes, found \
+                "6:25 warning [SDL0233I] expected `DATAGRAMFWD` in a profile that distributes, found \
                  `NODATAGRAMFWD`",
             ],
         ),
         (
             format!("VIPADYNAMIC\n{DEFINE}\nENDVIPADYNAMIC"),
-            &["2:26 warning expected `IPCONFIG DYNAMICXCF` in a profile with DVIPAs, found none"],
+            &[
+                "2:26 warning [SDL0231I] expected `IPCONFIG DYNAMICXCF` in a profile with DVIPAs, found none",
+            ],
         ),
         (
             format!("{distribute}IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1 /40 1"),
@@ -382,7 +421,9 @@ fn the_last_dynamic_xcf_holds() {
     let loaded = load_text(profile);
     assert_eq!(
         told(&loaded),
-        ["2:21 warning expected one `DYNAMICXCF`, found another; this replaces `172.1.1.1`"]
+        [
+            "2:21 warning [SDL0234I] expected one `DYNAMICXCF`, found another; this replaces `172.1.1.1`"
+        ]
     );
     let xcf = loaded
         .config
@@ -402,7 +443,7 @@ fn a_stack_has_at_most_1024_dvipas() {
     assert_eq!(config_of(&block(&[&addresses(1024)])).dvipas.len(), 1024);
     assert_eq!(
         told(&load_text(&block(&[&addresses(1025)]))),
-        ["1027:1 error expected at most 1024 DVIPAs in a profile, found more"]
+        ["1027:1 error [SDL0205I] expected at most 1024 DVIPAs in a profile, found more"]
     );
 }
 

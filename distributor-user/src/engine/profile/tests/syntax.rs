@@ -48,7 +48,7 @@ fn addresses() {
         (
             "VIPADEFINE DVIPA1 2001:db8::1",
             &[
-                "4:12 warning `DVIPA1` is not supported yet: no IPv6 address is placed or distributed",
+                "4:12 warning [SDL0221I] `DVIPA1` is not supported yet: no IPv6 address is placed or distributed",
             ],
         ),
         (
@@ -294,7 +294,7 @@ fn dynamic_xcf() {
                 "1:36 error [EZZ0308I] expected a keyword, found `SYSPLEXROUTNG`",
                 "1:50 error [EZZ0318I] expected a parameter of `IPCONFIG` or the next statement, \
                  found `FOO`",
-                "2:2 note `TTL` has no effect here: the kernel's setting holds (`sysctl \
+                "2:2 note [SDL0223I] `TTL` has no effect here: the kernel's setting holds (`sysctl \
                  net.ipv4.ip_default_ttl`)",
             ],
         ),
@@ -358,7 +358,7 @@ fn port_entries() {
             &[
                 "1:6 error [EZZ0312I] expected `TCP` or `UDP` after `8443`, found `HOME` on the \
                  next line",
-                "2:1 note `HOME` has no effect here: interfaces and their addresses are the \
+                "2:1 note [SDL0223I] `HOME` has no effect here: interfaces and their addresses are the \
                  kernel's (`ip address`)",
             ],
         ),
@@ -414,7 +414,7 @@ fn blocks_that_have_no_end_or_no_beginning() {
             &[
                 "5:1 error [EZZ0312I] expected `ENDVIPADYNAMIC` before the next statement, found \
                  `PORT`",
-                "5:1 note `PORT` is understood, but not acted on yet: nothing keeps other \
+                "5:1 note [SDL0222I] `PORT` is understood, but not acted on yet: nothing keeps other \
                  programs from these ports, and no bind is redirected",
             ],
         ),
@@ -440,7 +440,7 @@ fn blocks_that_have_no_end_or_no_beginning() {
             format!("{ipconfig}{define}{distribute}ENDVIPADYNMIC\nHOME 10.1.1.1 X"),
             &[
                 "5:1 error [EZZ0308I] expected a statement of the block, found `ENDVIPADYNMIC`",
-                "6:1 note `HOME` has no effect here: interfaces and their addresses are the \
+                "6:1 note [SDL0223I] `HOME` has no effect here: interfaces and their addresses are the \
                  kernel's (`ip address`)",
             ],
         ),
@@ -461,9 +461,9 @@ fn blocks_that_have_no_end_or_no_beginning() {
         (
             format!("{ipconfig}AUTOLOG 5\n FTPD\nBEGINROUTES\n ROUTE X\nENDROUTES\n"),
             &[
-                "2:1 note `AUTOLOG` has no effect here: programs are started by systemd",
+                "2:1 note [SDL0223I] `AUTOLOG` has no effect here: programs are started by systemd",
                 "2:1 error [EZZ0312I] expected `ENDAUTOLOG` for this `AUTOLOG`, found none",
-                "4:1 note `BEGINROUTES` has no effect here: routes are the kernel's (`ip route`)",
+                "4:1 note [SDL0223I] `BEGINROUTES` has no effect here: routes are the kernel's (`ip route`)",
             ],
         ),
     ];
@@ -494,11 +494,11 @@ IPCONFIG DYNAMICXCF 172.1.1.1/24 1
     assert_eq!(
         heads,
         [
-            "1:1 note `DEVICE` has no effect here",
-            "2:1 note `LINK` has no effect here",
-            "4:1 note `HOME` has no effect here",
-            "5:24 note `PORT` is understood, but not acted on yet",
-            "6:1 note `AUTOLOG` has no effect here",
+            "1:1 note [SDL0223I] `DEVICE` has no effect here",
+            "2:1 note [SDL0223I] `LINK` has no effect here",
+            "4:1 note [SDL0223I] `HOME` has no effect here",
+            "5:24 note [SDL0222I] `PORT` is understood, but not acted on yet",
+            "6:1 note [SDL0223I] `AUTOLOG` has no effect here",
         ]
     );
     assert!(

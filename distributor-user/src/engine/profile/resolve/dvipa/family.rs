@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::super::diagnostic::Diagnostic;
-use super::super::super::message::{EZZ0318I, EZZ9654I};
+use super::super::super::message::{EZZ0318I, EZZ9654I, NOT_SUPPORTED};
 use super::super::super::table::vipadynamic::{MOVEABLE, SERVICEMGR, WHENIDLE};
 use super::super::super::tree::Node;
 use super::super::Resolver;
@@ -15,16 +15,16 @@ impl Resolver<'_> {
         let mut addresses = node.addresses();
         let problem = match (named, addresses.next()) {
             (Some((name, span)), Some((IpAddr::V4(address), _))) => Diagnostic::error(
+                &EZZ0318I,
                 span,
                 format!("expected a subnet mask before `{address}`, found the interface `{name}`"),
             )
-            .id(&EZZ0318I)
             .help("an interface name belongs to an IPv6 address, one in each statement"),
             (None, Some((IpAddr::V6(address), span))) => Diagnostic::error(
+                &EZZ9654I,
                 span,
                 format!("expected an interface name before `{address}`, found none"),
             )
-            .id(&EZZ9654I)
             .help(format!(
                 "write `VIPADEFINE DVIPA1 {address}`, without a mask"
             )),
@@ -35,10 +35,10 @@ impl Resolver<'_> {
                 let other = addresses.find(|(address, _)| address.is_ipv6());
                 let (address, span) = other?;
                 Diagnostic::error(
+                    &EZZ0318I,
                     span,
                     format!("expected IPv4 addresses after a subnet mask, found `{address}`"),
                 )
-                .id(&EZZ0318I)
                 .help("write a statement of its own, with an interface name")
             }
             (_, None) => return named.map(|(name, _)| name),
@@ -50,7 +50,7 @@ impl Resolver<'_> {
     fn check_ipv6<'n>(&mut self, node: &'n Node) -> Option<&'n str> {
         let (name, span) = node.named()?;
         let mut refuse = |span, message: String, help: &str| {
-            let report = Diagnostic::error(span, message).id(&EZZ9654I);
+            let report = Diagnostic::error(&EZZ9654I, span, message);
             self.found.push(report.help(help));
         };
         if let Some((address, span)) = node.addresses().nth(1) {
@@ -79,7 +79,8 @@ impl Resolver<'_> {
         }
         let message =
             format!("`{name}` is not supported yet: no IPv6 address is placed or distributed");
-        self.found.push(Diagnostic::warning(span, message));
+        self.found
+            .push(Diagnostic::warning(&NOT_SUPPORTED, span, message));
         Some(name)
     }
 }

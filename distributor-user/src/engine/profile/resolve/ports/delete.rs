@@ -1,6 +1,7 @@
 //! DELETE PORT and DELETE PORTRANGE.
 
 use super::super::super::diagnostic::Diagnostic;
+use super::super::super::message::NOT_THERE;
 use super::super::super::table::port::{
     DELETE_PORT, DELETE_PORTRANGE, DELETED_PORT, DELETED_RANGE,
 };
@@ -83,6 +84,7 @@ impl Resolver<'_> {
     fn not_reserved(&mut self, entry: &Node) {
         self.found.push(
             Diagnostic::error(
+                &NOT_THERE,
                 entry.whole(),
                 "expected a reservation of the running profile, found none like this",
             )

@@ -2,7 +2,7 @@
 
 use super::super::super::super::config::{Enforced, PortProtocol, PortUser, UnreservedPorts};
 use super::super::super::diagnostic::Diagnostic;
-use super::super::super::message::{EZZ0147I, EZZ0318I};
+use super::super::super::message::{EZZ0147I, EZZ0318I, TOO_MUCH};
 use super::super::super::table::port::{DENY, WHENBIND, WHENLISTEN};
 use super::super::super::tree::Node;
 use super::super::Resolver;
@@ -22,10 +22,10 @@ impl Resolver<'_> {
         if let Some(deny) = deny.filter(|_| user != "*") {
             self.found.push(
                 Diagnostic::error(
+                    &EZZ0318I,
                     deny.span,
                     format!("expected `DENY` only with `*`, found it with `{user}`"),
                 )
-                .id(&EZZ0318I)
                 .help("write `*` instead of the job name, or remove `DENY`"),
             );
         }
@@ -33,17 +33,20 @@ impl Resolver<'_> {
         let said = when.map(|when| (enforced(when), when.span));
         match (protocol, said, self.ports.when) {
             (PortProtocol::Udp, Some((Enforced::Listen, span)), _) => self.found.push(
-                Diagnostic::error(span, "expected `WHENBIND` with `UDP`, found `WHENLISTEN`")
-                    .id(&EZZ0147I)
-                    .help("nobody listens on a UDP port: write `WHENBIND` or nothing"),
+                Diagnostic::error(
+                    &EZZ0147I,
+                    span,
+                    "expected `WHENBIND` with `UDP`, found `WHENLISTEN`",
+                )
+                .help("nobody listens on a UDP port: write `WHENBIND` or nothing"),
             ),
             (PortProtocol::Tcp, Some((when, span)), Some((other, first))) if when != other => {
                 self.found.push(
                     Diagnostic::error(
+                        &EZZ0147I,
                         span,
                         "expected either `WHENLISTEN` or `WHENBIND` for all of `UNRSV TCP`, found both",
                     )
-                    .id(&EZZ0147I)
                     .related(first, "the other one")
                     .help("write the same one for each"),
                 );
@@ -70,6 +73,7 @@ impl Resolver<'_> {
             Some(known) => *known = unreserved,
             None if count == MAX_UNRESERVED => self.found.push(
                 Diagnostic::error(
+                    &TOO_MUCH,
                     entry.whole(),
                     format!("expected at most {MAX_UNRESERVED} `UNRSV` entries, found more"),
                 )
