@@ -84,10 +84,7 @@ impl Check {
             // It is read with its private items: no crate here is published.
             Self::Docs => cargo
                 .args(["doc", "--no-deps", "--document-private-items"])
-                .env(
-                    "RUSTDOCFLAGS",
-                    "--deny warnings --allow rustdoc::private-intra-doc-links",
-                ),
+                .env("RUSTDOCFLAGS", "--deny warnings"),
         };
         cargo
     }

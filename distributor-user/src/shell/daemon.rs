@@ -6,8 +6,8 @@
 //! own their sockets and send to one channel; all of them may be dropped at any
 //! time, because what must outlive the daemon is pinned in the kernel.
 //!
-//! Dropping a [`Daemon`] puts nothing back: that is what lets its successor go
-//! on where it was. Only [`stop`](Daemon::stop) does.
+//! Dropping a `Daemon` puts nothing back: that is what lets its successor go
+//! on where it was. Only `stop` does.
 
 mod change;
 mod execute;

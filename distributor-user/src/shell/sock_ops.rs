@@ -1,6 +1,6 @@
 //! The `sock_ops` programs that report on sockets: loading, attaching, reading.
 //!
-//! A program lives as long as its [`SockOpsProgram`]; nothing of it is pinned,
+//! A program lives as long as its `SockOpsProgram`; nothing of it is pinned,
 //! so a daemon that is killed leaves nothing behind. Programs of other stacks
 //! and of other software on the same cgroup are left alone.
 
