@@ -112,7 +112,8 @@ impl Host {
         links: &[(&str, Ipv4Addr, u8)],
         routes: &[String],
     ) -> Result<()> {
-        fs::create_dir(&self.directory)
+        // A host that is rebuilt keeps its files.
+        fs::create_dir_all(&self.directory)
             .with_context(|| format!("cannot make `{}`", self.directory.display()))?;
         self.namespace.run(|| {
             // What a careful administrator sets: a daemon must be able to work with it.

@@ -26,8 +26,12 @@ use crate::claim::Claim;
 use crate::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
 use crate::namespace::Namespace;
 use crate::stack::Stack;
-use crate::switch::{Switch, compute_checksums};
+use crate::switch::Switch;
 use crate::{profile, program};
+
+mod faults;
+
+pub use faults::{Fault, Network};
 
 /// The distributed VIPA of the scenario.
 pub const VIPA: Ipv4Addr = Ipv4Addr::new(10, 1, 3, 10);
@@ -113,20 +117,11 @@ impl Lab {
             .with_context(|| format!("cannot make `{}`", claim.pins().display()))?;
         let connect = |namespace: Namespace, hosts: Vec<&Host>, name: &str| {
             let ports: Vec<_> = hosts.iter().map(|host| host.port().to_owned()).collect();
-            ports
-                .iter()
-                .try_for_each(|port| compute_checksums(&namespace, port))?;
             Switch::connect(namespace, &ports, &object, &claim.pins().join(name))
         };
         let configure = |host: &Host| {
-            let mut links = vec![(LAN_INTERFACE, host.lan_address(), 24)];
-            let mut routes = vec![];
-            match stacks.iter().position(|stack| stack.name() == host.name()) {
-                Some(index) => links.push((XCF_INTERFACE, xcf_address(index), 24)),
-                // As the users of the scenario do: the VIPA is on this link.
-                None => routes.push(format!("{VIPA} dev {LAN_INTERFACE}")),
-            }
-            host.configure(&links, &routes)
+            let index = stacks.iter().position(|stack| stack.name() == host.name());
+            configure(host, index.map(xcf_address))
         };
         let (lan, xcf) = thread::scope(|scope| -> Result<_> {
             let lan = scope.spawn(|| connect(lan, hosts().collect(), "lan"));
@@ -262,6 +257,18 @@ fn lan_address(number: u8) -> Ipv4Addr {
 fn xcf_address(index: usize) -> Ipv4Addr {
     let number = u8::try_from(index + 1).expect("a lab has at most 99 stacks");
     Ipv4Addr::new(172, 1, 1, number)
+}
+
+/// Gives a host its addresses and routes; only a stack has a DYNAMICXCF address.
+fn configure(host: &Host, xcf_address: Option<Ipv4Addr>) -> Result<()> {
+    let mut links = vec![(LAN_INTERFACE, host.lan_address(), 24)];
+    let mut routes = vec![];
+    match xcf_address {
+        Some(address) => links.push((XCF_INTERFACE, address, 24)),
+        // As the users of the scenario do: the VIPA is on this link.
+        None => routes.push(format!("{VIPA} dev {LAN_INTERFACE}")),
+    }
+    host.configure(&links, &routes)
 }
 
 /// The line for `ip` that links an interface of `host` to its port on a switch.

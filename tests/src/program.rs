@@ -27,6 +27,7 @@ pub const BPFFS: &str = "/sys/fs/bpf";
 /// Programs that every lab needs, and the Debian packages they come in.
 pub const LAB_TOOLS: &[(&str, &str)] = &[
     ("ip", "iproute2"),
+    ("bridge", "iproute2"),
     ("ethtool", "ethtool"),
     ("nsenter", "util-linux"),
 ];

@@ -3,19 +3,16 @@
 //! The daemon is only ever talked to as its own command line does: by its
 //! arguments, its signals and its admin socket.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use distributor_user::engine::report::{Body, ReportName, VcrtRow, VdptRow, VipadynRow};
-use distributor_user::shell::admin::{self, Answer, Request};
-use serde_json::Value;
+use nix::sys::signal::Signal;
 
 use crate::claim::{self, Claim};
 use crate::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
@@ -23,15 +20,14 @@ use crate::process::Process;
 use crate::program;
 use crate::wait;
 
+mod reports;
+
 /// Flows that a lab's daemons have room for: more than any test opens, and little enough to be
 /// swept by several daemons on a small machine.
 const FLOW_CAPACITY: &str = "65536";
 
 /// How long a daemon may take to answer its first command.
 const START: Duration = Duration::from_secs(10);
-
-/// How long the group may take to agree on what a daemon has just told it.
-const READY: Duration = Duration::from_secs(15);
 
 /// How long a clean stop may take: the daemon's own deadline and a margin.
 const STOP: Duration = Duration::from_secs(40);
@@ -164,9 +160,7 @@ impl Stack {
     ///
     /// The daemon refuses; why is in the error.
     pub fn reload(&self) -> Result<String> {
-        let mut command = Command::new(program::distributor()?);
-        command.args(["reload", "--name", self.name(), "--run-dir"]);
-        program::output(command.arg(self.run_directory()))
+        self.order(&["reload"])
     }
 
     /// Changes the running configuration by the statements of `text`; returns what the daemon said.
@@ -177,10 +171,7 @@ impl Stack {
     pub fn obey(&self, text: &str) -> Result<String> {
         let file = self.host.directory().join("obeyfile");
         fs::write(&file, text).context("cannot write the obeyfile")?;
-        let mut command = Command::new(program::distributor()?);
-        command.arg("obey").arg(file);
-        command.args(["--name", self.name(), "--run-dir"]);
-        program::output(command.arg(self.run_directory()))
+        self.order(&["obey", &file.to_string_lossy()])
     }
 
     /// The process id of the daemon.
@@ -256,144 +247,54 @@ impl Stack {
         self.take_daemon()?.kill()
     }
 
+    /// Kills the daemon (SIGKILL) if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn kill_if_running(&self) -> Result<()> {
+        match self.daemon().take() {
+            Some(mut process) => process.kill(),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops the daemon where it is (SIGSTOP); its packet path goes on.
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub fn suspend(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets the daemon go on (SIGCONT).
+    ///
+    /// # Errors
+    ///
+    /// It does not run.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Runs a command of the `distributor` program on this stack, such as `vary deactivate
+    /// 10.1.3.10`; returns what it said.
+    ///
+    /// # Errors
+    ///
+    /// The daemon refuses; why is in the error.
+    pub fn order(&self, words: &[&str]) -> Result<String> {
+        let mut command = Command::new(program::distributor()?);
+        command
+            .args(words)
+            .args(["--name", self.name(), "--run-dir"]);
+        program::output(command.arg(self.run_directory()))
+    }
+
     /// What the daemon has written since the lab was built.
     #[must_use]
     pub fn output(&self) -> String {
         fs::read_to_string(self.host.directory().join("daemon.log")).unwrap_or_default()
-    }
-
-    /// The destination port table.
-    ///
-    /// # Errors
-    ///
-    /// The daemon does not answer.
-    pub fn vdpt(&self) -> Result<Vec<VdptRow>> {
-        let Body::Vdpt(vdpt) = self.report(ReportName::Vdpt)? else {
-            bail!("the report is not VDPT")
-        };
-        Ok(vdpt.rows)
-    }
-
-    /// The connection routing table.
-    ///
-    /// # Errors
-    ///
-    /// The daemon does not answer.
-    pub fn vcrt(&self) -> Result<Vec<VcrtRow>> {
-        let Body::Vcrt(vcrt) = self.report(ReportName::Vcrt)? else {
-            bail!("the report is not VCRT")
-        };
-        Ok(vcrt.rows)
-    }
-
-    /// The DVIPAs of this stack.
-    ///
-    /// # Errors
-    ///
-    /// The daemon does not answer.
-    pub fn vipadyn(&self) -> Result<Vec<VipadynRow>> {
-        let Body::Vipadyn(vipadyn) = self.report(ReportName::Vipadyn)? else {
-            bail!("the report is not VIPADYN")
-        };
-        Ok(vipadyn.rows)
-    }
-
-    /// The packet path's counters by name.
-    ///
-    /// # Errors
-    ///
-    /// The daemon does not answer.
-    pub fn counters(&self) -> Result<BTreeMap<String, u64>> {
-        let Body::Stats(stats) = self.report(ReportName::Stats)? else {
-            bail!("the report is not STATS")
-        };
-        Ok(stats
-            .counters
-            .into_iter()
-            .map(|row| (row.name, row.packets))
-            .collect())
-    }
-
-    /// Waits until VDPT shows these numbers of listeners, by target name; others show none.
-    ///
-    /// # Errors
-    ///
-    /// It does not in time.
-    pub fn wait_for_ready(&self, ready: &[(&str, u16)]) -> Result<()> {
-        let expected: BTreeMap<_, _> = ready
-            .iter()
-            .map(|(target, ready)| ((*target).to_owned(), *ready))
-            .collect();
-        let mut seen = BTreeMap::new();
-        wait::until(&format!("VDPT to show {expected:?}"), READY, || {
-            seen = self
-                .vdpt()?
-                .into_iter()
-                .filter(|row| row.is_active)
-                .map(|row| (row.target, row.ready))
-                .collect();
-            Ok(seen == expected)
-        })
-        .with_context(|| format!("VDPT shows {seen:?}"))
-    }
-
-    /// Waits until `address` is on this stack, active or hidden.
-    ///
-    /// # Errors
-    ///
-    /// It is not in time.
-    pub fn wait_for_dvipa(&self, address: IpAddr) -> Result<()> {
-        wait::until(&format!("`{address}` on {}", self.name()), READY, || {
-            Ok(self.vipadyn()?.iter().any(|row| row.dvipa == address))
-        })
-    }
-
-    fn report(&self, report: ReportName) -> Result<Body> {
-        match admin::ask(
-            &self.run_directory,
-            self.name(),
-            &Request::Netstat(report.into()),
-        )? {
-            Answer::Report(report) => Ok(report.body),
-            answer @ (Answer::Done(_)
-            | Answer::Instance(_)
-            | Answer::Group(_)
-            | Answer::Refused(_)) => {
-                bail!("{} answered {answer:?}", self.name())
-            }
-        }
-    }
-
-    /// A report as a program reads it.
-    ///
-    /// # Errors
-    ///
-    /// The daemon does not answer, or not with JSON.
-    pub fn netstat_json(&self, report: &str) -> Result<Value> {
-        let text = self.netstat(report, &["--format", "json"])?;
-        serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))
-    }
-
-    /// A report as an operator reads it.
-    ///
-    /// # Errors
-    ///
-    /// The daemon does not answer.
-    pub fn netstat_text(&self, report: &str) -> Result<String> {
-        self.netstat(report, &[])
-    }
-
-    /// A report with options of the command line.
-    ///
-    /// # Errors
-    ///
-    /// The daemon does not answer, or the options are wrong.
-    pub fn netstat(&self, report: &str, options: &[&str]) -> Result<String> {
-        // The admin socket is a file: no namespace need be entered.
-        let mut command = Command::new(program::distributor()?);
-        command.args(["netstat", report, "--name", self.name(), "--run-dir"]);
-        command.arg(self.run_directory()).args(options);
-        program::output(&mut command)
     }
 
     /// The first stack of the lab to start makes the key; others may start at the same time.
@@ -410,6 +311,14 @@ impl Stack {
         if let Some(process) = self.daemon().as_mut() {
             process.keep();
         }
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let mut daemon = self.daemon();
+        let process = daemon.as_mut();
+        process
+            .with_context(|| format!("no daemon runs on {}", self.name()))?
+            .signal(signal)
     }
 
     fn take_daemon(&self) -> Result<Process> {

@@ -4,11 +4,17 @@
 //! delivers what an XDP program sends into it only if its other end runs an XDP
 //! program too: so every port of a switch runs `pass`, which changes nothing
 //! and counts what came in. The kernel counts what went out.
+//!
+//! A port fails in either of two ways. Without its cable, the host sees the loss
+//! of its carrier. Deaf, it sees nothing at all: the bridge discards whatever
+//! comes from it and goes to it.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aya::maps::{MapData, PerCpuArray};
@@ -17,15 +23,30 @@ use aya::programs::{Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 
 use crate::namespace::Namespace;
-use crate::program;
+use crate::{program, wait};
 
 /// The bridge inside a switch's namespace.
 const BRIDGE: &str = "bridge";
+
+/// What `bridge` calls the states of a port, `BR_STATE_DISABLED` and `BR_STATE_FORWARDING`.
+const DEAF: &str = "disabled";
+const FORWARDING: &str = "forwarding";
+
+/// How long the kernel may take to remove a port whose other end went with its namespace.
+const REMOVAL: Duration = Duration::from_secs(20);
 
 /// One network: a bridge with a port for every host on it, named as the host's namespace.
 #[derive(Debug)]
 pub struct Switch {
     namespace: Namespace,
+    /// Where the links of the ports' programs are pinned.
+    pins: PathBuf,
+    connected: Mutex<Connected>,
+}
+
+/// What changes when a host goes and comes back.
+#[derive(Debug)]
+struct Connected {
     /// Index of each port's interface.
     ports: BTreeMap<String, u32>,
     /// The loaded programs; their counters are read through it.
@@ -45,25 +66,53 @@ impl Switch {
         object: &Path,
         pins: &Path,
     ) -> Result<Self> {
-        let bridge = [
+        namespace.ip([
             format!("link add {BRIDGE} type bridge"),
             format!("link set {BRIDGE} up"),
-        ];
-        let ports_up = ports
-            .iter()
-            .map(|port| format!("link set {port} master {BRIDGE} up"));
-        namespace.ip(bridge.into_iter().chain(ports_up))?;
-
+        ])?;
         fs::create_dir(pins).with_context(|| format!("cannot make `{}`", pins.display()))?;
         let mut programs = EbpfLoader::new()
             .load_file(object)
             .with_context(|| format!("cannot load `{}`", object.display()))?;
-        let ports = namespace.run(|| attach(&mut programs, ports, pins))?;
-        Ok(Self {
+        pass(&mut programs)?
+            .load()
+            .context("the kernel does not accept the lab's program `pass`")?;
+        let switch = Self {
             namespace,
-            ports,
-            programs,
-        })
+            pins: pins.to_owned(),
+            connected: Mutex::new(Connected {
+                ports: BTreeMap::new(),
+                programs,
+            }),
+        };
+        switch.add(ports)?;
+        Ok(switch)
+    }
+
+    /// Connects `ports`, interfaces that are in the switch's namespace already.
+    pub(crate) fn add(&self, ports: &[String]) -> Result<()> {
+        for port in ports {
+            compute_checksums(&self.namespace, port)?;
+        }
+        let up = |port| format!("link set {port} master {BRIDGE} up");
+        self.namespace.ip(ports.iter().map(up))?;
+        let connected = &mut *self.connected();
+        let programs = &mut connected.programs;
+        let indices = self.namespace.run(|| attach(programs, ports, &self.pins))?;
+        connected.ports.extend(indices);
+        Ok(())
+    }
+
+    /// Forgets the port of a host whose namespace was removed, and waits until the kernel has
+    /// removed it too.
+    pub(crate) fn forget(&self, port: &str) -> Result<()> {
+        self.connected().ports.remove(port);
+        wait::until(&format!("port `{port}` to disappear"), REMOVAL, || {
+            let table = self.table()?;
+            Ok(sent_frames(&table, port).is_none())
+        })?;
+        fs::remove_file(self.pins.join(port))
+            .with_context(|| format!("cannot remove the pin of port `{port}`"))
     }
 
     /// Its network namespace.
@@ -91,11 +140,12 @@ impl Switch {
     }
 
     fn counted(&self, map: &str, port: &str) -> Result<u64> {
-        let index = self
+        let connected = self.connected();
+        let index = connected
             .ports
             .get(port)
             .with_context(|| format!("no port `{port}`"))?;
-        let found = self.programs.map(map);
+        let found = connected.programs.map(map);
         let map = found.with_context(|| format!("the lab's object has no map `{map}`"))?;
         let packets: PerCpuArray<&MapData, u64> = PerCpuArray::try_from(map)?;
         Ok(packets.get(index, 0)?.iter().sum())
@@ -107,10 +157,7 @@ impl Switch {
     ///
     /// There is no such port.
     pub fn delivered_to(&self, port: &str) -> Result<u64> {
-        let table = self
-            .namespace
-            .run(|| Ok(fs::read_to_string("/proc/thread-self/net/dev")?))?;
-        sent_frames(&table, port).with_context(|| format!("no port `{port}`"))
+        sent_frames(&self.table()?, port).with_context(|| format!("no port `{port}`"))
     }
 
     /// Takes the cable of `port` out, or puts it in again.
@@ -127,17 +174,45 @@ impl Switch {
         )?;
         Ok(())
     }
+
+    /// Lets every frame from and to `port` vanish though its carrier is there, or ends that.
+    ///
+    /// # Errors
+    ///
+    /// There is no such port, or it has no cable.
+    pub fn set_deaf(&self, port: &str, is_deaf: bool) -> Result<()> {
+        let state = if is_deaf { DEAF } else { FORWARDING };
+        // `ip link set type bridge_slave` accepts a state and ignores it.
+        let mut command = self.namespace.command("bridge");
+        program::output(command.args(["link", "set", "dev", port, "state", state]))?;
+        Ok(())
+    }
+
+    /// The kernel's table of interfaces with their counters.
+    fn table(&self) -> Result<String> {
+        self.namespace
+            .run(|| Ok(fs::read_to_string("/proc/thread-self/net/dev")?))
+    }
+
+    fn connected(&self) -> MutexGuard<'_, Connected> {
+        // What a panic leaves undone is only missing.
+        self.connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn pass(programs: &mut Ebpf) -> Result<&mut Xdp> {
+    let pass = programs
+        .program_mut("pass")
+        .context("the lab's object has no program `pass`")?;
+    Ok(pass.try_into()?)
 }
 
 /// Attaches `pass` to every port, and pins the links, so that a kept lab goes on without its maker.
 /// The caller is in the switch's namespace.
 fn attach(programs: &mut Ebpf, ports: &[String], pins: &Path) -> Result<BTreeMap<String, u32>> {
-    let pass: &mut Xdp = programs
-        .program_mut("pass")
-        .context("the lab's object has no program `pass`")?
-        .try_into()?;
-    pass.load()
-        .context("the kernel does not accept the lab's program `pass`")?;
+    let pass = pass(programs)?;
     let mut indices = BTreeMap::new();
     for port in ports {
         let link = pass
