@@ -11,6 +11,7 @@ pub mod host;
 pub mod https;
 pub mod lab;
 pub mod namespace;
+pub mod neighbour;
 pub mod process;
 pub mod profile;
 pub mod program;

@@ -4,14 +4,38 @@
 //! connection goes on. Neither side ever retries: what the network does to a
 //! connection is what the test sees.
 
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
 mod client;
+mod load;
+mod probe;
 mod server;
 
-pub use client::{Conversation, Living, greetings, greetings_paced};
+pub use client::{Conversation, greetings, greetings_paced};
+pub use load::{Load, Lost, Mix};
+pub use probe::{Form, INTERVAL, Outcome, Probe, Probing, Timeline};
 pub use server::Server;
 
 /// The client's first byte: everything that follows comes back, up to the client's half-close.
 const ECHO: u8 = b'E';
+
+/// The client's first byte: a number of eight bytes follows, and the server sends the bytes that
+/// follow from it, a [`CHUNK_LEN`] every [`CHUNK_PAUSE`], up to the client's half-close.
+const DOWNLOAD: u8 = b'D';
+
+/// Length of what a download brings at once.
+const CHUNK_LEN: usize = 512;
+
+/// Time between two chunks.
+const CHUNK_PAUSE: Duration = Duration::from_millis(250);
+
+/// The bytes that follow from a number: the same on both sides.
+fn bytes_from(seed: u64) -> SmallRng {
+    SmallRng::seed_from_u64(seed)
+}
 
 /// The client's first byte: the server closes first.
 const CLOSE: u8 = b'C';

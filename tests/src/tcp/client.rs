@@ -3,23 +3,17 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use socket2::SockRef;
 
 use super::{CLOSE, ECHO, RESET};
 use crate::host::Host;
-use crate::wait;
 
 /// How long a client waits for anything: longer than several retransmissions.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Pause between two rounds of the living connections, so that they are no load.
-const ROUND: Duration = Duration::from_millis(10);
 
 /// A connection whose server has said its name.
 #[derive(Debug)]
@@ -190,122 +184,4 @@ pub fn greetings_paced(
         }
         Ok(by_server)
     })
-}
-
-/// Connections that live on: each sends and gets back a few bytes, again and again.
-#[derive(Debug)]
-pub struct Living {
-    rounds: Arc<AtomicU64>,
-    is_over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Vec<Broken>>>,
-    servers: Vec<String>,
-}
-
-/// A connection that was to live on and did not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// Who had greeted.
-    pub server: String,
-    /// What the kernel said.
-    pub reason: String,
-}
-
-impl Living {
-    /// Opens `connections` connections from `client`, and keeps them busy.
-    ///
-    /// # Errors
-    ///
-    /// One of them cannot be opened.
-    pub fn start(client: &Host, to: SocketAddr, connections: u32) -> Result<Self> {
-        let mut conversations = client.namespace().run(|| {
-            let mut conversations = Vec::new();
-            for _ in 0..connections {
-                let mut conversation = Conversation::open(to)?;
-                conversation.start_echo()?;
-                conversations.push(conversation);
-            }
-            Ok(conversations)
-        })?;
-        let servers = conversations.iter().map(|one| one.server.clone()).collect();
-        let rounds = Arc::new(AtomicU64::new(0));
-        let is_over = Arc::new(AtomicBool::new(false));
-        let (round, over) = (Arc::clone(&rounds), Arc::clone(&is_over));
-        let thread = thread::spawn(move || {
-            let mut broken = Vec::new();
-            while !over.load(Ordering::Relaxed) {
-                let bytes = round.load(Ordering::Relaxed).to_be_bytes();
-                conversations.retain_mut(|conversation| match conversation.echo(&bytes) {
-                    Ok(()) => true,
-                    Err(error) => {
-                        broken.push(Broken {
-                            server: conversation.server.clone(),
-                            reason: error.to_string(),
-                        });
-                        false
-                    }
-                });
-                round.fetch_add(1, Ordering::Relaxed);
-                thread::sleep(ROUND);
-            }
-            for conversation in conversations {
-                let server = conversation.server.clone();
-                if let Err(error) = conversation.echo_and_half_close(b"end") {
-                    broken.push(Broken {
-                        server,
-                        reason: format!("at the end: {error}"),
-                    });
-                }
-            }
-            broken
-        });
-        Ok(Self {
-            rounds,
-            is_over,
-            thread: Some(thread),
-            servers,
-        })
-    }
-
-    /// Who greeted each connection.
-    #[must_use]
-    pub fn servers(&self) -> &[String] {
-        &self.servers
-    }
-
-    /// Waits until every living connection has carried bytes both ways after this call.
-    ///
-    /// # Errors
-    ///
-    /// They have not, though no connection need answer longer than its patience.
-    pub fn wait_for_round(&self) -> Result<()> {
-        let now = self.rounds.load(Ordering::Relaxed);
-        let deadline = PATIENCE * u32::try_from(self.servers.len() + 1)?;
-        // The round under way may have passed a connection already; the one after has not.
-        wait::until("the living connections to answer", deadline, || {
-            Ok(self.rounds.load(Ordering::Relaxed) >= now + 2)
-        })
-    }
-
-    /// Ends them all, and returns those that had broken before.
-    ///
-    /// # Errors
-    ///
-    /// The connections' thread panicked.
-    pub fn stop(mut self) -> Result<Vec<Broken>> {
-        self.is_over.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().context("stopped twice")?;
-        let broken = thread.join();
-        ensure!(
-            broken.is_ok(),
-            "the thread of the living connections panicked"
-        );
-        Ok(broken.unwrap_or_default())
-    }
-}
-
-impl Drop for Living {
-    fn drop(&mut self) {
-        // Lets the thread end by itself; nobody asks any more how it went.
-        self.is_over.store(true, Ordering::Relaxed);
-    }
 }

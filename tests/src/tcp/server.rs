@@ -6,13 +6,15 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rand::RngCore;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
 
-use super::{CLOSE, ECHO, RESET};
+use super::{CHUNK_LEN, CHUNK_PAUSE, CLOSE, DOWNLOAD, ECHO, RESET, bytes_from};
 use crate::host::Host;
 
 /// Connections that the kernel completes before the server accepts them: as many as it allows.
@@ -151,9 +153,30 @@ async fn converse(mut stream: TcpStream, greeting: String) -> std::io::Result<()
             let (mut from, mut to) = stream.split();
             tokio::io::copy(&mut from, &mut to).await?;
         }
+        DOWNLOAD => send_download(stream).await?,
         RESET => SockRef::from(&stream).set_linger(Some(Duration::ZERO))?,
         CLOSE => {}
         _ => return Err(std::io::ErrorKind::InvalidData.into()),
     }
     Ok(())
+}
+
+/// Sends what follows from the number that the client asks with, until it half-closes.
+async fn send_download(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut bytes = bytes_from(stream.read_u64().await?);
+    let (mut from, mut to) = stream.split();
+    let mut ticks = interval(CHUNK_PAUSE);
+    // What waited for the network is not made up for.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut chunk, mut end) = ([0; CHUNK_LEN], [0]);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                bytes.fill_bytes(&mut chunk);
+                to.write_all(&chunk).await?;
+            }
+            // Nothing more comes from the client but its end.
+            _ = from.read(&mut end) => return Ok(()),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tests::lab::Lab;
-use tests::tcp::{Conversation, Living, Server};
+use tests::tcp::{Conversation, Load, Server};
 use tests::wait;
 
 use crate::{DUAL_STACK, SERVICE, started, turn};
@@ -27,7 +27,7 @@ fn ended_connections_leave_the_table_and_living_ones_stay() {
     front_end
         .wait_for_ready(&[("TCPIP2", 1), ("TCPIP3", 1)])
         .expect("two servers");
-    let living = Living::start(lab.client(), SERVICE, 20).expect("living connections");
+    let living = Load::start(lab.client(), SERVICE, 20).expect("living connections");
 
     // The longest wait first: the others end meanwhile.
     each(&lab, "server closes", Conversation::let_server_close);

@@ -9,6 +9,7 @@ mod bulk;
 mod clean_stop;
 mod dataplane;
 mod endings;
+mod instruments;
 mod leftovers;
 mod networks;
 mod no_target;

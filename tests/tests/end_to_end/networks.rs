@@ -5,7 +5,7 @@ use tests::certificate::Certificate;
 use tests::host::LAN_INTERFACE;
 use tests::https;
 use tests::lab::{Lab, Layout, VIPA};
-use tests::tcp::{Conversation, Living, Server, greetings};
+use tests::tcp::{Conversation, Load, Server, greetings};
 
 use crate::{DUAL_STACK, SERVICE, turn};
 
@@ -52,7 +52,7 @@ fn servers_and_clients_reach_each_other_and_everything_goes() {
         })
         .expect("every way to end");
 
-    let living = Living::start(lab.client(), SERVICE, 10).expect("ten connections");
+    let living = Load::start(lab.client(), SERVICE, 10).expect("ten connections");
     server.stop_listening();
     assert!(
         greetings(lab.client(), SERVICE, 1).is_err(),

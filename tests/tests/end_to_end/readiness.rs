@@ -2,7 +2,7 @@
 
 use tests::certificate::Certificate;
 use tests::lab::VIPA;
-use tests::tcp::{Living, Server, greetings};
+use tests::tcp::{Load, Server, greetings};
 use tests::{https, lab::Lab};
 
 use crate::{DUAL_STACK, SERVICE, started, turn};
@@ -29,7 +29,7 @@ fn kill_the_only_server(lab: &Lab, nginx: &str, address: std::net::SocketAddr) {
     front_end
         .wait_for_ready(&[("TCPIP3", 1)])
         .expect("one server");
-    let living = Living::start(lab.client(), SERVICE, 20).expect("living connections");
+    let living = Load::start(lab.client(), SERVICE, 20).expect("living connections");
 
     let mut dies = https::Server::start(two, 1, nginx, &certificate).expect("nginx");
     front_end

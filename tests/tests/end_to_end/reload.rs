@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use tests::lab::{Lab, PORT, VIPA};
 use tests::stack::Stack;
-use tests::tcp::{Living, Server, greetings};
+use tests::tcp::{Load, Server, greetings};
 use tests::{profile, wait};
 
 use crate::{DUAL_STACK, SERVICE, started, turn};
@@ -92,7 +92,7 @@ fn an_obeyfile_adds_and_deletes_and_a_broken_one_does_neither() {
     front_end
         .wait_for_ready(&names.map(|name| (name, 1)))
         .expect("two servers");
-    let living = Living::start(lab.client(), SERVICE, 20).expect("living connections");
+    let living = Load::start(lab.client(), SERVICE, 20).expect("living connections");
 
     let before = everything(front_end);
     let wrong = define(three).replace("DEFINE", "DEFINED");
@@ -250,7 +250,7 @@ fn reloads_at_random_lose_no_connection() {
     front_end
         .wait_for_ready(&TARGETS.map(|name| (name, 1)))
         .expect("three servers");
-    let living = Living::start(lab.client(), SERVICE, LIVING).expect("living connections");
+    let living = Load::start(lab.client(), SERVICE, LIVING).expect("living connections");
     for number in 1..=reloads {
         let wish = if number == reloads {
             Wish::first()

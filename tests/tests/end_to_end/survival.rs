@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tests::stack::Stack;
-use tests::tcp::{Living, Server, greetings};
+use tests::tcp::{Load, Server, greetings};
 use tests::wait;
 
 use crate::accounting::{assert_nothing_lost, at_rest};
@@ -21,7 +21,7 @@ fn connections_outlive_the_daemons() {
         .wait_for_ready(&[("TCPIP2", 1), ("TCPIP3", 1)])
         .expect("two servers");
     let before = at_rest(&lab);
-    let living = Living::start(lab.client(), SERVICE, 20).expect("living connections");
+    let living = Load::start(lab.client(), SERVICE, 20).expect("living connections");
     let mut connections = 20;
     let mut connect = |when: &str| {
         let by_server = greetings(lab.client(), SERVICE, 100)

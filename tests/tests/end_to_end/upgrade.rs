@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aya::programs::links::PinnedLink;
 use tests::stack::Stack;
-use tests::tcp::{Living, Server, greetings};
+use tests::tcp::{Load, Server, greetings};
 use tests::wait;
 
 use crate::accounting::{assert_nothing_lost, at_rest};
@@ -32,7 +32,7 @@ fn a_new_program_takes_over_and_no_packet_is_lost() {
     let ready = targets.map(|name| (name, 1));
     front_end.wait_for_ready(&ready).expect("two servers");
     let before = at_rest(&lab);
-    let living = Living::start(lab.client(), SERVICE, LIVING).expect("living connections");
+    let living = Load::start(lab.client(), SERVICE, LIVING).expect("living connections");
 
     for name in ["TCPIP", "TCPIP2"] {
         let stack = lab.stack(name);

@@ -1,0 +1,221 @@
+//! Who answers for an IPv4 address on the client LAN, and which client believes what.
+//!
+//! Answers are taken from the wire, never from a daemon: two owners are two
+//! hosts that answer the same question.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use distributor_user::shell::arp::{self, Mac, Pace, Port};
+use serde_json::Value;
+
+use crate::host::{Host, LAN_INTERFACE};
+use crate::lab::Lab;
+use crate::program;
+use crate::wait;
+
+/// One question, and how long its answers are listened for.
+const QUESTION: Pace = Pace {
+    count: 1,
+    interval: Duration::from_millis(10),
+};
+
+/// Pause between two questions of a [`Watch`].
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long somebody may take to answer for an address.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// Lets `client` believe that `address` is at `stack`, whatever it is told, until
+/// [released](release).
+///
+/// # Errors
+///
+/// The kernel refuses.
+pub fn pin(client: &Host, address: Ipv4Addr, stack: &Host) -> Result<()> {
+    let (_, mac) = interface(stack)?;
+    let mac = Mac(mac);
+    client.namespace().ip([format!(
+        "neighbour replace {address} lladdr {mac} dev {LAN_INTERFACE} nud permanent"
+    )])
+}
+
+/// Lets `client` forget what it believes of `address`.
+///
+/// # Errors
+///
+/// It believed nothing.
+pub fn release(client: &Host, address: Ipv4Addr) -> Result<()> {
+    client
+        .namespace()
+        .ip([format!("neighbour del {address} dev {LAN_INTERFACE}")])
+}
+
+/// Asks once, from the first client, who has `address`: the names of all stacks that answered
+/// within [10 ms](QUESTION), and whoever announced it meanwhile.
+///
+/// # Errors
+///
+/// The client's interface is down.
+pub fn holders(lab: &Lab, address: Ipv4Addr) -> Result<BTreeSet<String>> {
+    Question::new(lab, address)?.ask(lab.client())
+}
+
+/// Waits until `stack`, and nobody else, answers for `address`.
+///
+/// # Errors
+///
+/// It does not in time.
+pub fn wait_for_holder(lab: &Lab, address: Ipv4Addr, stack: &str) -> Result<()> {
+    let question = Question::new(lab, address)?;
+    let mut found = BTreeSet::new();
+    let what = format!("{stack} alone to answer for `{address}`");
+    wait::until(&what, ANSWER, || {
+        found = question.ask(lab.client())?;
+        Ok(found.len() == 1 && found.contains(stack))
+    })
+    .with_context(|| format!("last answered {found:?}"))
+}
+
+/// The index and the Ethernet address of a host's interface on the client LAN.
+fn interface(host: &Host) -> Result<(u32, [u8; 6])> {
+    let mut command = host.namespace().command("ip");
+    command.args(["-json", "link", "show", "dev", LAN_INTERFACE]);
+    let links: Value = serde_json::from_str(&program::output(&mut command)?)?;
+    let index = links[0]["ifindex"].as_u64().context("no index")?;
+    let text = links[0]["address"].as_str().context("no address")?;
+    let mut mac = [0; 6];
+    for (byte, digits) in mac.iter_mut().zip(text.split(':')) {
+        *byte = u8::from_str_radix(digits, 16)?;
+    }
+    Ok((u32::try_from(index)?, mac))
+}
+
+/// What is asked again and again, and whose Ethernet addresses may answer.
+#[derive(Clone, Debug)]
+struct Question {
+    address: Ipv4Addr,
+    from: Port,
+    stacks: BTreeMap<Mac, String>,
+}
+
+impl Question {
+    fn new(lab: &Lab, address: Ipv4Addr) -> Result<Self> {
+        let (ifindex, mac) = interface(lab.client())?;
+        let mut stacks = BTreeMap::new();
+        for stack in lab
+            .stacks()
+            .iter()
+            .filter(|stack| stack.namespace().path().exists())
+        {
+            stacks.insert(Mac(interface(stack)?.1), stack.name().to_owned());
+        }
+        Ok(Self {
+            address,
+            from: Port { ifindex, mac },
+            stacks,
+        })
+    }
+
+    fn ask(&self, client: &Host) -> Result<BTreeSet<String>> {
+        client.namespace().run(|| self.ask_here())
+    }
+
+    /// Asks from the namespace of the calling thread.
+    fn ask_here(&self) -> Result<BTreeSet<String>> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let addresses = [self.address].into();
+        let own = [self.from.mac].into();
+        let holders = runtime.block_on(arp::probe(self.from, &addresses, &own, QUESTION))?;
+        let macs = holders.into_values().flatten();
+        Ok(macs
+            .map(|mac| match self.stacks.get(&mac) {
+                Some(name) => name.clone(),
+                None => mac.to_string(),
+            })
+            .collect())
+    }
+}
+
+/// Asks who has an address as long as it lives.
+#[derive(Debug)]
+pub struct Watch {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<Vec<Sighting>>>>,
+}
+
+/// Who answered one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// When it was asked.
+    pub at: Instant,
+    /// Who answered, by name; an unknown Ethernet address stands for itself.
+    pub holders: BTreeSet<String>,
+}
+
+impl Watch {
+    /// Starts to ask from the first client. It knows the stacks that are there now.
+    ///
+    /// # Errors
+    ///
+    /// An interface is not there.
+    pub fn start(lab: &Lab, address: Ipv4Addr) -> Result<Self> {
+        let question = Question::new(lab, address)?;
+        let namespace = lab.client().namespace().clone();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let thread = thread::spawn(move || {
+            namespace.enter()?;
+            let mut seen: Vec<Sighting> = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                let at = Instant::now();
+                let holders = question.ask_here()?;
+                seen.push(Sighting { at, holders });
+                thread::sleep(PAUSE);
+            }
+            Ok(seen)
+        });
+        Ok(Self {
+            is_over,
+            thread: Some(thread),
+        })
+    }
+
+    /// Stops, and returns who answered each question.
+    ///
+    /// # Errors
+    ///
+    /// A question could not be asked.
+    pub fn stop(mut self) -> Result<Vec<Sighting>> {
+        self.is_over.store(true, Ordering::Relaxed);
+        let thread = self.thread.take().context("stopped twice")?;
+        match thread.join() {
+            Ok(seen) => seen,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The sightings of more than one holder in two consecutive questions: between two owners that
+/// follow each other, one question may be answered by both.
+#[must_use]
+pub fn rivals(seen: &[Sighting]) -> Vec<&Sighting> {
+    let pairs = seen.windows(2);
+    pairs
+        .filter(|pair| pair.iter().all(|sighting| sighting.holders.len() > 1))
+        .map(|pair| &pair[0])
+        .collect()
+}
