@@ -19,11 +19,13 @@ mod stop;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use nix::sys::signal::SigSet;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
 
@@ -120,6 +122,8 @@ pub(super) struct Daemon {
     /// Tells this start of the daemon from others.
     instance: u64,
     changes: Changes,
+    /// Held by who walks over the connections for a report.
+    walks: Arc<Mutex<()>>,
 }
 
 /// Something that arrived on one of the channels.

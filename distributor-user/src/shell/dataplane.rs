@@ -30,6 +30,7 @@ use crate::engine::forwarding::{Flow, FlowKey, ServiceKey, ServiceTargets};
 
 pub use self::attach::Interface;
 pub use self::error::DataplaneError;
+pub use self::traffic::Traffic;
 pub use self::xdp::AttachMode;
 
 use self::attach::Attachment;
@@ -52,6 +53,7 @@ mod pins;
 mod services;
 mod shared;
 mod targets;
+mod traffic;
 mod xdp;
 
 /// Slots of a bucket, in the type of capacities.

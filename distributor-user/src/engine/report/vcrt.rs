@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::filter::{Filters, Room};
 use super::layout::{Column, Layout, Line, Style, beside, grid, number};
+use super::snapshot::Snapshot;
 use crate::engine::forwarding::{Flow, FlowKey, FlowState, Path, ServiceKey};
-use crate::engine::stack::Stack;
 
 /// The connection routing table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -68,7 +68,7 @@ pub(super) const COLUMNS: &[Column] = &[
 ///
 /// `name_of` gives the name of an interface by its index.
 pub fn vcrt(
-    stack: &Stack,
+    stack: &Snapshot,
     flows: impl Iterator<Item = Flow>,
     terminated_here: &[FlowKey],
     name_of: impl Fn(u32) -> Option<String>,
@@ -86,7 +86,7 @@ pub fn vcrt(
         .filter(|flow| is_wanted(&flow.key, flow.target))
         .map(|flow| (flow.key, flow.target, Some(flow.state)))
         .collect();
-    if let Some(own) = stack.dynamic_xcf() {
+    if let Some(own) = stack.own {
         let routed: HashSet<FlowKey> = if terminated_here.is_empty() {
             HashSet::new()
         } else {
@@ -107,9 +107,8 @@ pub fn vcrt(
         found.truncate(shown);
     }
     found.sort_unstable_by_key(order);
-    let forwarding = &stack.applied().forwarding;
+    let forwarding = &stack.forwarding;
     let affinities: HashMap<ServiceKey, u16> = stack
-        .config()
         .services
         .iter()
         .map(|service| {

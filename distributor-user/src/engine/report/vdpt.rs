@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::filter::{Filters, Room};
 use super::layout::{Column, Layout, Line, Style, beside, grid, number};
+use super::snapshot::Snapshot;
 use crate::engine::config::{DistMethod, Standby, Terms, Tier};
 use crate::engine::forwarding::{Path, ServiceKey};
-use crate::engine::stack::Stack;
 
 /// Connections per service and target.
 pub type Totals = BTreeMap<(ServiceKey, IpAddr), u64>;
@@ -100,19 +100,18 @@ pub(super) const COLUMNS: &[Column] = &[
 /// Builds VDPT: the targets that are up and have joined, this stack included.
 #[must_use]
 pub fn vdpt(
-    stack: &Stack,
+    stack: &Snapshot,
     totals: &Totals,
     active: &Totals,
     filters: &Filters,
     room: &mut Room,
 ) -> Vdpt {
     let terms: BTreeMap<ServiceKey, &Terms> = stack
-        .config()
         .services
         .iter()
         .map(|service| (ServiceKey::of(service), &*service.terms))
         .collect();
-    let forwarding = &stack.applied().forwarding;
+    let forwarding = &stack.forwarding;
     let mut rows = Vec::new();
     for (key, service) in &forwarding.services {
         for (row, target) in (0..).zip(&*service.rows) {
@@ -129,7 +128,7 @@ pub fn vdpt(
                 let mut listed = terms.destinations.listed().iter();
                 listed.find(|listed| listed.address == *target)
             });
-            let method = terms.map_or_else(|| stack.method(*key), |terms| terms.method);
+            let method = terms.map_or(DistMethod::RoundRobin, |terms| terms.method);
             let is_weighted = method == DistMethod::WeightedActive;
             let standby = listed.and_then(|listed| listed.standby);
             let tier = terms.and_then(|terms| terms.options.tier.as_ref());

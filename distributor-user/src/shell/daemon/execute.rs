@@ -11,7 +11,6 @@ use tracing::{debug, error, info, warn};
 use super::Daemon;
 use super::reports::wall_clock;
 use crate::engine::fact::Fact;
-use crate::engine::forwarding::FlowKey;
 use crate::engine::message::Message;
 use crate::engine::stack::{Effect, Event, Placement};
 use crate::shell::arp::Port;
@@ -132,11 +131,6 @@ impl Daemon {
             });
         }
         Ok(())
-    }
-
-    /// Lists what this stack terminates on the DVIPAs that it holds, in any state.
-    pub(super) async fn own_connections(&self) -> anyhow::Result<Vec<FlowKey>> {
-        Ok(connections::list(&self.placements.keys().copied().collect()).await?)
     }
 }
 

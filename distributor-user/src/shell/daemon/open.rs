@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
@@ -166,6 +167,7 @@ impl Daemon {
             unannounced: Vec::new(),
             instance,
             changes,
+            walks: Arc::default(),
             options,
         };
         let sources = Sources {

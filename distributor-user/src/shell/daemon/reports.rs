@@ -1,5 +1,9 @@
 //! Answers the admin socket.
 
+mod walk;
+
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use tokio::sync::oneshot;
 
@@ -9,12 +13,21 @@ use crate::engine::agreement::Running;
 use crate::engine::group::drops;
 use crate::engine::report::{
     self, Body, CounterRow, DaemonRow, Frame, GroupRow, InterfaceRow, Query, Report, ReportName,
-    Room, Stats, Totals,
+    Room, Stats,
 };
 use crate::shell::admin::{Answer, Request};
 use crate::shell::dataplane::AttachMode;
 use crate::shell::links;
 use crate::shell::netlink::Netlink;
+use walk::{Table, Walk};
+
+/// How far a report has come in the loop.
+enum Begun {
+    /// It is made.
+    Made(Body, Room),
+    /// It walks over connections.
+    Walk(Box<Walk>),
+}
 
 impl Daemon {
     /// Answers a request, at once or when what it asks for has been checked.
@@ -26,20 +39,57 @@ impl Daemon {
             }
             Request::Instance => Answer::Instance(self.instance),
             Request::Group => Answer::Group(Running::of(&self.stack)),
-            Request::Netstat(query) => match self.report(&query).await {
-                Ok(report) => Answer::Report(report),
-                Err(error) => Answer::Refused(format!("{error:#}")),
-            },
+            Request::Netstat(query) => return self.report(&query, answer).await,
         };
         // Whoever asked may have gone.
         let _ = answer.send(reply);
     }
 
-    async fn report(&mut self, query: &Query) -> anyhow::Result<Report> {
+    /// Makes a report, and answers here or, if there are connections to be walked over, beside the
+    /// loop.
+    async fn report(&mut self, query: &Query, answer: oneshot::Sender<Answer>) {
+        let name = self.stack.name().to_owned();
+        let time = wall_clock("%Y-%m-%dT%H:%M:%S%:z");
+        let reply = move |made: anyhow::Result<(Body, Room)>| match made {
+            Ok((body, room)) => Answer::Report(Report {
+                frame: Frame::new(&name, time, room),
+                body,
+            }),
+            Err(error) => Answer::Refused(format!("{error:#}")),
+        };
+        match self.begin_report(query).await {
+            Ok(Begun::Walk(walk)) => {
+                let turn = Arc::clone(&self.walks);
+                tokio::spawn(async move {
+                    let _turn = turn.lock().await;
+                    // Whoever asked may have gone.
+                    let _ = answer.send(reply(walk.make().await));
+                });
+            }
+            Ok(Begun::Made(body, room)) => {
+                let _ = answer.send(reply(Ok((body, room))));
+            }
+            Err(error) => {
+                let _ = answer.send(reply(Err(error)));
+            }
+        }
+    }
+
+    async fn begin_report(&mut self, query: &Query) -> anyhow::Result<Begun> {
         let filters = &query.filters;
         let config = self.stack.config();
         let mut room = Room::new(filters.limit, config.global.max_records);
         let body = match query.report {
+            ReportName::Vdpt => {
+                return Ok(Begun::Walk(Box::new(self.walk(Table::Vdpt, filters, room))));
+            }
+            ReportName::Vcrt => {
+                let table = Table::Vcrt {
+                    dvipas: self.placements.keys().copied().collect(),
+                    interfaces: self.network.interfaces(),
+                };
+                return Ok(Begun::Walk(Box::new(self.walk(table, filters, room))));
+            }
             ReportName::Vipadcfg => {
                 Body::Vipadcfg(report::vipadcfg(&self.stack, filters, &mut room))
             }
@@ -47,23 +97,6 @@ impl Daemon {
                 let activated = |dvipa| self.activated.get(&dvipa).cloned();
                 let body = report::vipadyn(&self.stack, activated, query.part, filters, &mut room);
                 Body::Vipadyn(body)
-            }
-            ReportName::Vdpt => {
-                let (totals, active) = (self.totals(), self.dataplane.active_connections());
-                let body = report::vdpt(&self.stack, &totals, &active, filters, &mut room);
-                Body::Vdpt(body)
-            }
-            ReportName::Vcrt => {
-                let here = self.own_connections().await?;
-                let interfaces = self.network.interfaces();
-                let name_of = |ifindex| {
-                    let mut interfaces = interfaces.iter();
-                    let interface = interfaces.find(|interface| interface.ifindex == ifindex)?;
-                    Some(interface.name.clone())
-                };
-                let flows = self.dataplane.flows();
-                let body = report::vcrt(&self.stack, flows, &here, name_of, filters, &mut room);
-                Body::Vcrt(body)
             }
             ReportName::Config => {
                 room.admit();
@@ -77,10 +110,7 @@ impl Daemon {
             }
             ReportName::Stats => Body::Stats(self.statistics(&mut room).await?),
         };
-        Ok(Report {
-            frame: Frame::new(self.stack.name(), wall_clock("%Y-%m-%dT%H:%M:%S%:z"), room),
-            body,
-        })
+        Ok(Begun::Made(body, room))
     }
 
     /// What the daemon was told on its command line, and what it made of it.
@@ -94,16 +124,6 @@ impl Daemon {
             flow_capacity: self.options.flow_capacity,
             stop_deadline_s: self.options.stop_deadline.as_secs(),
         }
-    }
-
-    fn totals(&self) -> Totals {
-        let mut totals = Totals::new();
-        for key in self.stack.applied().forwarding.services.keys() {
-            for (target, connections) in self.dataplane.total_connections(key.dvipa, key.port) {
-                totals.insert((*key, target), connections);
-            }
-        }
-        totals
     }
 
     async fn statistics(&self, room: &mut Room) -> anyhow::Result<Stats> {

@@ -16,7 +16,7 @@ use crate::engine::forwarding::{FlowKey, FlowState, ServiceKey};
 const ATTEMPTS: usize = 8;
 
 /// The flow table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Flows {
     buckets: Shared<Bucket>,
     seeds: [u64; 2],

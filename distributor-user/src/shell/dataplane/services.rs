@@ -142,13 +142,19 @@ impl Services {
 
     /// New connections of a service by the slots of its targets.
     pub(super) fn connections(&self, key: ServiceKey) -> Vec<(u16, u64)> {
-        let Some(&index) = self.indices.get(&key) else {
-            return Vec::new();
-        };
-        (0..)
-            .zip(rows_of(&self.values[index as usize]))
-            .filter_map(|(row, slot)| Some((slot?, self.row(index, row).load())))
-            .collect()
+        let index = self.indices.get(&key).copied();
+        index.map_or_else(Vec::new, |index| {
+            connections(&self.values, &self.connections, index)
+        })
+    }
+
+    /// The counts of all services as they are numbered now.
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            values: self.values.clone(),
+            connections: self.connections.clone(),
+            indices: self.indices.clone(),
+        }
     }
 
     /// Slots that some service names.
@@ -166,7 +172,7 @@ impl Services {
     }
 
     fn row(&self, index: u32, row: usize) -> &Word {
-        &self.connections[(index * MAX_ROWS) as usize + row]
+        &self.connections[place(index, row)]
     }
 
     /// Makes the place of a new service like new; no packet finds it yet.
@@ -245,6 +251,36 @@ impl Services {
             Err(error) => Err(DataplaneError::map(map::SERVICE_INDEX)(error)),
         }
     }
+}
+
+/// What was handed out, for who reads it beside the data plane.
+#[derive(Debug)]
+pub(super) struct Counts {
+    values: Shared<Service>,
+    connections: Shared<Word>,
+    indices: BTreeMap<ServiceKey, u32>,
+}
+
+impl Counts {
+    /// New connections of each service by the slots of its targets.
+    pub(super) fn all(&self) -> impl Iterator<Item = (ServiceKey, Vec<(u16, u64)>)> {
+        self.indices.iter().map(|(key, index)| {
+            let handed = connections(&self.values, &self.connections, *index);
+            (*key, handed)
+        })
+    }
+}
+
+fn connections(values: &[Service], connections: &[Word], index: u32) -> Vec<(u16, u64)> {
+    (0..)
+        .zip(rows_of(&values[index as usize]))
+        .filter_map(|(row, slot)| Some((slot?, connections[place(index, row)].load())))
+        .collect()
+}
+
+/// Where the connections of a row of a service are counted.
+fn place(index: u32, row: usize) -> usize {
+    (index * MAX_ROWS) as usize + row
 }
 
 /// Slots of a service's rows.

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd};
 use std::slice;
+use std::sync::Arc;
 
 use aya::maps::MapData;
 use distributor_common::abi::{Service, Settings};
@@ -39,7 +40,7 @@ const _: () = assert!(size_of::<Word>() == 8);
 /// All values of an array map.
 #[derive(Debug)]
 pub(super) struct Shared<T> {
-    memory: MmapRaw,
+    memory: Arc<MmapRaw>,
     len: usize,
     values: PhantomData<T>,
 }
@@ -57,10 +58,21 @@ impl<T: Words> Shared<T> {
             .map_raw(map.fd().as_fd().as_raw_fd())
             .map_err(DataplaneError::system(format!("map `{name}` into memory")))?;
         Ok(Self {
-            memory,
+            memory: Arc::new(memory),
             len,
             values: PhantomData,
         })
+    }
+}
+
+/// The same values, not others: what reads them elsewhere may outlive what mapped them.
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self {
+            memory: Arc::clone(&self.memory),
+            len: self.len,
+            values: PhantomData,
+        }
     }
 }
 

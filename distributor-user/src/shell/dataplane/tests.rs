@@ -144,12 +144,29 @@ fn takes_over_what_is_pinned() {
                 (target(3), FlowState::HalfOpen)
             ]
         );
+        let traffic = second.traffic();
         assert_eq!(run(&mut second, &frame(40_002, ACK)), (XDP_TX, 3));
         assert_eq!(run(&mut second, &frame(40_004, SYN)), (XDP_TX, 2));
         assert_eq!(
             second.total_connections(VIPA, 8443),
             [(target(2), 2), (target(3), 1)]
         );
+        let service = ServiceKey {
+            dvipa: VIPA,
+            port: 8443,
+        };
+        let both: BTreeMap<(ServiceKey, IpAddr), u64> =
+            [((service, target(2)), 2), ((service, target(3)), 1)].into();
+        let elsewhere = std::thread::spawn(move || {
+            let mut flows: Vec<_> = traffic.flows().collect();
+            flows.sort_by_key(|flow| flow.key);
+            let counted = (traffic.total_connections(), traffic.active_connections());
+            (flows, counted)
+        });
+        let (seen, counted) = elsewhere.join().expect("a walk");
+        let mut flows: Vec<_> = second.flows().collect();
+        flows.sort_by_key(|flow| flow.key);
+        assert_eq!((seen, counted), (flows, (both.clone(), both)));
         let counters = second.counters().expect("the kernel tells");
         assert_eq!(counters.received(), 5);
         assert_eq!(counters.event(Event::FlowStored), 3);

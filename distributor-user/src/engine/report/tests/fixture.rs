@@ -285,7 +285,13 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
         ReportName::Vdpt => {
             let handed = totals(&[(8080, "10.1.7.11", 12), (8080, "10.1.7.12", 4_294_967_296)]);
             let active = totals(&[(8080, "10.1.7.11", 3)]);
-            Body::Vdpt(vdpt(stack, &handed, &active, filters, &mut room))
+            Body::Vdpt(vdpt(
+                &Snapshot::of(stack),
+                &handed,
+                &active,
+                filters,
+                &mut room,
+            ))
         }
         ReportName::Vcrt => {
             let flows = if is_owner { flows() } else { Vec::new() };
@@ -296,7 +302,14 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
             };
             let name_of = |ifindex| (ifindex == 3).then(|| "xcf0".to_owned());
             let flows = flows.into_iter();
-            Body::Vcrt(vcrt(stack, flows, &here, name_of, filters, &mut room))
+            Body::Vcrt(vcrt(
+                &Snapshot::of(stack),
+                flows,
+                &here,
+                name_of,
+                filters,
+                &mut room,
+            ))
         }
         ReportName::Config => {
             room.admit();

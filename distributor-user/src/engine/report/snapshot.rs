@@ -1,0 +1,71 @@
+//! A stack's services and targets at one moment.
+//!
+//! Reports over millions of connections are made from this, beside the daemon's
+//! loop: the stack goes on meanwhile, and nothing of it is borrowed.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::engine::config::Service;
+use crate::engine::definitions::Readiness;
+use crate::engine::forwarding::{Forwarding, ServiceKey};
+use crate::engine::stack::Stack;
+
+/// What VDPT and VCRT show of a stack besides the connections.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// This stack's DYNAMICXCF address.
+    pub(super) own: Option<IpAddr>,
+    /// What the profile distributes.
+    pub(super) services: Vec<Service>,
+    /// What the packet path was last asked to do.
+    pub(super) forwarding: Forwarding,
+    /// The present stacks, this one included, by their DYNAMICXCF addresses.
+    present: BTreeMap<IpAddr, Present>,
+}
+
+/// A stack that is present.
+#[derive(Clone, Debug)]
+struct Present {
+    name: String,
+    readiness: Readiness,
+}
+
+impl Snapshot {
+    /// Takes a copy of what `stack` knows now.
+    #[must_use]
+    pub fn of(stack: &Stack) -> Self {
+        let members = stack.members().iter();
+        let others = members
+            .filter(|(_, member)| member.left_at.is_none())
+            .map(|(name, member)| (member.dynamic_xcf, name.as_str(), &member.readiness));
+        let own = stack.dynamic_xcf();
+        let itself = own.map(|address| (address, stack.name(), stack.readiness()));
+        let mut present = BTreeMap::new();
+        for (address, name, readiness) in itself.into_iter().chain(others) {
+            present.entry(address).or_insert_with(|| Present {
+                name: name.to_owned(),
+                readiness: readiness.clone(),
+            });
+        }
+        Self {
+            own,
+            services: stack.config().services.clone(),
+            forwarding: stack.applied().forwarding.clone(),
+            present,
+        }
+    }
+
+    /// Returns the name of the present stack with this DYNAMICXCF address.
+    pub(super) fn name_of(&self, dynamic_xcf: IpAddr) -> Option<&str> {
+        self.present
+            .get(&dynamic_xcf)
+            .map(|stack| stack.name.as_str())
+    }
+
+    /// Returns the name and the listeners of a present target of a service.
+    pub(super) fn target(&self, dynamic_xcf: IpAddr, key: ServiceKey) -> Option<(&str, u16)> {
+        let Present { name, readiness } = self.present.get(&dynamic_xcf)?;
+        Some((name, readiness.listeners(key.dvipa, key.port)))
+    }
+}

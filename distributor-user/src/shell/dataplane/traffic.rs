@@ -1,0 +1,75 @@
+//! The connections of the packet path, for reports.
+//!
+//! Nothing here changes a map, and nothing is borrowed from the data plane: a
+//! walk over millions of flows is made on another thread, while the daemon goes
+//! on. What changes meanwhile is seen or not, as by packets.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use distributor_common::abi::Settings;
+
+use super::Dataplane;
+use super::flows::{Flows, engine_key, engine_state};
+use super::services::Counts;
+use super::shared::Shared;
+use super::targets::address_of;
+use crate::engine::forwarding::{Flow, ServiceKey};
+
+/// The flow table and the counts of services, readable beside the data plane.
+#[derive(Debug)]
+pub struct Traffic {
+    flows: Flows,
+    counts: Counts,
+    settings: Shared<Settings>,
+}
+
+impl Dataplane {
+    /// The connections, for who reads them on another thread.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            flows: self.flows.clone(),
+            counts: self.services.counts(),
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+impl Traffic {
+    /// Every flow in the table, in no particular order.
+    pub fn flows(&self) -> impl Iterator<Item = Flow> {
+        self.flows.iter().filter_map(|(key, tag)| {
+            Some(Flow {
+                key: engine_key(&key),
+                target: self.address(tag.target())?,
+                state: engine_state(tag.state())?,
+            })
+        })
+    }
+
+    /// How many flows each service has to each target.
+    #[must_use]
+    pub fn active_connections(&self) -> BTreeMap<(ServiceKey, IpAddr), u64> {
+        let counts = self.flows.counts().into_iter();
+        counts
+            .filter_map(|(course, flows)| {
+                let target = self.address(course.target())?;
+                Some(((course.service(), target), flows))
+            })
+            .collect()
+    }
+
+    /// New connections that each service has handed out to each target.
+    #[must_use]
+    pub fn total_connections(&self) -> BTreeMap<(ServiceKey, IpAddr), u64> {
+        let all = self.counts.all();
+        all.flat_map(|(key, handed)| handed.into_iter().map(move |row| (key, row)))
+            .filter_map(|(key, (slot, count))| Some(((key, self.address(slot)?), count)))
+            .collect()
+    }
+
+    fn address(&self, slot: u16) -> Option<IpAddr> {
+        address_of(self.settings[0].targets.get(usize::from(slot))?)
+    }
+}
