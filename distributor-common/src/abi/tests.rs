@@ -4,6 +4,7 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
+use crate::wire::Be16;
 
 #[test]
 fn paths_are_read_as_they_were_set() {

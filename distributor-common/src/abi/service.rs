@@ -1,0 +1,154 @@
+//! A service: how it is found, its rows, and its ring.
+//!
+//! A ring is never edited where packets read it: another one is written, and one
+//! word swapped.
+
+use core::num::NonZeroU32;
+
+use super::MAX_ROWS;
+use crate::wire::Be16;
+use crate::word::Word;
+
+/// Key of `SERVICE_INDEX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct ServiceKey {
+    /// The DVIPA, an IPv4 address mapped into IPv6 (RFC 4291 §2.5.5.2), in the order of memory.
+    pub address: [u32; 4],
+    /// The port; 0 in the entry that marks the address itself as distributed.
+    pub port: Be16,
+    /// Transport protocol number.
+    pub protocol: u8,
+    /// Not used; 0.
+    pub reserved: u8,
+}
+
+impl ServiceKey {
+    /// The key of a service on an IPv4 address, given in the order of memory.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ipv4(address: u32, port: Be16, protocol: u8) -> Self {
+        let prefix = 0xffff_u32.to_be();
+        Self {
+            address: [0, 0, prefix, address],
+            port,
+            protocol,
+            reserved: 0,
+        }
+    }
+}
+
+/// Value in `SERVICE_INDEX` of the entries that mark an address.
+pub const ADDRESS_MARK: u32 = u32::MAX;
+
+/// A service: its ring, its turn, and (for the daemon only) whose rows are whose.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Service {
+    /// A [`Ring`]; swapped as a whole.
+    pub ring: Word,
+    /// Whose turn it is; taken modulo the ring's length.
+    pub turn: Word,
+    /// Not used; 0.
+    pub reserved: [Word; 6],
+    /// Target slot plus one of each row, four 16-bit values a word; 0 is a free row.
+    pub rows: [Word; MAX_ROWS as usize / 4],
+}
+
+#[cfg(any(test, feature = "host"))]
+impl Service {
+    /// A service without a ring.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            ring: Word::new(0),
+            turn: Word::new(0),
+            reserved: core::array::from_fn(|_| Word::new(0)),
+            rows: core::array::from_fn(|_| Word::new(0)),
+        }
+    }
+}
+
+/// Where a service's ring lies in `RINGS`, and which edition it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ring {
+    /// First entry.
+    pub start: u32,
+    /// Number of entries; 0 when no target is ready.
+    pub len: u32,
+    /// Differs from that of the ring before, so that a reader notices the change.
+    pub edition: u16,
+}
+
+impl Ring {
+    const FIELD: u64 = (1 << 24) - 1;
+
+    /// Packs the three into the word that is swapped.
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        (self.start as u64 & Self::FIELD)
+            | (self.len as u64 & Self::FIELD) << 24
+            | (self.edition as u64) << 48
+    }
+
+    /// Unpacks a word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self {
+            start: (word & Self::FIELD) as u32,
+            len: (word >> 24 & Self::FIELD) as u32,
+            edition: (word >> 48) as u16,
+        }
+    }
+}
+
+/// One place of a ring. In the map it is a whole [`Word`], because an array pads smaller values to
+/// 8 bytes; one bit tells it from a place that was never written.
+///
+/// It is never 0, so that an `Option` of it is one word too: of an option in two words, the
+/// compiler leaves the second undefined, and the kernel's verifier finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct RingEntry(NonZeroU32);
+
+impl RingEntry {
+    const WRITTEN: NonZeroU32 = NonZeroU32::new(1 << 31).expect("not 0");
+
+    /// A place that leads to the target in a slot, whose connections are counted in a row of the
+    /// service, below [`MAX_ROWS`].
+    #[must_use]
+    pub fn new(target: u16, row: u16) -> Self {
+        Self(Self::WRITTEN | u32::from(row) << 16 | u32::from(target))
+    }
+
+    /// The word in the map.
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        self.0.get() as u64
+    }
+
+    /// Reads the word in the map.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_word(word: u64) -> Option<Self> {
+        match NonZeroU32::new(word as u32) {
+            Some(word) => Some(Self(word)),
+            None => None,
+        }
+    }
+
+    /// Slot of the target.
+    #[inline(always)]
+    #[must_use]
+    pub const fn target(self) -> u16 {
+        self.0.get() as u16
+    }
+
+    /// Row of the service.
+    #[inline(always)]
+    #[must_use]
+    pub const fn row(self) -> u16 {
+        (self.0.get() >> 16) as u16 & (MAX_ROWS as u16 - 1)
+    }
+}

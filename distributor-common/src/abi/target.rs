@@ -1,0 +1,179 @@
+//! A target: who it is, and how it is reached.
+//!
+//! A reader never mixes two paths: it reads the half that is valid, and again if
+//! that was changed meanwhile.
+
+use crate::word::Word;
+
+/// A target by its slot: how it is reached, and who it is.
+///
+/// The path has two halves. The daemon writes the half that is not in use and
+/// then swaps `state`, whose lowest bit names the half that is.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Target {
+    /// A [`PathState`].
+    pub state: Word,
+    /// For each half: destination and source address of the Ethernet header, 12 bytes.
+    pub addresses: [[Word; 2]; 2],
+    /// The DYNAMICXCF address (an IPv4 address mapped into IPv6), in the order of memory.
+    pub identity: [Word; 2],
+    /// Not used; 0.
+    pub reserved: Word,
+}
+
+/// How a target is reached, as a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Path {
+    /// No path answers.
+    #[default]
+    Unreachable,
+    /// The target is this stack.
+    Local,
+    /// The next hop is on a link: new MAC addresses, same packet.
+    Link {
+        /// Interface to send from.
+        ifindex: u32,
+        /// First 12 bytes of the Ethernet header, and 4 of nothing, in the order of memory.
+        addresses: [u64; 2],
+    },
+}
+
+impl Path {
+    /// A path over a link.
+    #[must_use]
+    pub fn link(ifindex: u32, source: [u8; 6], next_hop: [u8; 6]) -> Self {
+        let mut bytes = [[0; 8]; 2];
+        let header = next_hop.iter().chain(&source);
+        for (byte, value) in bytes.as_flattened_mut().iter_mut().zip(header) {
+            *byte = *value;
+        }
+        Self::Link {
+            ifindex,
+            addresses: bytes.map(u64::from_ne_bytes),
+        }
+    }
+}
+
+/// Readings of a path before it counts as unreachable; the daemon changes one in microseconds.
+const PATH_ATTEMPTS: u32 = 3;
+
+impl Target {
+    /// A slot without a target.
+    #[cfg(any(test, feature = "host"))]
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            state: Word::new(0),
+            addresses: core::array::from_fn(|_| core::array::from_fn(|_| Word::new(0))),
+            identity: core::array::from_fn(|_| Word::new(0)),
+            reserved: Word::new(0),
+        }
+    }
+
+    /// Reads the half that is valid, and again if the path was changed meanwhile.
+    #[inline(always)]
+    #[must_use]
+    pub fn path(&self) -> Path {
+        let mut word = self.state.load();
+        for _ in 0..PATH_ATTEMPTS {
+            let state = PathState::from_word(word);
+            match state.kind {
+                PathKind::Local => return Path::Local,
+                PathKind::Unreachable => return Path::Unreachable,
+                PathKind::Link => {}
+            }
+            let half = &self.addresses[state.half()];
+            let addresses = [half[0].load(), half[1].load()];
+            let again = self.state.load();
+            if again == word {
+                return Path::Link {
+                    ifindex: state.ifindex,
+                    addresses,
+                };
+            }
+            word = again;
+        }
+        Path::Unreachable
+    }
+
+    /// Changes the path in one step, as packets see it. One writer at a time.
+    pub fn set_path(&self, path: Path) {
+        let edition = PathState::from_word(self.state.load())
+            .edition
+            .wrapping_add(1);
+        let (kind, ifindex) = match path {
+            Path::Unreachable => (PathKind::Unreachable, 0),
+            Path::Local => (PathKind::Local, 0),
+            Path::Link { ifindex, addresses } => {
+                let half = &self.addresses[(edition & 1) as usize];
+                half[0].store(addresses[0]);
+                half[1].store(addresses[1]);
+                (PathKind::Link, ifindex)
+            }
+        };
+        self.state.store(
+            PathState {
+                ifindex,
+                kind,
+                edition,
+            }
+            .word(),
+        );
+    }
+}
+
+/// The state word of a [`Target`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathState {
+    /// Interface to send from; meaningful for [`PathKind::Link`].
+    pub ifindex: u32,
+    /// How the target is reached.
+    pub kind: PathKind,
+    /// Grows by one with every change; its lowest bit names the valid half. 24 bits.
+    pub edition: u32,
+}
+
+/// How a target is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum PathKind {
+    /// No path answers.
+    #[default]
+    Unreachable = 0,
+    /// The target is this stack.
+    Local = 1,
+    /// The next hop is on a link: new MAC addresses, same packet.
+    Link = 2,
+}
+
+impl PathState {
+    /// Packs the three into the word that is swapped.
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        (self.edition as u64 & 0xff_ffff) | (self.kind as u64) << 24 | (self.ifindex as u64) << 32
+    }
+
+    /// Unpacks a word; an unknown kind is no path.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        let kind = match (word >> 24) as u8 {
+            1 => PathKind::Local,
+            2 => PathKind::Link,
+            _ => PathKind::Unreachable,
+        };
+        Self {
+            ifindex: (word >> 32) as u32,
+            kind,
+            edition: (word & 0xff_ffff) as u32,
+        }
+    }
+
+    /// Index of the half that is valid.
+    #[inline(always)]
+    #[must_use]
+    pub const fn half(self) -> usize {
+        (self.edition & 1) as usize
+    }
+}
