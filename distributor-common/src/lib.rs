@@ -30,6 +30,8 @@ pub mod hash;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
 pub mod packet;
+pub mod probe;
+pub mod siphash;
 pub mod stages;
 pub mod tables;
 pub mod watch;
