@@ -16,7 +16,8 @@
 //! addresses, then the tag. Everybody else changes a tag only by
 //! compare-and-exchange on the value read before, so that nothing is lost,
 //! least of all the lock bit. The daemon never takes the lock: if it died with
-//! it, the bucket would be closed to new flows for good.
+//! it, the bucket would be closed to new flows for good. What a target reports,
+//! it stores without.
 //!
 //! Nothing in here ever gives the slot of an established flow to another.
 
@@ -25,8 +26,12 @@ use crate::wire::{Be16, Be32, tcp};
 use crate::word::Word;
 
 pub use self::insert::{Lock, Place, PlaceKind, Unplaced};
+#[cfg(not(target_arch = "bpf"))]
+pub use self::report::Reported;
 
 mod insert;
+#[cfg(not(target_arch = "bpf"))]
+mod report;
 
 /// Slots of a bucket.
 pub const BUCKET_SLOTS: usize = 8;
@@ -68,6 +73,13 @@ impl Stamp {
     #[must_use]
     pub const fn from_jiffies(jiffies: u64, shift: u64) -> Self {
         Self((jiffies >> (shift & 63)) as u16 & Self::MASK)
+    }
+
+    /// The units themselves, below 4,096.
+    #[inline(always)]
+    #[must_use]
+    pub const fn units(self) -> u16 {
+        self.0
     }
 
     /// Units from `self` to `now`.

@@ -1,7 +1,7 @@
 //! Giving a new flow a slot.
 //!
-//! Only a holder of the bucket's [`Lock`] gets here. Nothing in here decides
-//! where a flow goes; it says what kind of place there is, and stores what it
+//! Only a holder of the bucket's [`Lock`] gets here, and the daemon when it
+//! stores what a target reports. Nothing in here decides where a flow goes; it says what kind of place there is, and stores what it
 //! is told.
 
 use super::{BUCKET_SLOTS, Bucket, FlowKey, Found, Slot, Stamp, State, Tag};
@@ -30,7 +30,7 @@ pub enum PlaceKind {
 #[derive(Debug)]
 #[must_use = "a claimed slot stays claimed until it is filled or freed"]
 pub struct Place<'a> {
-    slot: &'a Slot,
+    pub(super) slot: &'a Slot,
     /// What the slot is taken from.
     pub kind: PlaceKind,
     lock: u64,
@@ -51,6 +51,35 @@ impl Bucket {
             attempt = next_attempt(attempt);
         }
         None
+    }
+
+    /// Claims the slot that is given away most willingly; see [`Lock::claim`].
+    #[inline(always)]
+    pub(super) fn claim(&self, now: Stamp) -> Result<Place<'_>, Unplaced> {
+        let mut best = 0;
+        for (index, slot) in self.slots.iter().enumerate() {
+            // Of equals the first: it is found soonest, and in the first of the two cache lines.
+            let place = BUCKET_SLOTS - 1 - index;
+            let score = score(Tag(slot.tag.load()), now) << 3 | place as u32;
+            if score > best {
+                best = score;
+            }
+        }
+        let rank = best >> (3 + AGE_BITS);
+        if rank == RANK_NEVER {
+            return Err(Unplaced::Full);
+        }
+        let slot = &self.slots[BUCKET_SLOTS - 1 - best as usize % BUCKET_SLOTS];
+        let tag = Tag(slot.tag.load());
+        if score(tag, now) != best >> 3 {
+            return Err(Unplaced::Contended);
+        }
+        let kind = if rank == RANK_YOUNG {
+            PlaceKind::Displaced
+        } else {
+            PlaceKind::Vacant
+        };
+        claim(slot, tag, kind).ok_or(Unplaced::Contended)
     }
 }
 
@@ -78,30 +107,7 @@ impl<'a> Lock<'a> {
     /// See [`Unplaced`].
     #[inline(always)]
     pub fn claim(&self, now: Stamp) -> Result<Place<'a>, Unplaced> {
-        let mut best = 0;
-        for (index, slot) in self.bucket.slots.iter().enumerate() {
-            // Of equals the first: it is found soonest, and in the first of the two cache lines.
-            let place = BUCKET_SLOTS - 1 - index;
-            let score = score(Tag(slot.tag.load()), now) << 3 | place as u32;
-            if score > best {
-                best = score;
-            }
-        }
-        let rank = best >> (3 + AGE_BITS);
-        if rank == RANK_NEVER {
-            return Err(Unplaced::Full);
-        }
-        let slot = &self.bucket.slots[BUCKET_SLOTS - 1 - best as usize % BUCKET_SLOTS];
-        let tag = Tag(slot.tag.load());
-        if score(tag, now) != best >> 3 {
-            return Err(Unplaced::Contended);
-        }
-        let kind = if rank == RANK_YOUNG {
-            PlaceKind::Displaced
-        } else {
-            PlaceKind::Vacant
-        };
-        claim(slot, tag, kind).ok_or(Unplaced::Contended)
+        self.bucket.claim(now)
     }
 
     /// Gives the lock back.

@@ -430,3 +430,105 @@ fn readers_and_writers_of_one_bucket_agree() {
     assert!(found > ROUNDS / 10, "{found}");
     assert!(bucket.lock().is_some(), "somebody kept the lock");
 }
+
+#[test]
+fn a_reported_flow_is_stored_or_moved() {
+    let bucket = Bucket::default();
+    assert_eq!(bucket.report(&key(1), 7, at(5)), Reported::New);
+    let read = |port: u16| bucket.find(&key(port)).map(|found| found.tag);
+    let stored = read(1).expect("stored");
+    assert_eq!(
+        (stored.target(), stored.state(), stored.stamp()),
+        (7, State::Established, at(5))
+    );
+    for (port, state, stored_target, reported_target, expected) in [
+        (2, State::HalfOpen, 7, 7, State::Established),
+        (3, State::HalfOpen, 8, 7, State::Established),
+        (4, State::Established, 7, 7, State::Established),
+        (5, State::Established, 8, 7, State::Established),
+        (6, State::Ending, 7, 7, State::Ending),
+        (7, State::Ending, 8, 7, State::Established),
+    ] {
+        insert(&bucket, &key(port), stored_target, at(0)).expect("room");
+        let found = bucket.find(&key(port)).expect("stored");
+        found.advance(state, at(1));
+        assert_eq!(
+            bucket.report(&key(port), reported_target, at(5)),
+            Reported::Known
+        );
+        let tag = read(port).expect("still there");
+        assert_eq!((tag.target(), tag.state()), (reported_target, expected));
+    }
+}
+
+#[test]
+fn a_reported_flow_takes_the_place_of_no_other_established_one() {
+    let bucket = Bucket::default();
+    for port in 1..8 {
+        assert_eq!(bucket.report(&key(port), 7, at(0)), Reported::New);
+    }
+    insert(&bucket, &key(8), 7, at(0)).expect("room");
+    // The half-open one gives way, whether somebody holds the lock or not.
+    let lock = bucket.lock().expect("nobody holds it");
+    assert_eq!(bucket.report(&key(9), 7, at(0)), Reported::New);
+    assert_eq!(bucket.report(&key(10), 7, at(0)), Reported::Full);
+    lock.release();
+    assert_eq!(bucket.report(&key(10), 7, at(0)), Reported::Full);
+    assert_eq!(states(&bucket), [State::Established; BUCKET_SLOTS]);
+    assert!(bucket.lock().is_some(), "the lock is where it was");
+}
+
+#[test]
+fn a_flow_that_is_reported_while_its_client_opens_it_is_there_once() {
+    const ROUNDS: u16 = 20_000;
+    let buckets: Vec<Bucket> = (0..ROUNDS).map(|_| Bucket::default()).collect();
+    let ready = AtomicU64::new(0);
+    let meet = |round: u16| {
+        ready.fetch_add(1, Relaxed);
+        while ready.load(Relaxed) < 2 * (u64::from(round) + 1) {
+            thread::yield_now();
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..ROUNDS {
+                meet(round);
+                let bucket = &buckets[usize::from(round)];
+                let Some(lock) = bucket.lock() else { continue };
+                if lock.find(&key(1)).is_none()
+                    && let Ok(place) = lock.claim(at(0))
+                {
+                    place.fill(&key(1), 8, at(0));
+                }
+                lock.release();
+            }
+        });
+        for round in 0..ROUNDS {
+            meet(round);
+            let _ = buckets[usize::from(round)].report(&key(1), 7, at(0));
+        }
+    });
+    for bucket in &buckets {
+        let flows: Vec<_> = bucket.slots.iter().filter_map(Slot::read).collect();
+        assert_eq!(flows.len(), 1);
+        assert_eq!((flows[0].0, flows[0].1.target()), (key(1), 7));
+        assert!(bucket.lock().is_some(), "the lock is free");
+    }
+}
+
+#[test]
+fn a_slot_that_nobody_will_fill_is_freed() {
+    let bucket = Bucket::default();
+    let lock = bucket.lock().expect("nobody holds it");
+    let place = lock.claim(at(0)).expect("room");
+    assert!(bucket.slots[0].is_claimed());
+    assert_eq!(bucket.find(&key(1)).map(|found| found.tag), None);
+    drop(place);
+    bucket.slots[0].abandon();
+    assert_eq!(Tag(bucket.slots[0].tag.load()), Tag(Tag::LOCK));
+    lock.release();
+    // What is filled is not freed.
+    assert_eq!(bucket.report(&key(1), 7, at(0)), Reported::New);
+    bucket.slots[0].abandon();
+    assert!(bucket.find(&key(1)).is_some());
+}
