@@ -2,7 +2,8 @@
 //!
 //! Nothing in here opens a file or prints a key: a key's `Debug` shows its id
 //! only. The secret itself never seals anything. It is stretched once into
-//! the sealing key and a public key id, so that the id gives away nothing.
+//! the sealing key, the key of the probe and a public key id, so that none of
+//! them gives away anything of another.
 
 use std::fmt::Write as _;
 
@@ -57,10 +58,35 @@ impl std::fmt::Display for KeyId {
     }
 }
 
+/// What questions whether a stack's daemon lives, and their answers, are hashed with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ProbeKey([u64; 2]);
+
+impl ProbeKey {
+    /// Makes a key of its two words.
+    #[must_use]
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        Self(words)
+    }
+
+    /// The two words of the key.
+    #[must_use]
+    pub const fn words(self) -> [u64; 2] {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for ProbeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProbeKey").finish_non_exhaustive()
+    }
+}
+
 /// One key of a group.
 #[derive(Clone)]
 pub struct GroupKey {
     id: KeyId,
+    probe: ProbeKey,
     cipher: XChaCha20Poly1305,
 }
 
@@ -77,16 +103,23 @@ impl GroupKey {
     #[must_use]
     pub fn from_secret(secret: &[u8; SECRET_LEN]) -> Self {
         // The cipher's key stream is a pseudorandom function of secret and nonce: the first 32
-        // bytes become the sealing key, the next four the id.
-        let mut derived = [0_u8; 36];
+        // bytes become the sealing key, the next four the id, the last 16 the key of the probe.
+        let mut derived = [0_u8; 52];
         XChaCha20Poly1305::new(secret.into())
             .encrypt_in_place_detached(XNonce::from_slice(DERIVATION), &[], &mut derived)
-            .expect("36 bytes are within the cipher's limit");
-        let (sealing, id) = derived.split_at(32);
+            .expect("52 bytes are within the cipher's limit");
+        let (sealing, rest) = derived.split_at(32);
+        let (id, probe) = rest.split_at(4);
+        let (low, high) = probe.split_at(8);
         Self {
             id: KeyId(u32::from_be_bytes(
                 id.try_into().expect("the id is four bytes"),
             )),
+            probe: ProbeKey(
+                [low, high].map(|half| {
+                    u64::from_le_bytes(half.try_into().expect("a word is eight bytes"))
+                }),
+            ),
             cipher: XChaCha20Poly1305::new(sealing.into()),
         }
     }
@@ -124,6 +157,12 @@ impl GroupKey {
     #[must_use]
     pub fn id(&self) -> KeyId {
         self.id
+    }
+
+    /// The key of the probe that goes with this key.
+    #[must_use]
+    pub fn probe(&self) -> ProbeKey {
+        self.probe
     }
 
     pub(super) fn cipher(&self) -> &XChaCha20Poly1305 {
@@ -176,6 +215,11 @@ impl KeyRing {
     #[must_use]
     pub fn sealing(&self) -> &GroupKey {
         &self.0[0]
+    }
+
+    /// The keys of the probe, the one to ask with first.
+    pub fn probes(&self) -> impl Iterator<Item = ProbeKey> {
+        self.0.iter().map(GroupKey::probe)
     }
 
     /// The key named `id`, if this stack holds it.

@@ -82,3 +82,15 @@ fn a_ring_has_keys_and_none_twice() {
     assert_eq!(ring.sealing().id(), other.id());
     assert!(ring.opening(one.id()).is_some());
 }
+
+#[test]
+fn each_key_has_its_own_key_of_the_probe() {
+    let [one, other] = [1, 2].map(|byte| GroupKey::from_secret(&[byte; SECRET_LEN]));
+    assert_ne!(one.probe(), other.probe());
+    // What is derived is the same on every machine, and in every release of this group.
+    assert_eq!(one.probe(), GroupKey::from_secret(&[1; SECRET_LEN]).probe());
+    let ring = KeyRing::new(vec![other.clone(), one.clone()]).expect("two different keys");
+    let probes: Vec<_> = ring.probes().collect();
+    assert_eq!(probes, [other.probe(), one.probe()]);
+    assert_eq!(format!("{:?}", one.probe()), "ProbeKey { .. }");
+}
