@@ -10,14 +10,18 @@ use crate::counter::COUNTER_SLOTS;
 use crate::hash::PREFILTER_WORDS;
 use crate::word::Word;
 
-pub use self::service::{ADDRESS_MARK, Ring, RingEntry, Service, ServiceKey};
+pub use self::life::{Life, PROBE_KEYS, ProbeState};
+pub use self::service::{Ring, RingEntry, Service, ServiceKey};
 pub use self::target::{Path, PathKind, PathState, Target};
+pub use self::vipa::{Roles, Sender, Standing, Vipa};
 
+mod life;
 mod service;
 mod target;
+mod vipa;
 
 /// Version of everything in this module and in [`crate::flow`].
-pub const ABI_VERSION: u64 = 3;
+pub const ABI_VERSION: u64 = 4;
 
 /// Number of services that can exist at once.
 pub const MAX_SERVICES: u32 = 1 << 16;
@@ -25,6 +29,10 @@ pub const MAX_SERVICES: u32 = 1 << 16;
 pub const MAX_ROWS: u32 = 32;
 /// Number of target slots: stacks of the group, and former ones to which flows still lead.
 pub const MAX_TARGETS: u32 = 1024;
+/// Number of DVIPAs that can be on a stack at once.
+pub const MAX_VIPAS: u32 = 1 << 12;
+/// Number of Ethernet addresses from which members send.
+pub const MAX_SENDERS: u32 = 1 << 12;
 /// Number of places in all rings together; services with the same ring share it.
 pub const MAX_RING_ENTRIES: u32 = 1 << 18;
 /// Number of interfaces that packets can be redirected to.
@@ -36,12 +44,16 @@ pub mod map {
     pub const SETTINGS: &str = "SETTINGS";
     /// [`crate::flow::Bucket`]s, a power of two of them.
     pub const FLOWS: &str = "FLOWS";
-    /// [`super::ServiceKey`] → index into `SERVICES`.
+    /// [`super::ServiceKey`] → index into `SERVICES`; with port 0, into `VIPAS`.
     pub const SERVICE_INDEX: &str = "SERVICE_INDEX";
     /// [`super::Service`]s.
     pub const SERVICES: &str = "SERVICES";
-    /// [`super::RingEntry`]s of all services.
+    /// [`super::RingEntry`]s of all services, and of the offers of all DVIPAs.
     pub const RINGS: &str = "RINGS";
+    /// [`super::Vipa`]s.
+    pub const VIPAS: &str = "VIPAS";
+    /// Ethernet address (the lower 48 bits of a word, in the order of memory) → [`super::Sender`].
+    pub const SENDERS: &str = "SENDERS";
     /// New connections per service × row.
     pub const CONNECTIONS: &str = "CONNECTIONS";
     /// Interfaces to redirect to, by their index.
@@ -59,7 +71,7 @@ pub mod program {
 }
 
 /// The one value of `SETTINGS`: what a packet of a known flow reads beside its bucket, found by one
-/// look-up. All but the prefilter and the targets is written once, before any packet.
+/// look-up. All before [`Life`] is written once, before any packet.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Settings {
@@ -75,7 +87,9 @@ pub struct Settings {
     pub stamp_shift: Word,
     /// Not used; 0.
     pub reserved: [Word; 2],
-    /// Bit `hash::prefilter(address)` is set for every address with services or flows.
+    /// Whether the daemon lives.
+    pub life: Life,
+    /// Bit `hash::prefilter(address)` is set for every DVIPA and every address with flows.
     pub prefilter: [Word; PREFILTER_WORDS],
     /// Targets by their slot.
     pub targets: [Target; MAX_TARGETS as usize],
@@ -87,10 +101,12 @@ pub struct Settings {
 pub struct Counters(pub [u64; COUNTER_SLOTS]);
 
 const _: () = {
-    assert!(size_of::<Settings>() == 64 + 8 * PREFILTER_WORDS + 64 * MAX_TARGETS as usize);
+    assert!(size_of::<Settings>() == 192 + 8 * PREFILTER_WORDS + 64 * MAX_TARGETS as usize);
     assert!(size_of::<ServiceKey>() == 20);
     assert!(size_of::<Service>() == 128);
     assert!(size_of::<Target>() == 64);
+    assert!(size_of::<Vipa>() == 64);
+    assert!(size_of::<Life>() == 128);
     assert!(size_of::<Counters>() == 512);
 };
 

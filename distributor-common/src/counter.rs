@@ -98,6 +98,8 @@ counters! {
     Transmitted = 1 "transmitted" Transmit;
     /// Sent to a target by another interface.
     Redirected = 2 "redirected" Redirect;
+    /// Sent back: a member's question whether this stack's daemon lives, answered.
+    ProbeAnswered = 3 "probe-answered" Transmit;
 
     /// Passed: the packet is not IPv4 (ARP, IPv6, a VLAN tag …).
     NotIpv4 = 8 "not-ipv4" Pass;
@@ -113,12 +115,20 @@ counters! {
     LocalTarget = 13 "local-target" Pass;
     /// Passed: a SYN for a service without a ready target; the kernel answers with RST.
     NoReadyTarget = 14 "no-ready-target" Pass;
-    /// Passed: a segment of an unknown flow whose socket is here.
+    /// Passed: a segment of a flow that is in no table here, and whose socket is here.
     LocalSocket = 15 "local-socket" Pass;
     /// Passed: a segment of an unknown flow, and no target is ready to be offered it.
     UnknownFlow = 16 "unknown-flow" Pass;
+    /// Passed: a new connection that the owner of the DVIPA has handed to this stack.
+    Accepted = 17 "accepted" Pass;
+    /// Passed: a segment that no target knows; all were asked, and the kernel answers with RST.
+    Disowned = 18 "disowned" Pass;
+    /// Passed: a new connection for a DVIPA of another stack, which cannot be reached.
+    NoOwner = 19 "no-owner" Pass;
+    /// Passed: what came to the port of the probe and is no question of a member.
+    ProbeRefused = 20 "probe-refused" Pass;
 
-    /// Dropped: a fragment of TCP for a distributed address.
+    /// Dropped: a fragment of TCP for an address that is distributed from here.
     Fragment = 32 "fragment" Drop;
     /// Dropped: the time to live has run out.
     TtlExpired = 33 "ttl-expired" Drop;
@@ -126,6 +136,18 @@ counters! {
     Unreachable = 34 "unreachable" Drop;
     /// Dropped: the interface to the target cannot be sent to.
     NoInterface = 35 "no-interface" Drop;
+    /// Dropped: the next hop is where the frame came from.
+    Returning = 36 "returning" Drop;
+    /// Dropped: a new connection from a member that neither owns the DVIPA nor is about to.
+    Fenced = 37 "fenced" Drop;
+    /// Dropped: a new connection for a DVIPA of this stack, whose daemon has been silent too long.
+    Silent = 38 "silent" Drop;
+    /// Dropped: an ARP request for a DVIPA of this stack, whose daemon has been silent too long.
+    SilentArp = 39 "silent-arp" Drop;
+    /// Dropped: a segment of an unknown flow, beyond the rate at which these are offered to targets.
+    OfferLimit = 40 "offer-limit" Drop;
+    /// Dropped: a segment of an unknown flow that nobody can be asked about; the client sends again.
+    Astray = 41 "astray" Drop;
     ---
     /// New connections that were given a place in the flow table.
     FlowStored = 48 "flow-stored";
@@ -137,8 +159,14 @@ counters! {
     TableFull = 51 "table-full";
     /// New connections without a place: another CPU was at work in their bucket.
     TableBusy = 52 "table-busy";
-    /// Segments of unknown flows, sent where the hash of their addresses leads.
+    /// Segments of unknown flows, sent where a new connection without a place would have gone.
     FlowGuessed = 53 "flow-guessed";
+    /// Segments of unknown flows, offered to the first of the targets.
+    FlowOffered = 54 "flow-offered";
+    /// Segments of unknown flows that were offered to this stack, and offered by it to the next.
+    FlowHandedOn = 55 "flow-handed-on";
+    /// Segments for a DVIPA of another stack, sent to that.
+    Relayed = 56 "relayed";
 }
 
 /// The sum of all verdicts. It has no place of its own: a packet is counted once.

@@ -27,6 +27,11 @@ pub const fn flow(addresses: u64, ports: u32, protocol: u8, seeds: [u64; 2]) -> 
     hash ^ hash >> 31
 }
 
+/// Seeds of the hash by which unknown flows are offered: on every stack the same, and no secret.
+///
+/// Who knows them can choose the target that is asked first, and nothing else.
+pub const OFFER_SEEDS: [u64; 2] = [0x9216_d5d9_8979_fb1b, 0xd131_0ba6_98df_b5ac];
+
 /// The bit of the prefilter that stands for a destination address, in the order of memory.
 #[inline(always)]
 #[must_use]

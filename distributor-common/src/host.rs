@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
 use crate::abi::{
-    ADDRESS_MARK, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Service, ServiceKey, Target,
+    Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service, ServiceKey,
+    Standing, Target, Vipa,
 };
 use crate::counter::{COUNTER_SLOTS, Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
@@ -32,6 +33,11 @@ pub struct HostTables {
     rings: Vec<Word>,
     connections: Vec<Word>,
     targets: Vec<Target>,
+    vipas: Vec<Vipa>,
+    senders: BTreeMap<[u8; 6], Sender>,
+    budget: Word,
+    life: Life,
+    now_ns: AtomicU64,
     /// Interfaces that can be redirected to.
     pub interfaces: BTreeSet<u32>,
     /// Connections that this host has a socket for.
@@ -54,18 +60,54 @@ impl HostTables {
             rings: Vec::new(),
             connections: Vec::new(),
             targets: (0..MAX_TARGETS).map(|_| Target::empty()).collect(),
+            vipas: Vec::new(),
+            senders: BTreeMap::new(),
+            budget: Word::new(0),
+            life: Life::empty(),
+            now_ns: AtomicU64::new(0),
             interfaces: BTreeSet::new(),
             sockets: Vec::new(),
             counters: core::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 
-    /// Distributes a port of an address over the targets in `ring`, whose row is their place in it.
-    pub fn add_service(&mut self, dvipa: [u8; 4], port: u16, ring: &[u16]) -> u32 {
+    /// Adds a DVIPA or changes it: its roles, and the targets that unknown flows are offered to.
+    pub fn set_vipa(&mut self, dvipa: [u8; 4], roles: Roles, offers: &[u16]) {
         let address = Be32::from_bytes(dvipa).0;
         let bit = hash::prefilter(address);
         self.prefilter[bit.word].set(bit.mask);
-        self.index.insert((address, 0), ADDRESS_MARK);
+        let index = *self.index.entry((address, 0)).or_insert_with(|| {
+            self.vipas.push(Vipa::empty());
+            u32::try_from(self.vipas.len() - 1).expect("few addresses")
+        });
+        let start = self.add_ring(offers);
+        let standing = Standing::new(&Roles {
+            offers: (start, u16::try_from(offers.len()).expect("few targets")),
+            targets: offers
+                .iter()
+                .fold(0, |bits, slot| bits | Standing::target_bit(*slot)),
+            ..roles
+        });
+        self.vipas[index as usize].set_standing(standing);
+    }
+
+    /// Says which member sends from an Ethernet address.
+    pub fn add_sender(&mut self, mac: [u8; 6], slot: u16) {
+        self.senders.insert(mac, Sender::new(slot));
+    }
+
+    /// Distributes a port of an address over the targets in `ring`, whose row is their place in it.
+    /// If the address is none of the DVIPAs yet, it becomes one that this stack owns.
+    pub fn add_service(&mut self, dvipa: [u8; 4], port: u16, ring: &[u16]) -> u32 {
+        let address = Be32::from_bytes(dvipa).0;
+        if !self.index.contains_key(&(address, 0)) {
+            let roles = Roles {
+                is_owned: true,
+                is_distributed: true,
+                ..Roles::default()
+            };
+            self.set_vipa(dvipa, roles, &[]);
+        }
         let service = u32::try_from(self.services.len()).expect("few services");
         self.index
             .insert((address, Be16::from_host(port).0), service);
@@ -77,14 +119,8 @@ impl HostTables {
 
     /// Changes the ring of a service.
     pub fn set_ring(&mut self, service: u32, ring: &[u16]) {
-        let start = u32::try_from(self.rings.len()).expect("short rings");
+        let start = self.add_ring(ring);
         let len = u32::try_from(ring.len()).expect("short rings");
-        let rows = (0u16..).map(|row| row % 32);
-        let entries = ring
-            .iter()
-            .zip(rows)
-            .map(|(&target, row)| Word::new(RingEntry::new(target, row).word()));
-        self.rings.extend(entries);
         let word = &self.services[service as usize].ring;
         let edition = Ring::from_word(word.load()).edition.wrapping_add(1);
         word.store(
@@ -97,6 +133,17 @@ impl HostTables {
         );
     }
 
+    fn add_ring(&mut self, targets: &[u16]) -> u32 {
+        let start = u32::try_from(self.rings.len()).expect("short rings");
+        let rows = (0u16..).map(|row| row % 32);
+        let entries = targets
+            .iter()
+            .zip(rows)
+            .map(|(&target, row)| Word::new(RingEntry::new(target, row).word()));
+        self.rings.extend(entries);
+        start
+    }
+
     /// Changes how a target is reached.
     pub fn set_path(&self, slot: u16, path: Path) {
         self.targets[usize::from(slot)].set_path(path);
@@ -105,6 +152,17 @@ impl HostTables {
     /// Sets the clock.
     pub fn set_now(&self, units: u16) {
         self.now.store(units, Relaxed);
+    }
+
+    /// Sets the clock that the daemon's silence is measured by.
+    pub fn set_now_ns(&self, now_ns: u64) {
+        self.now_ns.store(now_ns, Relaxed);
+    }
+
+    /// Whether the daemon lives.
+    #[must_use]
+    pub fn life(&self) -> &Life {
+        &self.life
     }
 
     /// All buckets.
@@ -167,6 +225,27 @@ impl Tables for &HostTables {
 
     fn target(&self, slot: u16) -> Option<&Target> {
         self.targets.get(usize::from(slot))
+    }
+
+    fn vipa(&self, index: u32) -> Option<&Vipa> {
+        self.vipas.get(index as usize)
+    }
+
+    fn sender(&self, source: u64) -> Option<Sender> {
+        let [mac @ .., _, _] = source.to_ne_bytes();
+        self.senders.get(&mac).copied()
+    }
+
+    fn budget(&self) -> Option<&Word> {
+        Some(&self.budget)
+    }
+
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.now_ns.load(Relaxed)
     }
 
     fn has_connection(&self, key: &FlowKey) -> bool {

@@ -1,9 +1,11 @@
 //! The packet path: prefilter → parse → flow → service → select → forward.
 //!
 //! ```text
-//!  frame ─▶ prefilter ─▶ parse ─▶ flow ──known──────────────────────────▶ forward ─▶ verdict
-//!               │          │        └─unknown─▶ service ─▶ select ─▶ store ─┘
-//!               └──────────┴─ nothing of ours ─▶ pass
+//!  frame ─▶ prefilter ─▶ parse ─▶ flow ──known──────────────────────────────▶ forward ─▶ verdict
+//!               │          │        └─unknown─▶ service ─▶ select ─▶ store ─────┤
+//!               │          │           │           └─ no new connection ─▶ offer ┤
+//!               │          │           └─ of another stack ─▶ held ─▶ hand on, relay
+//!               └──────────┴─ nothing of ours ─▶ aside (ARP, probe) ─▶ pass
 //! ```
 //!
 //! A packet for an address on which nothing is distributed leaves after one
@@ -15,17 +17,39 @@ use crate::counter::Verdict;
 use crate::packet::PacketBuf;
 use crate::tables::Tables;
 
+pub mod fence;
 pub mod flow;
 pub mod forward;
+pub mod held;
+pub mod offer;
 pub mod parse;
+pub mod probe;
 pub mod select;
 pub mod service;
+pub mod vipa;
+
+/// What a packet may concern, as far as the prefilter can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// A DVIPA or a flow.
+    Vipa,
+    /// None, but it may be about this stack's daemon: ARP, or UDP. What it is counted as if it is
+    /// not depends on which.
+    Life {
+        /// Whether it is ARP.
+        is_arp: bool,
+    },
+}
 
 /// Decides about one packet, changes it where that is needed, and counts it.
 #[inline(always)]
 pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
     match prefilter(packet, &tables) {
-        Ok(()) => concerned(packet, tables),
+        Ok(Concern::Vipa) => match concerned(packet, tables) {
+            Some(verdict) => verdict,
+            None => aside(packet, false, tables),
+        },
+        Ok(Concern::Life { is_arp }) => aside(packet, is_arp, tables),
         Err(verdict) => verdict,
     }
 }
@@ -36,17 +60,33 @@ pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict
 ///
 /// The verdict on such a packet.
 #[inline(always)]
-pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<(), Verdict> {
+pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<Concern, Verdict> {
     parse::prefilter(packet, tables).inspect_err(|verdict| tables.count_verdict(*verdict))
 }
 
-/// Decides about a packet that the prefilter has not found, changes it where that is needed, and
-/// counts it.
+/// Decides about a packet that may be about the daemon: ARP or UDP. Counts it.
 #[inline(always)]
-pub fn concerned<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
-    let verdict = decide(packet, &tables);
+pub fn aside<P: PacketBuf, T: Tables>(packet: &mut P, is_arp: bool, tables: T) -> Verdict {
+    let verdict = if is_arp {
+        fence::arp(packet, &tables)
+    } else {
+        probe::answer(packet, &tables)
+    };
     tables.count_verdict(verdict);
     verdict
+}
+
+/// Decides about a packet for an address that is a DVIPA or shares its bit of the prefilter with
+/// one, changes it where that is needed, and counts it; `None` if it is UDP, which is decided about
+/// [aside](self::aside), so that what answering takes is no burden here.
+#[inline(always)]
+pub fn concerned<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Option<Verdict> {
+    let verdict = decide(packet, &tables);
+    if verdict == Verdict::NotTcp && parse::is_udp(packet) {
+        return None;
+    }
+    tables.count_verdict(verdict);
+    Some(verdict)
 }
 
 #[inline(always)]
@@ -55,7 +95,11 @@ fn decide<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
         Ok(segment) => segment,
         Err(verdict) => return verdict,
     };
-    match flow::target(&segment, tables) {
+    let target = match flow::known(&segment, tables) {
+        Some(slot) => Ok(slot),
+        None => flow::target(&segment, parse::source(packet), tables),
+    };
+    match target {
         Ok(slot) => forward::to_target(packet, tables, slot),
         Err(verdict) => verdict,
     }

@@ -8,7 +8,7 @@
 //!
 //! [`Word`]: crate::word::Word
 
-use crate::abi::{RingEntry, Service, ServiceKey, Target};
+use crate::abi::{Life, RingEntry, Sender, Service, ServiceKey, Target, Vipa};
 use crate::counter::{Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
 use crate::word::Word;
@@ -30,7 +30,7 @@ pub trait Tables: Copy {
     /// The bucket of flows with this hash.
     fn bucket(&self, hash: u64) -> Option<&Bucket>;
 
-    /// Index of a service, or [`crate::abi::ADDRESS_MARK`].
+    /// Index of a service; with port 0, of a DVIPA.
     fn service_index(&self, key: &ServiceKey) -> Option<u32>;
 
     /// The service at an index.
@@ -44,6 +44,21 @@ pub trait Tables: Copy {
 
     /// The target in a slot.
     fn target(&self, slot: u16) -> Option<&Target>;
+
+    /// The DVIPA at an index.
+    fn vipa(&self, index: u32) -> Option<&Vipa>;
+
+    /// The member that sends from an Ethernet address, given as 48 bits in the order of memory.
+    fn sender(&self, source: u64) -> Option<Sender>;
+
+    /// This CPU's budget of [`offers`](crate::stages::offer).
+    fn budget(&self) -> Option<&Word>;
+
+    /// Whether the daemon lives.
+    fn life(&self) -> &Life;
+
+    /// `CLOCK_MONOTONIC` in nanoseconds, as coarse as a jiffy.
+    fn now_ns(&self) -> u64;
 
     /// Whether this host has a socket for the flow that is not a listener.
     fn has_connection(&self, key: &FlowKey) -> bool;

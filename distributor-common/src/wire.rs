@@ -56,8 +56,12 @@ pub mod ethernet {
     pub const ADDRESSES: usize = 0;
     /// `EtherType`.
     pub const TYPE: usize = 12;
+    /// Source address; behind it the type.
+    pub const SOURCE: usize = 6;
     /// The `EtherType` of IPv4.
     pub const IPV4: Be16 = Be16::from_host(0x0800);
+    /// The `EtherType` of ARP.
+    pub const ARP: Be16 = Be16::from_host(0x0806);
 }
 
 /// The IPv4 header (RFC 791 §3.1); offsets from its first byte.
@@ -80,6 +84,32 @@ pub mod ipv4 {
     pub const VERSION_NO_OPTIONS: u8 = 0x45;
     /// "More fragments" and the fragment offset; all 0 in a packet that is not a fragment.
     pub const FRAGMENT_MASK: u16 = 0x3fff;
+}
+
+/// ARP for IPv4 on Ethernet (RFC 826); offsets from its first byte.
+pub mod arp {
+    /// Length of the packet.
+    pub const LEN: usize = 28;
+    /// Hardware, protocol, and the lengths of their addresses: 6 bytes together, then the operation.
+    pub const KIND: usize = 0;
+    /// Ethernet, IPv4, 6 bytes, 4 bytes, request: the first 8 bytes.
+    pub const REQUEST: [u8; 8] = [0, 1, 8, 0, 6, 4, 0, 1];
+    /// The address that is asked for.
+    pub const TARGET: usize = 24;
+}
+
+/// The UDP header (RFC 768); offsets from its first byte.
+pub mod udp {
+    /// Protocol number.
+    pub const PROTOCOL: u8 = 17;
+    /// Length of the header.
+    pub const LEN: usize = 8;
+    /// Source and destination port, 4 bytes together.
+    pub const PORTS: usize = 0;
+    /// Length of header and payload.
+    pub const TOTAL_LEN: usize = 4;
+    /// Checksum; 0 when there is none, which IPv4 allows.
+    pub const CHECKSUM: usize = 6;
 }
 
 /// The TCP header (RFC 9293 §3.1); offsets from its first byte.

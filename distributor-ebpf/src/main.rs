@@ -36,7 +36,8 @@ use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use distributor_common::abi::Settings;
-use distributor_common::{Action, Verdict, stages};
+use distributor_common::stages::{self, Concern};
+use distributor_common::{Action, Verdict};
 
 use crate::packet::XdpBuf;
 use crate::tables::KernelTables;
@@ -52,7 +53,10 @@ fn distribute(context: XdpContext) -> u32 {
         return XDP_PASS;
     };
     match stages::prefilter(&mut XdpBuf::new(&context), &tables) {
-        Ok(()) => distribute_concerned(context.as_ptr().cast(), tables.settings()),
+        Ok(Concern::Vipa) => distribute_concerned(context.as_ptr().cast(), tables.settings()),
+        Ok(Concern::Life { is_arp }) => {
+            look_aside(context.as_ptr().cast(), tables.settings(), is_arp)
+        }
         Err(verdict) => action_code(verdict),
     }
 }
@@ -62,7 +66,18 @@ fn distribute(context: XdpContext) -> u32 {
 fn distribute_concerned(context: *mut xdp_md, settings: &'static Settings) -> u32 {
     let context = XdpContext::new(context);
     let tables = KernelTables::new(&context, settings);
-    action_code(stages::concerned(&mut XdpBuf::new(&context), tables))
+    match stages::concerned(&mut XdpBuf::new(&context), tables) {
+        Some(verdict) => action_code(verdict),
+        None => look_aside(context.as_ptr().cast(), settings, false),
+    }
+}
+
+/// What is about no DVIPA, and perhaps about the daemon.
+#[inline(never)]
+fn look_aside(context: *mut xdp_md, settings: &'static Settings, is_arp: bool) -> u32 {
+    let context = XdpContext::new(context);
+    let tables = KernelTables::new(&context, settings);
+    action_code(stages::aside(&mut XdpBuf::new(&context), is_arp, tables))
 }
 
 #[inline(always)]

@@ -8,8 +8,8 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, DevMapHash, HashMap, PerCpuArray};
 use distributor_common::abi::{
-    Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SERVICES, Service, ServiceKey,
-    Settings,
+    Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS, MAX_SERVICES, MAX_VIPAS,
+    Service, ServiceKey, Settings, Vipa,
 };
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
@@ -32,6 +32,13 @@ pub(crate) static SERVICES: Array<Service> = Array::with_max_entries(MAX_SERVICE
 pub(crate) static RINGS: Array<Word> = Array::with_max_entries(MAX_RING_ENTRIES, BPF_F_MMAPABLE);
 
 #[map]
+pub(crate) static VIPAS: Array<Vipa> = Array::with_max_entries(MAX_VIPAS, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static SENDERS: HashMap<u64, u32> =
+    HashMap::with_max_entries(MAX_SENDERS, BPF_F_NO_PREALLOC);
+
+#[map]
 pub(crate) static CONNECTIONS: Array<Word> =
     Array::with_max_entries(MAX_SERVICES * MAX_ROWS, BPF_F_MMAPABLE);
 
@@ -40,3 +47,7 @@ pub(crate) static TRANSMIT: DevMapHash = DevMapHash::with_max_entries(MAX_INTERF
 
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
+
+/// What each CPU has spent of its offers; a new program begins anew.
+#[map]
+pub(crate) static BUDGET: PerCpuArray<Word> = PerCpuArray::with_max_entries(1, 0);

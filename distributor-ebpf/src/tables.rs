@@ -6,10 +6,12 @@ use aya_ebpf::bindings::{
     bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1, xdp_action,
 };
 use aya_ebpf::cty::c_void;
-use aya_ebpf::helpers::generated::{bpf_jiffies64, bpf_sk_release, bpf_skc_lookup_tcp};
+use aya_ebpf::helpers::generated::{
+    bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_sk_release, bpf_skc_lookup_tcp,
+};
 use aya_ebpf::programs::XdpContext;
 use distributor_common::abi::{
-    MAX_ROWS, MAX_TARGETS, RingEntry, Service, ServiceKey, Settings, Target,
+    Life, MAX_ROWS, MAX_TARGETS, RingEntry, Sender, Service, ServiceKey, Settings, Target, Vipa,
 };
 use distributor_common::counter::{COUNTER_SLOTS, Event, Verdict};
 use distributor_common::flow::{Bucket, FlowKey, Stamp};
@@ -100,6 +102,35 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn target(&self, slot: u16) -> Option<&Target> {
         Some(&self.settings.targets[usize::from(slot) % MAX_TARGETS as usize])
+    }
+
+    #[inline(always)]
+    fn vipa(&self, index: u32) -> Option<&Vipa> {
+        maps::VIPAS.get(index)
+    }
+
+    #[inline(always)]
+    fn sender(&self, source: u64) -> Option<Sender> {
+        let value = maps::SENDERS.get_ptr(&source)?;
+        // SAFETY: a value is a word that is changed as a whole; a deleted entry's memory is not
+        // reused before the program has ended.
+        Sender::from_word(unsafe { value.read_volatile() })
+    }
+
+    #[inline(always)]
+    fn budget(&self) -> Option<&Word> {
+        maps::BUDGET.get(0)
+    }
+
+    #[inline(always)]
+    fn life(&self) -> &Life {
+        &self.settings.life
+    }
+
+    #[inline(always)]
+    fn now_ns(&self) -> u64 {
+        // SAFETY: the helper has no arguments.
+        unsafe { bpf_ktime_get_coarse_ns() }
     }
 
     #[inline(always)]

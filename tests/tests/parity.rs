@@ -7,22 +7,30 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path as FilePath;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use aya::maps::{Array, Map, MapData};
 use aya::programs::{TestRun, TestRunOptions};
-use distributor_common::abi::{self, map};
+use distributor_common::abi::{self, Roles, map};
 use distributor_common::counter::Totals;
 use distributor_common::flow::{BUCKET_SLOTS, FlowKey, Stamp, State, Tag};
 use distributor_common::host::HostTables;
-use distributor_common::host::frame::Frame;
+use distributor_common::host::frame::{self, Frame};
 use distributor_common::packet::SlicePacket;
+use distributor_common::probe::{self, Kind};
+use distributor_common::stages::offer;
 use distributor_common::wire::tcp::{ACK, FIN, RST, SYN};
-use distributor_common::{Action, distribute};
-use distributor_user::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
+use distributor_common::{Action, Verdict, distribute};
+use distributor_user::engine::forwarding::{
+    DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
+};
+use distributor_user::engine::group::key::ProbeKey;
 use distributor_user::shell::dataplane::{Dataplane, DataplaneOptions};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use socket2::{Domain, Socket, Type};
 use tests::{program, sandbox};
@@ -38,12 +46,21 @@ const NOWHERE: u32 = 99;
 /// A client port that has a connection to this host itself.
 const CONNECTED: u16 = 40_007;
 
-const VIPAS: [[u8; 4]; 2] = [[10, 1, 3, 10], [10, 1, 3, 11]];
+/// The last one has no services.
+const VIPAS: [[u8; 4]; 3] = [[10, 1, 3, 10], [10, 1, 3, 11], [10, 1, 3, 12]];
 const SERVICES: [([u8; 4], u16); 3] = [(VIPAS[0], 8443), (VIPAS[0], 9443), (VIPAS[1], 8443)];
-const TARGETS: u8 = 5;
+/// The stack in slot 0 is this one.
+const TARGETS: u8 = 6;
+const PROBE_KEYS: [[u64; 2]; 2] = [[1, 2], [3, 4]];
+const PROBE_PORT: u16 = 4912;
 
 fn target(slot: u8) -> IpAddr {
     Ipv4Addr::new(172, 1, 1, 1 + slot).into()
+}
+
+/// The Ethernet address that the member in a slot sends from.
+fn member(slot: u8) -> [u8; 6] {
+    [2, 0, 0, 9, 0, slot]
 }
 
 /// The two packet paths.
@@ -51,9 +68,18 @@ struct Pair {
     kernel: Dataplane,
     host: HostTables,
     forwarding: Forwarding,
+    roles: [Roles; VIPAS.len()],
     flows: Array<MapData, [u64; 2 * BUCKET_SLOTS]>,
+    settings: Array<MapData, [u64; SETTINGS_WORDS]>,
     redirect: u32,
+    /// Some that lead to targets.
+    next_hops: Vec<[u8; 6]>,
+    is_silent: bool,
 }
+
+const SETTINGS_WORDS: usize = size_of::<abi::Settings>() / 8;
+const BEAT: usize = std::mem::offset_of!(abi::Settings, life.beat_ns) / 8;
+const STAMP_SHIFT: usize = std::mem::offset_of!(abi::Settings, stamp_shift) / 8;
 
 impl Pair {
     fn open(pin_dir: &FilePath) -> Result<Self> {
@@ -70,10 +96,20 @@ impl Pair {
             seeds: Some(SEEDS),
         };
         let mut kernel = Dataplane::open(&options)?;
-        stop_clock(pin_dir)?;
         let mut host = HostTables::new(BUCKETS, SEEDS);
         host.interfaces.insert(redirect);
+        host.set_now_ns(1 << 62);
+        let keys = PROBE_KEYS.map(ProbeKey::from_words);
+        kernel.set_probe_keys(target(0), PROBE_PORT, &keys);
+        let identity = probe::identity(target(0));
+        host.life().set_probe(identity, PROBE_PORT, &PROBE_KEYS);
+        kernel.set_grace(Duration::from_nanos(1));
+        host.life().grace_ns.store(1);
         let mut forwarding = Forwarding::default();
+        for slot in 1..TARGETS {
+            forwarding.senders.insert(member(slot), target(slot));
+            host.add_sender(member(slot), slot.into());
+        }
         for (dvipa, port) in SERVICES {
             host.add_service(dvipa, port, &[]);
             let dvipa = Ipv4Addr::from(dvipa).into();
@@ -89,19 +125,106 @@ impl Pair {
         forwarding.targets = (0..TARGETS)
             .map(|slot| (target(slot), Path::Unreachable))
             .collect();
+        forwarding.targets.insert(target(0), Path::Local);
+        host.set_path(0, abi::Path::Local);
         kernel.apply(&forwarding)?;
         let flows = MapData::from_pin(pin_dir.join(map::FLOWS))?;
-        Ok(Self {
+        let settings = MapData::from_pin(pin_dir.join(map::SETTINGS))?;
+        let mut pair = Self {
             kernel,
             host,
             forwarding,
+            roles: [Roles::default(); VIPAS.len()],
             flows: Array::try_from(Map::Array(flows))?,
+            settings: Array::try_from(Map::Array(settings))?,
             redirect,
-        })
+            next_hops: Vec::new(),
+            is_silent: false,
+        };
+        // The kernel's program sees the same moment for ever, as the host's stages do.
+        pair.edit_settings(STAMP_SHIFT, 63)?;
+        pair.set_silence(false)?;
+        Ok(pair)
     }
 
-    /// Changes a ring or a path on both sides.
+    fn edit_settings(&mut self, word: usize, value: u64) -> Result<()> {
+        let mut words = self.settings.get(&0, 0)?;
+        words[word] = value;
+        Ok(self.settings.set(0, words, 0)?)
+    }
+
+    /// Makes the daemon silent on both sides, or gives it a beat that no clock will reach.
+    fn set_silence(&mut self, is_silent: bool) -> Result<()> {
+        let beat_ns = if is_silent { 0 } else { u64::MAX };
+        self.is_silent = is_silent;
+        self.host.life().beat_ns.store(beat_ns);
+        self.edit_settings(BEAT, beat_ns)
+    }
+
+    /// Changes who is who for a DVIPA on both sides.
+    fn change_vipa(&mut self, random: &mut StdRng) -> Result<()> {
+        let vipa = random.random_range(0..VIPAS.len());
+        let party = |random: &mut StdRng, likely: f64| {
+            random
+                .random_bool(likely)
+                .then(|| random.random_range(0..u16::from(TARGETS)))
+        };
+        let mut offers: Vec<u16> = (0..u16::from(TARGETS)).collect();
+        offers.shuffle(random);
+        offers.truncate(random.random_range(0..=usize::from(TARGETS)));
+        let owner = if random.random_bool(0.5) {
+            Some(0)
+        } else {
+            party(random, 0.8)
+        };
+        let claimant = party(random, 0.2);
+        self.set_vipa(vipa, owner, claimant, &offers, random.random_bool(0.5))
+    }
+
+    fn set_vipa(
+        &mut self,
+        vipa: usize,
+        owner: Option<u16>,
+        claimant: Option<u16>,
+        offers: &[u16],
+        has_successor: bool,
+    ) -> Result<()> {
+        let before = self.roles[vipa];
+        let place = offers.iter().position(|slot| *slot == 0);
+        let roles = Roles {
+            owner,
+            claimant,
+            former: if before.owner == owner {
+                before.former
+            } else {
+                before.owner.or(before.former)
+            },
+            place: place.map(u16::try_from).transpose()?,
+            is_owned: owner == Some(0),
+            has_successor,
+            is_distributed: SERVICES.iter().any(|(dvipa, _)| *dvipa == VIPAS[vipa]),
+            ..Roles::default()
+        };
+        self.roles[vipa] = roles;
+        self.host.set_vipa(VIPAS[vipa], roles, offers);
+        let address = |slot: u16| target(u8::try_from(slot).unwrap_or(u8::MAX));
+        let forwarding = DvipaForwarding {
+            owner: owner.map(address),
+            claimant: claimant.map(address),
+            offers: offers.iter().copied().map(address).collect(),
+            epoch: 1,
+            has_successor,
+        };
+        let dvipa = Ipv4Addr::from(VIPAS[vipa]).into();
+        self.forwarding.dvipas.insert(dvipa, forwarding);
+        Ok(self.kernel.apply(&self.forwarding)?)
+    }
+
+    /// Changes a ring, a path or a DVIPA on both sides.
     fn change(&mut self, random: &mut StdRng) -> Result<()> {
+        if random.random_bool(0.3) {
+            return self.change_vipa(random);
+        }
         if random.random_bool(0.5) {
             let service = random.random_range(0..SERVICES.len());
             let len = random.random_range(0..8);
@@ -117,7 +240,7 @@ impl Pair {
             known.context("a known service")?.ring = ring.clone().into();
             self.host.set_ring(u32::try_from(service)?, &ring);
         } else {
-            let slot = random.random_range(0..TARGETS);
+            let slot = random.random_range(1..TARGETS);
             let [source_mac, next_hop_mac] = random.random::<[[u8; 6]; 2]>();
             let ifindex = *[INGRESS, INGRESS, self.redirect, NOWHERE]
                 .choose(random)
@@ -134,6 +257,7 @@ impl Pair {
                     abi::Path::link(ifindex, source_mac, next_hop_mac),
                 ),
             };
+            self.next_hops.push(next_hop_mac);
             self.forwarding.targets.insert(target(slot), engine);
             self.host.set_path(u16::from(slot), packet);
         }
@@ -173,8 +297,8 @@ impl Pair {
         Ok(self.flows.set(index, words, 0)?)
     }
 
-    /// Feeds both with a frame and compares.
-    fn compare(&mut self, frame: &[u8]) -> Result<()> {
+    /// Feeds both with a frame, compares, and returns the verdict.
+    fn compare(&mut self, frame: &[u8]) -> Result<Verdict> {
         let mut of_host = frame.to_vec();
         let verdict = distribute(&mut SlicePacket::new(&mut of_host, INGRESS), &self.host);
         let mut of_kernel = vec![0; frame.len()];
@@ -194,6 +318,12 @@ impl Pair {
             action == expected,
             "kernel {action}, host {expected} ({verdict:?})"
         );
+        if verdict == Verdict::ProbeAnswered && self.is_silent {
+            // Each has its own clock, and the age is hashed.
+            for bytes in [&mut of_host, &mut of_kernel] {
+                bytes[66..82].fill(0);
+            }
+        }
         ensure!(
             of_kernel == of_host,
             "kernel {of_kernel:02x?}\n  host {of_host:02x?}"
@@ -210,7 +340,32 @@ impl Pair {
             differences.is_empty(),
             "counter, kernel, host: {differences:?}"
         );
-        Ok(())
+        Ok(verdict)
+    }
+
+    /// Offers what is unknown until there is no budget left, on both sides at the same segment.
+    fn spend_budget(&mut self) -> Result<()> {
+        self.set_vipa(2, Some(1), None, &[2, 0, 3], false)?;
+        let frame = Frame {
+            source: member(1),
+            dvipa: VIPAS[2],
+            ..Frame::new(40_000, ACK)
+        };
+        for _ in 0..=offer::BUDGET {
+            if self.compare(&frame.bytes())? == Verdict::OfferLimit {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the budget has no end")
+    }
+
+    /// A frame from the client, a member, or where packets are sent to.
+    fn source(&self, random: &mut StdRng) -> [u8; 6] {
+        match random.random_range(0..10) {
+            0..4 => member(random.random_range(1..=TARGETS)),
+            4 => self.next_hops.choose(random).copied().unwrap_or_default(),
+            _ => frame::CLIENT,
+        }
     }
 
     /// New connections by service and row, of the kernel and of the host.
@@ -229,17 +384,6 @@ impl Pair {
     }
 }
 
-/// Makes the kernel's program see the same moment for ever, as the host's stages do.
-fn stop_clock(pin_dir: &FilePath) -> Result<()> {
-    const WORDS: usize = size_of::<abi::Settings>() / 8;
-    const SHIFT: usize = std::mem::offset_of!(abi::Settings, stamp_shift) / 8;
-    let settings = MapData::from_pin(pin_dir.join(map::SETTINGS))?;
-    let mut settings: Array<_, [u64; WORDS]> = Array::try_from(Map::Array(settings))?;
-    let mut words = settings.get(&0, 0)?;
-    words[SHIFT] = 63;
-    Ok(settings.set(0, words, 0)?)
-}
-
 /// A connection from [`CONNECTED`] that ends on this host.
 fn connect_here() -> Result<(Socket, TcpListener, std::net::TcpStream)> {
     let ip = |line: &str| program::output(Command::new("ip").args(line.split(' ')));
@@ -255,7 +399,7 @@ fn connect_here() -> Result<(Socket, TcpListener, std::net::TcpStream)> {
 }
 
 /// A frame that a client could have sent.
-fn plausible(random: &mut StdRng) -> Frame {
+fn plausible(random: &mut StdRng, source: [u8; 6]) -> Frame {
     let flags = *[
         SYN,
         SYN,
@@ -271,7 +415,11 @@ fn plausible(random: &mut StdRng) -> Frame {
     .choose(random)
     .unwrap_or(&SYN);
     let frame = Frame::new(random.random_range(40_000..40_200), flags);
-    let (dvipa, port) = *SERVICES.choose(random).unwrap_or(&SERVICES[0]);
+    let (dvipa, port) = if random.random_bool(0.25) {
+        (VIPAS[2], 8443)
+    } else {
+        *SERVICES.choose(random).unwrap_or(&SERVICES[0])
+    };
     let rarely = |random: &mut StdRng, most: u16| {
         if random.random_bool(0.1) {
             random.random_range(0..=most)
@@ -281,6 +429,7 @@ fn plausible(random: &mut StdRng) -> Frame {
     };
     let small = |value: u16| u8::try_from(value).unwrap_or(u8::MAX);
     Frame {
+        source,
         dvipa,
         port: if random.random_bool(0.02) {
             random.random()
@@ -309,9 +458,29 @@ fn plausible(random: &mut StdRng) -> Frame {
     }
 }
 
-/// The frame's bytes, damaged more often than not.
-fn damaged(random: &mut StdRng, frame: Frame) -> Vec<u8> {
-    let mut bytes = frame.bytes();
+/// A question or an ARP request, for whomever.
+fn about_life(random: &mut StdRng) -> Vec<u8> {
+    if random.random_bool(0.5) {
+        return frame::arp_request(*VIPAS.choose(random).unwrap_or(&VIPAS[0]));
+    }
+    let asked = *[[10, 1, 1, 1], VIPAS[0]]
+        .choose(random)
+        .unwrap_or(&VIPAS[0]);
+    let key = *[PROBE_KEYS[0], PROBE_KEYS[1], [5, 6]]
+        .choose(random)
+        .unwrap_or(&PROBE_KEYS[0]);
+    let stack = probe::identity(target(u8::from(random.random_bool(0.2))));
+    let words = probe::message(Kind::Question, random.random(), 0, stack, key);
+    let port = if random.random_bool(0.1) {
+        53
+    } else {
+        PROBE_PORT
+    };
+    frame::probe(asked, port, &words)
+}
+
+/// The frame, damaged more often than not.
+fn damaged(random: &mut StdRng, mut bytes: Vec<u8>) -> Vec<u8> {
     if random.random_bool(0.4) {
         return bytes;
     }
@@ -346,6 +515,10 @@ fn kernel_and_host_agree() {
     let seed = seed.unwrap_or_else(rand::random::<u64>);
     println!("PARITY_SEED={seed}");
     let compare = |pin_dir: &FilePath| {
+        // Each CPU has a budget of its own.
+        let mut one = CpuSet::new();
+        one.set(0)?;
+        sched_setaffinity(Pid::from_raw(0), &one)?;
         let mut random = StdRng::seed_from_u64(seed);
         let mut pair = Pair::open(pin_dir)?;
         let _sockets = connect_here()?;
@@ -362,11 +535,21 @@ fn kernel_and_host_agree() {
             if random.random_bool(0.01) {
                 pair.toggle_lock(&mut random)?;
             }
-            let frame = plausible(&mut random);
-            let bytes = damaged(&mut random, frame);
+            if random.random_bool(0.01) {
+                let is_silent = random.random_bool(0.3);
+                pair.set_silence(is_silent)?;
+            }
+            let whole = if random.random_bool(0.05) {
+                about_life(&mut random)
+            } else {
+                let source = pair.source(&mut random);
+                plausible(&mut random, source).bytes()
+            };
+            let bytes = damaged(&mut random, whole);
             pair.compare(&bytes)
-                .with_context(|| format!("frame {number} {frame:?}\n sent {bytes:02x?}"))?;
+                .with_context(|| format!("frame {number}, sent {bytes:02x?}"))?;
         }
+        pair.spend_budget()?;
         let totals = pair.kernel.counters()?;
         let never: Vec<_> = totals.iter().filter(|(_, count)| *count == 0).collect();
         let [kernel, host] = pair.connections()?;

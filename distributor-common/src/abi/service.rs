@@ -15,7 +15,7 @@ use crate::word::Word;
 pub struct ServiceKey {
     /// The DVIPA, an IPv4 address mapped into IPv6 (RFC 4291 §2.5.5.2), in the order of memory.
     pub address: [u32; 4],
-    /// The port; 0 in the entry that marks the address itself as distributed.
+    /// The port; 0 in the entry of the DVIPA itself.
     pub port: Be16,
     /// Transport protocol number.
     pub protocol: u8,
@@ -37,9 +37,6 @@ impl ServiceKey {
         }
     }
 }
-
-/// Value in `SERVICE_INDEX` of the entries that mark an address.
-pub const ADDRESS_MARK: u32 = u32::MAX;
 
 /// A service: its ring, its turn, and (for the daemon only) whose rows are whose.
 #[derive(Debug)]

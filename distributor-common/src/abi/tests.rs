@@ -86,7 +86,93 @@ fn the_keys_of_addresses_are_mapped_into_ipv6() {
     assert_eq!(key.address.map(u32::to_ne_bytes).as_flattened(), mapped);
 }
 
+#[test]
+fn readers_never_see_half_a_standing() {
+    let vipa = Vipa::empty();
+    let standings: [Standing; 2] = [1, 2].map(|n: u16| {
+        Standing::new(&Roles {
+            owner: Some(n),
+            offers: (u32::from(n), n),
+            targets: u64::from(n),
+            ..Roles::default()
+        })
+    });
+    vipa.set_standing(standings[0]);
+    let is_over = AtomicBool::new(false);
+    let mut torn = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..20_000 {
+                vipa.set_standing(standings[round % 2]);
+                // The daemon makes a system call or two between changes.
+                thread::yield_now();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        while !is_over.load(Ordering::Relaxed) {
+            torn += u32::from(!standings.contains(&vipa.standing()));
+        }
+    });
+    assert_eq!(torn, 0);
+}
+
+#[test]
+fn nobody_is_who_is_not_known() {
+    for standing in [Standing::UNKNOWN, Standing::new(&Roles::default())] {
+        assert!((0..MAX_TARGETS as u16).all(|slot| {
+            !standing.is_authority(slot) && !standing.is_former(slot) && !standing.is_target(slot)
+        }));
+        assert!(!standing.is_settled() && !standing.is_owned() && !standing.has_successor());
+        assert!(standing.place() >= standing.offers());
+        assert_eq!(standing.roles(), Roles::default());
+    }
+}
+
+#[test]
+fn keys_of_the_probe_change_with_their_number() {
+    let life = Life::empty();
+    assert_eq!(life.probe_key(life.probe(), 0), None);
+    for (port, keys) in [
+        (4912, &[[1, 2], [3, 4]][..]),
+        (4912, &[[5, 6]]),
+        (1, &[[7, 8], [9, 10], [11, 12]]),
+        (0, &[]),
+    ] {
+        let identity = [u64::from(port), 7];
+        life.set_probe(identity, port, keys);
+        let state = life.probe();
+        assert_eq!(life.identity(state), identity);
+        assert_eq!(state.port(), port);
+        for index in 0..4 {
+            let expected = keys.get(index).filter(|_| index < PROBE_KEYS);
+            assert_eq!(life.probe_key(state, index).as_ref(), expected);
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn roles_survive_their_words(
+        parties in prop::array::uniform4(prop::option::of(0..MAX_TARGETS as u16)),
+        start in 0..1_u32 << 24,
+        len: u16,
+        targets: u64,
+        flags in prop::array::uniform3(any::<bool>()),
+    ) {
+        let roles = Roles {
+            owner: parties[0],
+            claimant: parties[1],
+            former: parties[2],
+            place: parties[3],
+            offers: (start, len),
+            targets,
+            is_owned: flags[0],
+            has_successor: flags[1],
+            is_distributed: flags[2],
+        };
+        prop_assert_eq!(Standing::new(&roles).roles(), roles);
+    }
+
     #[test]
     fn rings_survive_their_word(start in 0..1_u32 << 24, len in 0..1_u32 << 24, edition: u16) {
         let ring = Ring { start, len, edition };

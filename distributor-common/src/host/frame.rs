@@ -3,11 +3,19 @@
 use std::vec;
 use std::vec::Vec;
 
-use crate::wire::{ethernet, ipv4, tcp};
+use crate::probe;
+use crate::wire::{arp, ethernet, ipv4, tcp, udp};
+
+/// Ethernet address that frames are sent to.
+pub const HOST: [u8; 6] = [2, 0, 0, 0, 0, 0xaa];
+/// Ethernet address of the client, or of the router before it.
+pub const CLIENT: [u8; 6] = [2, 0, 0, 0, 0, 0xbb];
 
 /// A TCP segment in IPv4 in Ethernet, by what a test cares about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
+    /// Ethernet address of the sender.
+    pub source: [u8; 6],
     /// Source address.
     pub client: [u8; 4],
     /// Source port.
@@ -35,6 +43,7 @@ impl Frame {
     #[must_use]
     pub const fn new(client_port: u16, flags: u8) -> Self {
         Self {
+            source: CLIENT,
             client: [10, 1, 1, 100],
             client_port,
             dvipa: [10, 1, 3, 10],
@@ -56,8 +65,8 @@ impl Frame {
         let ip_len = usize::from(ip_words) * 4;
         let total_len = ip_len + usize::from(tcp_words) * 4 + usize::from(self.payload);
         let mut bytes = vec![0xee; ethernet::LEN + total_len];
-        bytes[..6].copy_from_slice(&[2, 0, 0, 0, 0, 0xaa]);
-        bytes[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 0xbb]);
+        bytes[..6].copy_from_slice(&HOST);
+        bytes[6..12].copy_from_slice(&self.source);
         bytes[12..14].copy_from_slice(&ethernet::IPV4.0.to_ne_bytes());
 
         let (header, segment) = bytes[ethernet::LEN..].split_at_mut(ip_len);
@@ -81,6 +90,44 @@ impl Frame {
         segment[16..18].fill(0);
         bytes
     }
+}
+
+/// An ARP request of the client for an address.
+#[must_use]
+pub fn arp_request(target: [u8; 4]) -> Vec<u8> {
+    let mut bytes = vec![0; ethernet::LEN + arp::LEN];
+    bytes[..6].fill(0xff);
+    bytes[6..12].copy_from_slice(&CLIENT);
+    bytes[12..14].copy_from_slice(&ethernet::ARP.0.to_ne_bytes());
+    let packet = &mut bytes[ethernet::LEN..];
+    packet[..8].copy_from_slice(&arp::REQUEST);
+    packet[8..14].copy_from_slice(&CLIENT);
+    packet[14..18].copy_from_slice(&[10, 1, 1, 100]);
+    packet[arp::TARGET..].copy_from_slice(&target);
+    bytes
+}
+
+/// A UDP datagram with a message of the probe, from port 5000 of 10.1.1.100.
+#[must_use]
+pub fn probe(asked: [u8; 4], port: u16, words: &probe::Words) -> Vec<u8> {
+    const UDP_LEN: usize = udp::LEN + probe::LEN;
+    let mut bytes = Frame::new(5000, 0).bytes();
+    bytes.resize(ethernet::LEN + ipv4::MIN_LEN + UDP_LEN, 0);
+    let (header, datagram) = bytes[ethernet::LEN..].split_at_mut(ipv4::MIN_LEN);
+    let lengths = [ipv4::MIN_LEN + UDP_LEN, UDP_LEN].map(|len| u16::try_from(len).unwrap_or(0));
+    header[ipv4::TOTAL_LEN..][..2].copy_from_slice(&lengths[0].to_be_bytes());
+    header[ipv4::PROTOCOL] = udp::PROTOCOL;
+    header[ipv4::ADDRESSES + 4..][..4].copy_from_slice(&asked);
+    header[ipv4::TTL + 2..][..2].fill(0);
+    let sum = checksum(header);
+    header[ipv4::TTL + 2..][..2].copy_from_slice(&sum.to_be_bytes());
+    datagram[2..4].copy_from_slice(&port.to_be_bytes());
+    datagram[udp::TOTAL_LEN..][..2].copy_from_slice(&lengths[1].to_be_bytes());
+    datagram[udp::CHECKSUM..][..2].copy_from_slice(&[0x12, 0x34]);
+    for (place, word) in datagram[udp::LEN..].chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_ne_bytes());
+    }
+    bytes
 }
 
 /// The checksum of an IPv4 header (RFC 1071); 0 over a header whose checksum is valid.

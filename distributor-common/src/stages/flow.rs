@@ -6,8 +6,8 @@
 //! of its own, so that the fast path stays small.
 
 use super::parse::Segment;
-use super::{select, service};
-use crate::abi::RingEntry;
+use super::{fence, held, offer, select, service, vipa};
+use crate::abi::{Path, RingEntry, Sender, Standing};
 use crate::counter::{Event, Verdict};
 use crate::flow::{Bucket, Found, Lock, PlaceKind, Stamp, State, Unplaced};
 use crate::tables::Tables;
@@ -16,26 +16,30 @@ use crate::wire::tcp;
 /// Attempts to claim a slot while other CPUs bring the chosen ones back to life.
 const CLAIMS: u32 = 2;
 
-/// Finds or makes the flow of a segment and returns its target's slot.
-///
-/// # Errors
-///
-/// The verdict, when the segment goes to no target.
+/// Finds the target of a segment in the middle of a known connection.
 #[inline(always)]
-pub fn target<T: Tables>(segment: &Segment, tables: &T) -> Result<u16, Verdict> {
-    let hash = segment.key.hash(tables.seeds());
-    let Some(bucket) = tables.bucket(hash) else {
-        return Err(Verdict::UnknownFlow);
-    };
+pub fn known<T: Tables>(segment: &Segment, tables: &T) -> Option<u16> {
+    let bucket = tables.bucket(segment.key.hash(tables.seeds()))?;
     if segment.flags & (tcp::SYN | tcp::FIN | tcp::RST) == 0
         && let Some(found) = bucket.find(&segment.key)
         && found.tag.state() != State::HalfOpen
     {
         found.touch(tables.now());
-        return Ok(found.tag.target());
+        return Some(found.tag.target());
     }
+    None
+}
+
+/// Finds or makes the flow of any other segment, which came from the Ethernet address `source`, and
+/// returns its target's slot.
+///
+/// # Errors
+///
+/// The verdict, when the segment goes to no target.
+#[inline(always)]
+pub fn target<T: Tables>(segment: &Segment, source: u64, tables: &T) -> Result<u16, Verdict> {
     let [addresses, rest] = segment.words();
-    unpack(exceptional(addresses, rest, hash, *tables))
+    unpack(exceptional(addresses, rest, source, *tables))
 }
 
 /// A target's slot or a verdict in one register: what a function that is not inlined can return.
@@ -62,8 +66,9 @@ fn unpack(word: u32) -> Result<u16, Verdict> {
 /// Its arguments fit into the five registers that there are: a segment passed by its address would
 /// have to lie in memory on the fast path too.
 #[inline(never)]
-fn exceptional<T: Tables>(addresses: u64, rest: u64, hash: u64, tables: T) -> u32 {
+fn exceptional<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
     let (segment, tables) = (&Segment::from_words([addresses, rest]), &tables);
+    let hash = segment.key.hash(tables.seeds());
     let Some(bucket) = tables.bucket(hash) else {
         return pack(Err(Verdict::UnknownFlow));
     };
@@ -73,7 +78,40 @@ fn exceptional<T: Tables>(addresses: u64, rest: u64, hash: u64, tables: T) -> u3
     {
         return pack(Ok(continued(segment, &found, now)));
     }
-    pack(unknown(segment, hash, bucket, now, tables))
+    match service::find(&segment.key, tables) {
+        None => not_served(addresses, rest, source, *tables),
+        Some(service) if segment.is_syn() => {
+            pack(new(segment, hash, bucket, &service, now, tables))
+        }
+        Some(_) => stray(addresses, rest, source, *tables),
+    }
+}
+
+/// What is in the middle of a connection to a service of ours that this stack does not know.
+#[inline(never)]
+fn stray<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
+    let (segment, tables) = (&Segment::from_words([addresses, rest]), &tables);
+    match service::find(&segment.key, tables) {
+        Some(service) => pack(midway(segment, source, &service, tables)),
+        None => pack(Err(Verdict::NoService)),
+    }
+}
+
+/// What comes for an address that is ours and a port that is not served from here.
+#[inline(never)]
+fn not_served<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
+    let (segment, tables) = (&Segment::from_words([addresses, rest]), &tables);
+    let dvipa = segment.key.dvipa().0;
+    let Some(standing) = vipa::find(dvipa, tables) else {
+        return pack(Err(Verdict::NoService));
+    };
+    if !standing.is_owned() {
+        return pack(held::target(segment, source, standing, tables));
+    }
+    if segment.is_syn() && fence::is_closed(dvipa, tables) {
+        return pack(Err(Verdict::Silent));
+    }
+    pack(Err(Verdict::NoService))
 }
 
 /// Whether the segment is a new connection on the addresses and ports of one that has ended.
@@ -96,17 +134,18 @@ fn continued(segment: &Segment, found: &Found<'_>, now: Stamp) -> u16 {
     found.tag.target()
 }
 
+/// A new connection to a service of this stack.
 #[inline(always)]
-fn unknown<T: Tables>(
+fn new<T: Tables>(
     segment: &Segment,
     hash: u64,
     bucket: &Bucket,
+    service: &service::Found<'_>,
     now: Stamp,
     tables: &T,
 ) -> Result<u16, Verdict> {
-    let service = service::find(&segment.key, tables)?;
-    if !segment.is_syn() {
-        return guess(segment, hash, &service, tables);
+    if fence::is_closed(segment.key.dvipa().0, tables) {
+        return Err(Verdict::Silent);
     }
     if service.ring().len == 0 {
         return Err(Verdict::NoReadyTarget);
@@ -114,10 +153,10 @@ fn unknown<T: Tables>(
     let entry = match bucket.lock() {
         None => {
             tables.count_event(Event::TableBusy);
-            select::by_hash(&service, hash, tables)
+            select::by_hash(service, hash, tables)
         }
         Some(lock) => {
-            let placed = place(segment, hash, &service, &lock, now, tables);
+            let placed = place(segment, hash, service, &lock, now, tables);
             lock.release();
             match placed {
                 Placed::Known(slot) => return Ok(slot),
@@ -138,22 +177,40 @@ fn unknown<T: Tables>(
 ///
 /// The flow is not stored: a ring that changes later must not find a guess that has become a fact.
 #[inline(always)]
-fn guess<T: Tables>(
+fn midway<T: Tables>(
     segment: &Segment,
-    hash: u64,
+    source: u64,
     service: &service::Found<'_>,
     tables: &T,
 ) -> Result<u16, Verdict> {
     if tables.has_connection(&segment.key) {
         return Err(Verdict::LocalSocket);
     }
-    match select::by_hash(service, hash, tables) {
-        Some(entry) => {
-            tables.count_event(Event::FlowGuessed);
-            Ok(entry.target())
-        }
-        None => Err(Verdict::UnknownFlow),
+    let standing = vipa::find(segment.key.dvipa().0, tables).unwrap_or(Standing::UNKNOWN);
+    // From a target it was offered to already, by a stack that does not know who owns the DVIPA.
+    if let Some(slot) = tables.sender(source).map(Sender::slot)
+        && standing.is_target(slot)
+        && !standing.is_former(slot)
+    {
+        return Err(Verdict::Astray);
     }
+    // A connection that has found no place in the table went where this hash leads.
+    let hash = segment.key.hash(tables.seeds());
+    if let Some(entry) = select::by_hash(service, hash, tables)
+        && (standing.offers() == 0 || is_elsewhere(entry.target(), tables))
+    {
+        tables.count_event(Event::FlowGuessed);
+        return Ok(entry.target());
+    }
+    offer::begin(segment, standing, tables)
+}
+
+/// Whether a target is another stack and can be reached.
+#[inline(always)]
+fn is_elsewhere<T: Tables>(slot: u16, tables: &T) -> bool {
+    tables
+        .target(slot)
+        .is_some_and(|target| matches!(target.path(), Path::Link { .. }))
 }
 
 enum Placed {

@@ -42,6 +42,13 @@ fn rewrite<P: PacketBuf>(packet: &mut P, addresses: [u64; 2]) -> Result<(), Verd
     let Some(mut head) = packet.window::<{ ethernet::LEN + ipv4::MIN_LEN }>(0) else {
         return Err(Verdict::Malformed);
     };
+    // Whoever has sent the packet here would send it again. Two comparisons, of which the first
+    // nearly always tells.
+    if head.word32::<{ ethernet::SOURCE + 2 }>() == (addresses[0] >> 16) as u32
+        && head.be16::<{ ethernet::SOURCE }>().0 == addresses[0] as u16
+    {
+        return Err(Verdict::Returning);
+    }
     // Time to live, protocol and checksum in one word; RFC 1812 §5.3.1.
     let [ttl, protocol, sum_0, sum_1] = head.word32::<TTL>().to_ne_bytes();
     if ttl <= 1 {

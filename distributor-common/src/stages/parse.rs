@@ -4,13 +4,14 @@
 //! destination address; until then nothing is checked and nothing is counted
 //! but the answer. Lengths are believed only after they agree with the frame.
 
-use crate::abi::{ADDRESS_MARK, ServiceKey};
+use super::{Concern, fence, vipa};
+use crate::abi::Standing;
 use crate::counter::Verdict;
 use crate::flow::FlowKey;
 use crate::hash;
 use crate::packet::{PacketBuf, Window};
 use crate::tables::Tables;
-use crate::wire::{Be16, ethernet, ipv4, tcp};
+use crate::wire::{Be16, ethernet, ipv4, tcp, udp};
 
 /// What the later stages need to know of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,21 +69,48 @@ const HEADERS: usize = L3 + ipv4::MIN_LEN;
 ///
 /// # Errors
 ///
-/// The verdict, when nothing is distributed on the destination address.
+/// The verdict, when the packet concerns neither a DVIPA nor, possibly, this stack's daemon.
 #[inline(always)]
-pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<(), Verdict> {
+pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<Concern, Verdict> {
     let Some(head) = packet.window::<HEADERS>(0) else {
         return Err(runt(packet));
     };
-    if head.be16::<{ ethernet::TYPE }>() != ethernet::IPV4 {
+    let ethertype = head.be16::<{ ethernet::TYPE }>();
+    if ethertype != ethernet::IPV4 {
+        if ethertype == ethernet::ARP && fence::is_armed(tables) {
+            return Ok(Concern::Life { is_arp: true });
+        }
         return Err(Verdict::NotIpv4);
     }
     let destination = (head.word64::<{ L3 + ipv4::ADDRESSES }>() >> 32) as u32;
     let bit = hash::prefilter(destination);
     if tables.prefilter(bit.word) & bit.mask == 0 {
+        if head.u8::<{ L3 + ipv4::PROTOCOL }>() == udp::PROTOCOL {
+            return Ok(Concern::Life { is_arp: false });
+        }
         return Err(Verdict::NotDistributed);
     }
-    Ok(())
+    Ok(Concern::Vipa)
+}
+
+/// Whether a packet that got past the prefilter is UDP.
+#[inline(always)]
+pub fn is_udp<P: PacketBuf>(packet: &mut P) -> bool {
+    packet
+        .window::<HEADERS>(0)
+        .is_some_and(|head| head.u8::<{ L3 + ipv4::PROTOCOL }>() == udp::PROTOCOL)
+}
+
+/// The Ethernet address that a frame comes from: 48 bits in the order of memory.
+///
+/// It is read in the pieces in which a sender on the same machine has just written it.
+#[inline(always)]
+pub fn source<P: PacketBuf>(packet: &mut P) -> u64 {
+    packet.window::<{ ethernet::LEN }>(0).map_or(0, |head| {
+        let first = head.be16::<{ ethernet::SOURCE }>().0;
+        let rest = head.word32::<{ ethernet::SOURCE + 2 }>();
+        u64::from(first) | u64::from(rest) << 16
+    })
 }
 
 /// Reads the headers of a frame that the prefilter let through.
@@ -164,9 +192,9 @@ fn runt<P: PacketBuf>(packet: &mut P) -> Verdict {
 /// the segment would be answered with RST.
 #[inline(always)]
 fn fragment<T: Tables>(destination: u32, tables: &T) -> Verdict {
-    let key = ServiceKey::ipv4(destination, Be16(0), tcp::PROTOCOL);
-    match tables.service_index(&key) {
-        Some(ADDRESS_MARK) => Verdict::Fragment,
-        _ => Verdict::NotDistributed,
+    if vipa::find(destination, tables).is_some_and(Standing::is_distributed) {
+        Verdict::Fragment
+    } else {
+        Verdict::NotDistributed
     }
 }

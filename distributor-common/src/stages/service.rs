@@ -1,7 +1,6 @@
 //! From a destination to the service that is distributed there.
 
-use crate::abi::{MAX_SERVICES, Ring, Service, ServiceKey};
-use crate::counter::Verdict;
+use crate::abi::{Ring, Service, ServiceKey};
 use crate::flow::FlowKey;
 use crate::tables::Tables;
 
@@ -23,23 +22,12 @@ impl Found<'_> {
     }
 }
 
-/// Finds the service that a flow asks for.
-///
-/// # Errors
-///
-/// [`Verdict::NoService`] when nothing is distributed on that port.
+/// Finds the service that a flow asks for; `None` when nothing is distributed on that port.
 #[inline(always)]
-pub fn find<'a, T: Tables>(key: &FlowKey, tables: &'a T) -> Result<Found<'a>, Verdict> {
+pub fn find<'a, T: Tables>(key: &FlowKey, tables: &'a T) -> Option<Found<'a>> {
     let service_key = ServiceKey::ipv4(key.dvipa().0, key.port(), key.protocol);
-    let Some(index) = tables.service_index(&service_key) else {
-        return Err(Verdict::NoService);
-    };
-    // The mark of an address has port 0, so it is never found here; an index from elsewhere is no index.
-    if index >= MAX_SERVICES {
-        return Err(Verdict::NoService);
-    }
-    match tables.service(index) {
-        Some(service) => Ok(Found { index, service }),
-        None => Err(Verdict::NoService),
-    }
+    // The entry of the DVIPA itself has port 0, so it is never found here.
+    let index = tables.service_index(&service_key)?;
+    let service = tables.service(index)?;
+    Some(Found { index, service })
 }

@@ -5,9 +5,10 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::distribute;
-use crate::abi::Path;
+use crate::abi::{Path, Roles};
 use crate::counter::{Action, COUNTERS, Event, Totals, Verdict};
 use crate::flow::{FlowKey, Slot, State};
+use crate::hash;
 use crate::host::HostTables;
 use crate::host::frame::{Frame, checksum};
 use crate::packet::SlicePacket;
@@ -21,9 +22,13 @@ const INGRESS: u32 = 2;
 const XCF: u32 = 3;
 
 mod endings;
+mod fence;
 mod floods;
 mod headers;
+mod held;
+mod offers;
 mod paths;
+mod probe;
 mod selection;
 
 /// The packet path with everything that it needs, and what must have been counted so far.
@@ -115,6 +120,30 @@ impl Bench {
     }
 }
 
+/// The Ethernet address that the member in a slot sends from.
+fn member(slot: u16) -> [u8; 6] {
+    let last = u8::try_from(slot).expect("few slots");
+    [2, 0, 0, 9, 0, last]
+}
+
+/// Makes the members in slots 1 to 9 known by their Ethernet addresses.
+fn introduce(tables: &mut HostTables) {
+    for slot in 1..10 {
+        tables.add_sender(member(slot), slot);
+    }
+}
+
+/// The first client port, from 40,000 on, whose flow is offered to this place of `len` first.
+fn port_of_round(first: u32, len: u32) -> u16 {
+    let place = |port: u16| {
+        let key = FlowKey::tcp([10, 1, 1, 100], port, VIPA, 8443);
+        hash::place(key.hash(hash::OFFER_SEEDS), len)
+    };
+    (40_000..50_000)
+        .find(|port| place(*port) == first)
+        .expect("some port")
+}
+
 fn link(slot: u16, ifindex: u32) -> Path {
     let last = u8::try_from(slot).expect("few slots");
     Path::link(ifindex, [2, 0, 0, 0, 1, 0], [2, 0, 0, 0, 0, last])
@@ -127,10 +156,38 @@ fn establish(bench: &mut Bench, client_port: u16) -> u16 {
     target
 }
 
+/// Tables in which everything happens: a DVIPA that is owned, one that is not, members, a probe, and
+/// a daemon that is silent.
+fn everything() -> Bench {
+    let mut bench = Bench::new(&[1, 2, 3]);
+    introduce(&mut bench.tables);
+    let owned = Roles {
+        owner: Some(0),
+        former: Some(4),
+        is_owned: true,
+        is_distributed: true,
+        has_successor: true,
+        ..Roles::default()
+    };
+    bench.tables.set_vipa(VIPA, owned, &[1, 2, 3]);
+    let held = Roles {
+        owner: Some(1),
+        place: Some(0),
+        ..Roles::default()
+    };
+    bench.tables.set_vipa([10, 1, 3, 11], held, &[2, 3]);
+    bench.tables.life().grace_ns.store(5);
+    bench
+        .tables
+        .life()
+        .set_probe([0, 0], 8443, &[[1, 2], [3, 4]]);
+    bench
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_survived_and_counted(mut bytes in prop::collection::vec(any::<u8>(), 0..120)) {
-        let bench = Bench::new(&[1, 2, 3]);
+        let bench = everything();
         let before = bytes.clone();
         let verdict = distribute(&mut SlicePacket::new(&mut bytes, INGRESS), &bench.tables);
         prop_assert_eq!(bench.totals().received(), 1);
@@ -143,11 +200,21 @@ proptest! {
     #[test]
     fn any_change_to_a_segment_is_survived_and_counted(
         flags: u8,
+        port in 40_000..40_100_u16,
+        sender in 0..12_u16,
+        last in 10..13_u8,
+        is_silent: bool,
         changes in prop::collection::vec((0..54_usize, any::<u8>()), 0..4),
         len in 0..60_usize,
     ) {
-        let bench = Bench::new(&[1, 2, 3]);
-        let mut bytes = Frame::new(40_000, flags).bytes();
+        let bench = everything();
+        bench.tables.set_now_ns(u64::from(is_silent) * 100);
+        let mut bytes = Frame {
+            source: member(sender),
+            dvipa: [10, 1, 3, last],
+            ..Frame::new(port, flags)
+        }
+        .bytes();
         for (at, value) in changes {
             bytes[at] = value;
         }

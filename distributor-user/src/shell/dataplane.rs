@@ -30,6 +30,7 @@ use crate::engine::forwarding::{Flow, FlowKey, ServiceKey, ServiceTargets};
 
 pub use self::attach::Interface;
 pub use self::error::DataplaneError;
+pub use self::reported::Inserted;
 pub use self::traffic::Traffic;
 pub use self::xdp::AttachMode;
 
@@ -37,7 +38,8 @@ use self::attach::Attachment;
 use self::clock::StampUnit;
 use self::flows::Flows;
 use self::pins::Pins;
-use self::services::Services;
+use self::senders::Senders;
+use self::services::{Index, Services};
 use self::shared::Shared;
 use self::targets::Slots;
 
@@ -48,8 +50,11 @@ mod clock;
 mod error;
 mod flows;
 mod forwarding;
+mod life;
 mod object;
 mod pins;
+mod reported;
+mod senders;
 mod services;
 mod shared;
 mod targets;
@@ -84,6 +89,9 @@ pub struct Dataplane {
     services: Services,
     /// What was last asked for each service, as far as it was done.
     served: BTreeMap<ServiceKey, ServiceTargets>,
+    /// What was last asked for each DVIPA, as far as it was done.
+    standing: BTreeMap<IpAddr, forwarding::Asked>,
+    senders: Senders,
     slots: Slots,
     flows: Flows,
     unit: StampUnit,
@@ -176,8 +184,9 @@ impl Dataplane {
         let seeds = settings[0].seeds.each_ref().map(Word::load);
         let index = typed(&mut object, map::SERVICE_INDEX, HashMap::try_from)?;
         let services = Services::recover(
-            index,
+            Index::new(index),
             share(&mut object, map::SERVICES)?,
+            share(&mut object, map::VIPAS)?,
             share(&mut object, map::RINGS)?,
             share(&mut object, map::CONNECTIONS)?,
         )?;
@@ -188,6 +197,8 @@ impl Dataplane {
             counters: typed(&mut object, map::COUNTERS, PerCpuArray::try_from)?,
             services,
             served: BTreeMap::new(),
+            standing: BTreeMap::new(),
+            senders: Senders::recover(typed(&mut object, map::SENDERS, HashMap::try_from)?)?,
             flows: Flows::new(flows, seeds),
             settings,
             unit,

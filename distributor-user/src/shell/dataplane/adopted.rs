@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use distributor_common::counter::Verdict;
 
 use super::{Dataplane, DataplaneError, targets};
-use crate::engine::forwarding::{Forwarding, ServiceTargets};
+use crate::engine::forwarding::{DvipaForwarding, Forwarding, ServiceTargets};
 
 impl Dataplane {
     /// Returns what the packet path does at present.
@@ -43,6 +43,24 @@ impl Dataplane {
                 },
             );
         }
+        for (dvipa, entry) in self.services.vipas() {
+            let address = |slot: u16| self.address(slot);
+            let offers = entry.offers.iter().copied();
+            forwarding.dvipas.insert(
+                dvipa,
+                DvipaForwarding {
+                    owner: entry.roles.owner.and_then(address),
+                    claimant: entry.roles.claimant.and_then(address),
+                    offers: offers.filter_map(address).collect(),
+                    epoch: entry.epoch,
+                    has_successor: entry.roles.has_successor,
+                },
+            );
+        }
+        let senders = self.senders.iter();
+        forwarding.senders = senders
+            .filter_map(|(mac, slot)| Some((mac, self.address(slot)?)))
+            .collect();
         forwarding
     }
 
@@ -59,6 +77,9 @@ impl Dataplane {
             Verdict::NotTcp,
             Verdict::NoService,
             Verdict::Malformed,
+            Verdict::ProbeAnswered,
+            Verdict::ProbeRefused,
+            Verdict::SilentArp,
         ];
         let others: u64 = others.iter().map(|verdict| totals.verdict(*verdict)).sum();
         Ok(totals.received().saturating_sub(others))

@@ -1,12 +1,13 @@
 //! The flow table from the daemon's side.
 //!
-//! The daemon never takes a bucket's lock and never stores a flow. It reads as
-//! a packet does, and changes a slot only if it still is what was read.
+//! The daemon never takes a bucket's lock, and stores no flow but one that a
+//! target has reported. It reads as a packet does, and changes a slot only if it
+//! still is what was read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use distributor_common::flow::{self, Bucket, Slot, Stamp, State, Tag};
+use distributor_common::flow::{self, Bucket, Reported, Slot, Stamp, State, Tag};
 use distributor_common::wire::{Be16, Be32};
 
 use super::shared::Shared;
@@ -20,11 +21,65 @@ const ATTEMPTS: usize = 8;
 pub(super) struct Flows {
     buckets: Shared<Bucket>,
     seeds: [u64; 2],
+    /// Slots (by bucket and number) that were claimed when the table was taken over. A predecessor
+    /// that died while it stored a flow will never fill them.
+    claimed: Vec<(usize, usize)>,
 }
 
 impl Flows {
     pub(super) fn new(buckets: Shared<Bucket>, seeds: [u64; 2]) -> Self {
-        Self { buckets, seeds }
+        let slots = buckets.iter().enumerate().flat_map(|(index, bucket)| {
+            let slots = bucket.slots.iter().enumerate();
+            slots.map(move |(number, slot)| ((index, number), slot))
+        });
+        let claimed = slots.filter(|(_, slot)| slot.is_claimed());
+        Self {
+            claimed: claimed.map(|(place, _)| place).collect(),
+            buckets,
+            seeds,
+        }
+    }
+
+    /// Frees the slots that were claimed when the table was taken over and still are. Who claims one
+    /// and lives fills it within microseconds.
+    pub(super) fn free_claimed(&mut self) {
+        for (bucket, slot) in self.claimed.drain(..) {
+            self.buckets[bucket].slots[slot].abandon();
+        }
+    }
+
+    /// Stores an established flow to the target in `slot`; `None` for a key that cannot be stored.
+    pub(super) fn report(&self, key: &FlowKey, slot: u16, now: Stamp) -> Option<Reported> {
+        let key = packet_key(key)?;
+        Some(self.bucket(&key).report(&key, slot, now))
+    }
+
+    /// Removes all flows of a DVIPA, and returns how many there were.
+    pub(super) fn remove_dvipa(&self, dvipa: IpAddr) -> usize {
+        let IpAddr::V4(dvipa) = dvipa else {
+            return 0;
+        };
+        let dvipa = Be32::from_bytes(dvipa.octets());
+        let is_removed = |slot: &&Slot| {
+            // A packet may change the slot at the same time, but not for ever.
+            for _ in 0..ATTEMPTS {
+                match slot.read() {
+                    Some((key, tag)) if key.dvipa() == dvipa => {
+                        if slot.replace(tag, tag.freed()) {
+                            return true;
+                        }
+                    }
+                    Some(_) | None => return false,
+                }
+            }
+            false
+        };
+        self.slots().filter(is_removed).count()
+    }
+
+    fn bucket(&self, key: &flow::FlowKey) -> &Bucket {
+        let hash = key.hash(self.seeds);
+        &self.buckets[(hash >> 32) as usize & (self.buckets.len() - 1)]
     }
 
     /// Every flow, with what its slot says.
@@ -93,8 +148,7 @@ impl Flows {
         let Some(key) = packet_key(key) else {
             return false;
         };
-        let hash = key.hash(self.seeds);
-        let bucket = &self.buckets[(hash >> 32) as usize & (self.buckets.len() - 1)];
+        let bucket = self.bucket(&key);
         for _ in 0..ATTEMPTS {
             let Some(found) = bucket.find(&key) else {
                 return false;

@@ -8,25 +8,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use aya::maps::MapError;
-use distributor_common::abi::{self, map, program};
+use distributor_common::abi::{self, Roles, map, program};
 use distributor_common::hash;
 
+use super::services::VipaEntry;
 use super::{Dataplane, DataplaneError, clock, object, targets};
-use crate::engine::forwarding::Forwarding;
+use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path};
 
 /// A half-open flow is given up after this long: a client's SYN and its five retransmissions by
 /// RFC 6298 take 63 s.
 const HALF_OPEN_S: u64 = 75;
 
+/// What was asked for a DVIPA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    forwarding: DvipaForwarding,
+    /// This stack's own DYNAMICXCF address, if it is known.
+    own: Option<IpAddr>,
+    is_distributed: bool,
+}
+
 impl Dataplane {
     /// Makes the packet path do what `forwarding` says.
     ///
-    /// Each target and each service changes in one step. What is as it should be is not touched.
+    /// Each target, each service and each DVIPA changes in one step. What is as it should be is not
+    /// touched. A DVIPA that has services but is not in the list counts as owned.
     ///
     /// # Errors
     ///
-    /// A table is full, an address is not IPv4, or the kernel refuses. Targets and services before
-    /// the one at fault have been changed, those after it have not.
+    /// A table is full, an address is not IPv4, or the kernel refuses. What comes before the one at
+    /// fault has been changed, what comes after it has not.
     pub fn apply(&mut self, forwarding: &Forwarding) -> Result<(), DataplaneError> {
         for (&address, &path) in &forwarding.targets {
             let slot = self.slots.assign(address, &self.settings[0].targets)?;
@@ -36,6 +47,14 @@ impl Dataplane {
             }
             targets::set_path(&self.settings[0].targets[usize::from(slot)], path);
         }
+        let senders = forwarding.senders.iter();
+        let senders = senders
+            .map(|(&mac, &address)| {
+                let slot = self.slots.assign(address, &self.settings[0].targets)?;
+                Ok((mac, slot))
+            })
+            .collect::<Result<_, DataplaneError>>()?;
+        self.senders.set(senders)?;
         for (&key, service) in &forwarding.services {
             if self.served.get(&key) == Some(service) {
                 continue;
@@ -54,6 +73,18 @@ impl Dataplane {
             self.open_prefilter(key.dvipa);
             self.served.insert(key, service.clone());
         }
+        // Before its services go: until then this stack distributes, and afterwards it relays.
+        let asked = asked(forwarding);
+        for (&dvipa, asked) in &asked {
+            if self.standing.get(&dvipa) == Some(asked) {
+                continue;
+            }
+            self.standing.remove(&dvipa);
+            let entry = self.vipa_entry(dvipa, asked)?;
+            self.services.set_vipa(dvipa, &entry)?;
+            self.open_prefilter(dvipa);
+            self.standing.insert(dvipa, asked.clone());
+        }
         let gone: Vec<_> = self
             .services
             .keys()
@@ -64,7 +95,50 @@ impl Dataplane {
             self.served.remove(&key);
             self.services.remove(key)?;
         }
+        let vipas = self.services.vipas().map(|(dvipa, _)| dvipa);
+        let gone: Vec<_> = vipas.filter(|dvipa| !asked.contains_key(dvipa)).collect();
+        for dvipa in gone {
+            self.standing.remove(&dvipa);
+            self.services.remove_vipa(dvipa)?;
+        }
         Ok(())
+    }
+
+    /// Puts what is asked for a DVIPA into slots.
+    fn vipa_entry(&mut self, dvipa: IpAddr, asked: &Asked) -> Result<VipaEntry, DataplaneError> {
+        let mut slot = |address: IpAddr| self.slots.assign(address, &self.settings[0].targets);
+        let DvipaForwarding {
+            owner,
+            claimant,
+            offers,
+            epoch,
+            has_successor,
+        } = &asked.forwarding;
+        let owner_slot = owner.map(&mut slot).transpose()?;
+        let place = offers.iter().position(|target| Some(*target) == asked.own);
+        let mut roles = Roles {
+            owner: owner_slot,
+            claimant: claimant.map(&mut slot).transpose()?,
+            place: place.and_then(|place| u16::try_from(place).ok()),
+            is_owned: owner.is_some() && *owner == asked.own,
+            has_successor: *has_successor,
+            is_distributed: asked.is_distributed,
+            ..Roles::default()
+        };
+        let offers = offers.iter().copied().map(slot).collect::<Result<_, _>>()?;
+        if let Some(VipaEntry { roles: before, .. }) = self.services.vipa(dvipa) {
+            roles.former = if before.owner == owner_slot {
+                before.former
+            } else {
+                before.owner.or(before.former)
+            };
+        }
+        let epoch = *epoch;
+        Ok(VipaEntry {
+            roles,
+            offers,
+            epoch,
+        })
     }
 
     /// Lets packets be sent out of an interface. If it is gone, they are dropped and counted until
@@ -83,7 +157,8 @@ impl Dataplane {
         }
     }
 
-    fn open_prefilter(&self, dvipa: IpAddr) {
+    /// Lets packets for an address past the prefilter.
+    pub(super) fn open_prefilter(&self, dvipa: IpAddr) {
         if let IpAddr::V4(dvipa) = dvipa {
             let bit = hash::prefilter(u32::from_ne_bytes(dvipa.octets()));
             self.settings[0].prefilter[bit.word].set(bit.mask);
@@ -107,23 +182,26 @@ impl Dataplane {
         let now = self.unit.stamp(reading);
         let units = self.unit.units(HALF_OPEN_S);
         let removed = self.flows.remove_half_open(now, units);
+        self.flows.free_claimed();
         let (slots, dvipas) = self.flows.in_use();
+        let mut wanted = self.services.slots();
+        wanted.append(&mut self.senders.slots());
         self.slots
-            .release(&self.services.slots(), &slots, &self.settings[0].targets);
+            .release(&wanted, &slots, &self.settings[0].targets);
         self.services.release();
         self.close_prefilter(&dvipas);
         self.close_interfaces()?;
         Ok(removed)
     }
 
-    /// Clears the bits to which no address with services or flows leads any more.
+    /// Clears the bits to which neither a DVIPA nor an address with flows leads any more.
     fn close_prefilter(&self, dvipas: &BTreeSet<u32>) {
-        let services = self.services.keys().filter_map(|key| match key.dvipa {
+        let vipas = self.services.vipas().filter_map(|(dvipa, _)| match dvipa {
             IpAddr::V4(dvipa) => Some(u32::from_ne_bytes(dvipa.octets())),
             IpAddr::V6(_) => None,
         });
         let mut wanted: BTreeMap<usize, u64> = BTreeMap::new();
-        for address in services.chain(dvipas.iter().copied()) {
+        for address in vipas.chain(dvipas.iter().copied()) {
             let bit = hash::prefilter(address);
             *wanted.entry(bit.word).or_default() |= bit.mask;
         }
@@ -153,4 +231,27 @@ impl Dataplane {
         }
         Ok(())
     }
+}
+
+/// What is to be known of each DVIPA: of those in the list, and of those that only have services.
+fn asked(forwarding: &Forwarding) -> BTreeMap<IpAddr, Asked> {
+    let mut targets = forwarding.targets.iter();
+    let own = targets.find(|(_, path)| **path == Path::Local);
+    let own = own.map(|(address, _)| *address);
+    let distributed: BTreeSet<_> = forwarding.services.keys().map(|key| key.dvipa).collect();
+    let listed = forwarding.dvipas.keys();
+    let all: BTreeSet<_> = listed.chain(&distributed).copied().collect();
+    let asked = all.into_iter().map(|dvipa| {
+        let forwarding = forwarding.dvipas.get(&dvipa);
+        let asked = Asked {
+            forwarding: forwarding.cloned().unwrap_or_else(|| DvipaForwarding {
+                owner: own,
+                ..DvipaForwarding::default()
+            }),
+            own,
+            is_distributed: distributed.contains(&dvipa),
+        };
+        (dvipa, asked)
+    });
+    asked.collect()
 }

@@ -13,12 +13,14 @@ use super::DataplaneError;
 use crate::shell::objects;
 
 /// Maps that live as long as the stack, not as long as the daemon.
-pub(super) const PINNED_MAPS: [&str; 8] = [
+pub(super) const PINNED_MAPS: [&str; 10] = [
     map::SETTINGS,
     map::FLOWS,
     map::SERVICE_INDEX,
     map::SERVICES,
     map::RINGS,
+    map::VIPAS,
+    map::SENDERS,
     map::CONNECTIONS,
     map::TRANSMIT,
     map::COUNTERS,

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use aya::maps::{MapData, MapType};
 use distributor_common::abi::{
-    self, ABI_VERSION, Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SERVICES, Service,
-    ServiceKey, Settings,
+    self, ABI_VERSION, Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS,
+    MAX_SERVICES, MAX_VIPAS, Service, ServiceKey, Settings, Vipa,
 };
 use distributor_common::flow::Bucket;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
@@ -177,6 +177,14 @@ const SHAPES: &[Shape] = &[
         8,
         Some(MAX_RING_ENTRIES),
     ),
+    (
+        abi::map::VIPAS,
+        MapType::Array,
+        4,
+        size_of::<Vipa>(),
+        Some(MAX_VIPAS),
+    ),
+    (abi::map::SENDERS, MapType::Hash, 8, 4, Some(MAX_SENDERS)),
     (
         abi::map::CONNECTIONS,
         MapType::Array,

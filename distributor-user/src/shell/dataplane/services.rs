@@ -4,32 +4,32 @@
 //! `RINGS` that no service uses, then its word is swapped. Packets see the old
 //! ring or the new one, never a mixture.
 
+mod index;
 mod rings;
+mod vipas;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use aya::maps::{HashMap, MapData, MapError};
-use distributor_common::abi::{
-    ADDRESS_MARK, MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Service, map,
-};
-use distributor_common::wire::{Be16, Be32, tcp};
-use distributor_common::{abi, word::Word};
+use distributor_common::abi::{MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Roles, Service, Vipa};
+use distributor_common::word::Word;
 
 use self::rings::Rings;
+use self::vipas::Vipas;
 use super::DataplaneError;
 use super::shared::Shared;
 use crate::engine::forwarding::ServiceKey;
 
-/// The bytes of an [`abi::ServiceKey`].
-type KeyBytes = [u8; size_of::<abi::ServiceKey>()];
+pub(super) use self::index::Index;
+pub(super) use self::vipas::VipaEntry;
 
-/// The numbering of services, and the maps in which they lie.
+/// The numbering of services and DVIPAs, and the maps in which they lie.
 #[derive(Debug)]
 pub(super) struct Services {
-    index_map: HashMap<MapData, KeyBytes, u32>,
+    index: Index,
     values: Shared<Service>,
     rings: Rings,
+    vipas: Vipas,
     connections: Shared<Word>,
     indices: BTreeMap<ServiceKey, u32>,
     free: BTreeSet<u32>,
@@ -40,28 +40,28 @@ pub(super) struct Services {
 impl Services {
     /// Reads the numbering back from the map.
     pub(super) fn recover(
-        index_map: HashMap<MapData, KeyBytes, u32>,
+        index: Index,
         values: Shared<Service>,
+        vipas: Shared<Vipa>,
         rings: Shared<Word>,
         connections: Shared<Word>,
     ) -> Result<Self, DataplaneError> {
-        let mut indices = BTreeMap::new();
-        for entry in &index_map {
-            let (key, index) = entry.map_err(DataplaneError::map(map::SERVICE_INDEX))?;
-            if index != ADDRESS_MARK {
-                indices.insert(service_key(key), index);
-            }
-        }
+        let (addresses, indices): (BTreeMap<_, _>, BTreeMap<_, _>) = index
+            .entries()?
+            .into_iter()
+            .partition(|(key, _)| key.port == 0);
         let mut free: BTreeSet<u32> = (0..MAX_SERVICES).collect();
         let mut rings = Rings::new(rings);
         for index in indices.values() {
             free.remove(index);
             rings.adopt(Ring::from_word(values[*index as usize].ring.load()));
         }
+        let vipas = Vipas::recover(addresses, vipas, &mut rings);
         Ok(Self {
-            index_map,
+            index,
             values,
             rings,
+            vipas,
             connections,
             indices,
             free,
@@ -81,7 +81,6 @@ impl Services {
         rows: &[u16],
         ring: &[u16],
     ) -> Result<(), DataplaneError> {
-        let address = ipv4(key.dvipa)?;
         let known = self.indices.get(&key).copied();
         let index = known.or_else(|| self.free.first().copied());
         let index = index.ok_or(DataplaneError::Full {
@@ -102,8 +101,7 @@ impl Services {
             .collect();
         self.set_ring(index, &entries)?;
         if known.is_none() {
-            self.insert(mark_key(address), ADDRESS_MARK)?;
-            self.insert(key_bytes(address, key.port), index)?;
+            self.index.insert(key, index)?;
             self.indices.insert(key, index);
             self.free.remove(&index);
         }
@@ -115,18 +113,39 @@ impl Services {
         let Some(&index) = self.indices.get(&key) else {
             return Ok(());
         };
-        let address = ipv4(key.dvipa)?;
-        self.delete(key_bytes(address, key.port))?;
+        self.index.delete(key)?;
         self.indices.remove(&key);
         self.retired.insert(index);
         let word = &self.values[index as usize].ring;
         self.rings.give_back(Ring::from_word(word.load()));
         word.store(0);
-        let [first, last] = [0, u16::MAX].map(|port| ServiceKey { port, ..key });
-        if self.indices.range(first..=last).next().is_none() {
-            self.delete(mark_key(address))?;
-        }
         Ok(())
+    }
+
+    /// Every DVIPA that has an entry.
+    pub(super) fn vipas(&self) -> impl Iterator<Item = (IpAddr, VipaEntry)> {
+        self.vipas.entries(&self.rings)
+    }
+
+    /// The entry of a DVIPA.
+    pub(super) fn vipa(&self, dvipa: IpAddr) -> Option<VipaEntry> {
+        self.vipas.entry(dvipa, &self.rings)
+    }
+
+    /// Adds a DVIPA or changes it: its roles, and by their slots the targets that unknown flows are
+    /// offered to.
+    pub(super) fn set_vipa(
+        &mut self,
+        dvipa: IpAddr,
+        entry: &VipaEntry,
+    ) -> Result<(), DataplaneError> {
+        self.vipas
+            .set(&mut self.index, &mut self.rings, dvipa, entry)
+    }
+
+    /// Removes a DVIPA. Its flows go on.
+    pub(super) fn remove_vipa(&mut self, dvipa: IpAddr) -> Result<(), DataplaneError> {
+        self.vipas.remove(&mut self.index, &mut self.rings, dvipa)
     }
 
     /// A service's targets by their slots: its rows, and its ring.
@@ -157,18 +176,30 @@ impl Services {
         }
     }
 
-    /// Slots that some service names.
+    /// Slots that some service or DVIPA names.
     pub(super) fn slots(&self) -> BTreeSet<u16> {
         let services = self.indices.values();
-        services
+        let rows = services
             .flat_map(|index| rows_of(&self.values[*index as usize]))
-            .flatten()
-            .collect()
+            .flatten();
+        let parties = self.vipas().flat_map(|(_, entry)| {
+            let Roles {
+                owner,
+                claimant,
+                former,
+                ..
+            } = entry.roles;
+            let parties = [owner, claimant, former].into_iter().flatten();
+            parties.chain(entry.offers).collect::<Vec<_>>()
+        });
+        rows.chain(parties).collect()
     }
 
-    /// Gives free the indices of removed services; a packet that had read one has long gone its way.
+    /// Gives free the indices of removed services and DVIPAs; a packet that had read one has long
+    /// gone its way.
     pub(super) fn release(&mut self) {
         self.free.append(&mut self.retired);
+        self.vipas.release();
     }
 
     fn row(&self, index: u32, row: usize) -> &Word {
@@ -238,19 +269,6 @@ impl Services {
         self.rings.give_back(before);
         Ok(())
     }
-
-    fn insert(&mut self, key: KeyBytes, value: u32) -> Result<(), DataplaneError> {
-        self.index_map
-            .insert(key, value, 0)
-            .map_err(DataplaneError::map(map::SERVICE_INDEX))
-    }
-
-    fn delete(&mut self, key: KeyBytes) -> Result<(), DataplaneError> {
-        match self.index_map.remove(&key) {
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(error) => Err(DataplaneError::map(map::SERVICE_INDEX)(error)),
-        }
-    }
 }
 
 /// What was handed out, for who reads it beside the data plane.
@@ -295,36 +313,4 @@ fn pack_rows(slots: &[Option<u16>]) -> u64 {
     slots.iter().rev().fold(0, |word, slot| {
         word << 16 | slot.map_or(0, |slot| u64::from(slot) + 1)
     })
-}
-
-fn ipv4(address: IpAddr) -> Result<Ipv4Addr, DataplaneError> {
-    match address {
-        IpAddr::V4(address) => Ok(address),
-        IpAddr::V6(_) => Err(DataplaneError::NotIpv4 { address }),
-    }
-}
-
-/// The key of the entry that marks an address as distributed.
-fn mark_key(address: Ipv4Addr) -> KeyBytes {
-    key_bytes(address, 0)
-}
-
-fn key_bytes(address: Ipv4Addr, port: u16) -> KeyBytes {
-    let address = Be32::from_bytes(address.octets()).0;
-    let key = abi::ServiceKey::ipv4(address, Be16::from_host(port), tcp::PROTOCOL);
-    let mut bytes = [0; size_of::<abi::ServiceKey>()];
-    for (word, place) in key.address.iter().zip(bytes.chunks_exact_mut(4)) {
-        place.copy_from_slice(&word.to_ne_bytes());
-    }
-    bytes[16..18].copy_from_slice(&key.port.0.to_ne_bytes());
-    bytes[18] = key.protocol;
-    bytes
-}
-
-fn service_key(bytes: KeyBytes) -> ServiceKey {
-    let [.., a, b, c, d, port_high, port_low, _protocol, _reserved] = bytes;
-    ServiceKey {
-        dvipa: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
-        port: u16::from_be_bytes([port_high, port_low]),
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path as FilePath;
+use std::time::Duration;
 use std::{panic, thread};
 
 use aya::programs::{TestRun, TestRunOptions};
@@ -10,10 +11,12 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::*;
-use crate::engine::forwarding::{FlowState, Forwarding, Path, ServiceTargets};
+use crate::engine::forwarding::{DvipaForwarding, FlowState, Forwarding, Path, ServiceTargets};
 use crate::shell::testing::ip;
 
 const VIPA: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 3, 10));
+const XDP_DROP: u32 = 1;
+const XDP_PASS: u32 = 2;
 const XDP_TX: u32 = 3;
 const BPFFS: &str = "/sys/fs/bpf";
 
@@ -68,7 +71,12 @@ fn forwarding() -> Forwarding {
         next_hop_mac: [2, 0, 0, 0, 0, last],
     };
     Forwarding {
-        targets: [(target(2), path(2)), (target(3), path(3))].into(),
+        targets: [
+            (target(1), Path::Local),
+            (target(2), path(2)),
+            (target(3), path(3)),
+        ]
+        .into(),
         services: [(
             ServiceKey {
                 dvipa: VIPA,
@@ -80,7 +88,22 @@ fn forwarding() -> Forwarding {
             },
         )]
         .into(),
-        ..Forwarding::default()
+        dvipas: [(
+            VIPA,
+            DvipaForwarding {
+                owner: Some(target(1)),
+                claimant: None,
+                offers: [target(2), target(3)].into(),
+                epoch: 7,
+                has_successor: true,
+            },
+        )]
+        .into(),
+        senders: [
+            ([2, 0, 0, 0, 0, 2], target(2)),
+            ([2, 0, 0, 1, 0, 2], target(2)),
+        ]
+        .into(),
     }
 }
 
@@ -185,5 +208,130 @@ fn takes_over_what_is_pinned() {
             xdp::running(eth0().ifindex).expect("the kernel tells"),
             None
         );
+    });
+}
+
+fn key(client_port: u16, dvipa: IpAddr) -> FlowKey {
+    FlowKey {
+        client: Ipv4Addr::new(10, 1, 1, 100).into(),
+        client_port,
+        dvipa,
+        port: 8443,
+    }
+}
+
+#[test]
+fn learns_flows_from_targets_and_forgets_them() {
+    in_sandbox(|pin_dir| {
+        let mut dataplane = Dataplane::open(&options(pin_dir)).expect("opens");
+        dataplane.apply(&forwarding()).expect("applies");
+        assert_eq!(run(&mut dataplane, &frame(40_000, SYN)), (XDP_TX, 2));
+        let reported = [40_000, 40_002, 40_004].map(|port| key(port, VIPA));
+        let inserted = dataplane
+            .insert_flows(target(3), &reported)
+            .expect("inserts");
+        assert_eq!(
+            inserted,
+            Inserted {
+                new: 2,
+                known: 1,
+                full: 0
+            }
+        );
+        for port in [40_000, 40_002, 40_004] {
+            assert_eq!(run(&mut dataplane, &frame(port, ACK)), (XDP_TX, 3));
+        }
+        let other = key(40_000, Ipv4Addr::new(10, 1, 3, 11).into());
+        dataplane
+            .insert_flows(target(2), &[other])
+            .expect("inserts");
+        assert_eq!(dataplane.forget_dvipa(VIPA), 3);
+        assert_eq!(dataplane.forget_dvipa(VIPA), 0);
+        let left: Vec<_> = dataplane.flows().map(|flow| flow.key).collect();
+        assert_eq!(left, [other]);
+    });
+}
+
+#[test]
+fn a_predecessors_last_sign_of_life_is_found() {
+    in_sandbox(|pin_dir| {
+        let first = Dataplane::open(&options(pin_dir)).expect("opens");
+        assert_eq!(first.last_beat_age(), None);
+        first.beat();
+        let age = first.last_beat_age().expect("it has just beaten");
+        assert!(age < Duration::from_secs(5), "{age:?}");
+        drop(first);
+        let second = Dataplane::open(&options(pin_dir)).expect("opens again");
+        assert!(second.last_beat_age().expect("still there") >= age);
+    });
+}
+
+#[test]
+fn a_silent_daemons_program_fences_itself() {
+    in_sandbox(|pin_dir| {
+        let mut dataplane = Dataplane::open(&options(pin_dir)).expect("opens");
+        dataplane.apply(&forwarding()).expect("applies");
+        assert_eq!(run(&mut dataplane, &frame(40_000, SYN)), (XDP_TX, 2));
+        // No beat so far: the machine has run for longer than this.
+        dataplane.set_grace(Duration::from_millis(1));
+        assert_eq!(run(&mut dataplane, &frame(40_002, SYN)).0, XDP_DROP);
+        assert_eq!(run(&mut dataplane, &frame(40_000, ACK)), (XDP_TX, 2));
+        dataplane.set_grace(Duration::from_hours(1));
+        dataplane.beat();
+        assert_eq!(run(&mut dataplane, &frame(40_002, SYN)), (XDP_TX, 3));
+        // Nobody could take its place.
+        let mut alone = forwarding();
+        for dvipa in alone.dvipas.values_mut() {
+            dvipa.has_successor = false;
+        }
+        dataplane.apply(&alone).expect("applies");
+        dataplane.set_grace(Duration::from_nanos(1));
+        assert_eq!(run(&mut dataplane, &frame(40_004, SYN)), (XDP_TX, 2));
+        let counters = dataplane.counters().expect("the kernel tells");
+        assert_eq!(counters.verdict(Verdict::Silent), 1);
+    });
+}
+
+#[test]
+fn a_dvipa_changes_hands() {
+    in_sandbox(|pin_dir| {
+        let mut dataplane = Dataplane::open(&options(pin_dir)).expect("opens");
+        let owned = forwarding();
+        dataplane.apply(&owned).expect("applies");
+        assert_eq!(run(&mut dataplane, &frame(40_000, SYN)), (XDP_TX, 2));
+        // Another stack owns it now; what clients still send here goes there.
+        let mut held = Forwarding {
+            services: BTreeMap::new(),
+            ..forwarding()
+        };
+        let dvipa = held.dvipas.get_mut(&VIPA).expect("listed");
+        *dvipa = DvipaForwarding {
+            owner: Some(target(3)),
+            offers: [target(1), target(2)].into(),
+            epoch: 8,
+            ..dvipa.clone()
+        };
+        dataplane.apply(&held).expect("applies");
+        assert_eq!(dataplane.forwarding(), held);
+        assert_eq!(run(&mut dataplane, &frame(40_002, SYN)), (XDP_TX, 3));
+        assert_eq!(run(&mut dataplane, &frame(40_002, ACK)), (XDP_TX, 3));
+        assert_eq!(
+            run(&mut dataplane, &frame(40_000, ACK)),
+            (XDP_TX, 2),
+            "its flow"
+        );
+        assert_eq!(dataplane.forget_dvipa(VIPA), 1);
+        assert_eq!(run(&mut dataplane, &frame(40_000, ACK)), (XDP_TX, 3));
+        // And back. Nothing is in the way after several sweeps either.
+        dataplane.apply(&owned).expect("applies");
+        for _ in 0..3 {
+            dataplane.sweep().expect("sweeps");
+        }
+        assert_eq!(dataplane.forwarding(), owned);
+        assert_eq!(run(&mut dataplane, &frame(40_004, SYN)), (XDP_TX, 2));
+        // Nobody has anything of it any more.
+        dataplane.apply(&Forwarding::default()).expect("applies");
+        assert!(dataplane.forwarding().dvipas.is_empty());
+        assert_eq!(run(&mut dataplane, &frame(40_006, SYN)).0, XDP_PASS);
     });
 }

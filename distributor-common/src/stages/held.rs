@@ -1,0 +1,70 @@
+//! A segment for a DVIPA that is here and belongs to another stack.
+//!
+//! Nothing in here chooses a target for a new connection, stores a flow, or
+//! believes an Ethernet address more than to tell a member's packet from a
+//! client's.
+
+use super::offer;
+use super::parse::Segment;
+use crate::abi::{MAX_TARGETS, Path, Sender, Standing};
+use crate::counter::{Event, Verdict};
+use crate::tables::Tables;
+
+/// Finds who gets the segment: this host's own stack, or another.
+///
+/// # Errors
+///
+/// The verdict, when no other stack gets it.
+#[inline(always)]
+pub fn target<T: Tables>(
+    segment: &Segment,
+    source: u64,
+    standing: Standing,
+    tables: &T,
+) -> Result<u16, Verdict> {
+    let sender = tables.sender(source);
+    if segment.is_syn() {
+        return new_connection(sender, standing, tables);
+    }
+    if tables.has_connection(&segment.key) {
+        return Err(Verdict::LocalSocket);
+    }
+    match sender.map(Sender::slot) {
+        Some(slot) if standing.is_authority(slot) => {
+            offer::hand_on(segment, true, standing, tables)
+        }
+        Some(slot) if standing.is_target(slot) => offer::hand_on(segment, false, standing, tables),
+        // Nobody who distributes: a client, or a stack that does not know yet who does.
+        Some(_) | None => relay(standing, tables).ok_or(Verdict::Astray),
+    }
+}
+
+/// A new connection is taken from whoever may hand it out; a client's neighbour entry may be stale.
+#[inline(always)]
+fn new_connection<T: Tables>(
+    sender: Option<Sender>,
+    standing: Standing,
+    tables: &T,
+) -> Result<u16, Verdict> {
+    match sender {
+        Some(sender) if standing.is_authority(sender.slot()) => Err(Verdict::Accepted),
+        Some(_) => Err(Verdict::Fenced),
+        None => relay(standing, tables).ok_or(Verdict::NoOwner),
+    }
+}
+
+/// The owner, if it can be reached.
+#[inline(always)]
+fn relay<T: Tables>(standing: Standing, tables: &T) -> Option<u16> {
+    let owner = standing.owner();
+    if u32::from(owner) >= MAX_TARGETS {
+        return None;
+    }
+    match tables.target(owner)?.path() {
+        Path::Link { .. } => {
+            tables.count_event(Event::Relayed);
+            Some(owner)
+        }
+        Path::Local | Path::Unreachable => None,
+    }
+}

@@ -1,0 +1,51 @@
+//! Signs of the daemon's life, for its own packet path and for those who ask.
+//!
+//! Nothing here decides when the daemon is dead; it only leaves the time of the
+//! last beat where the packet path finds it, and says how long that may be ago.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use distributor_common::probe;
+use nix::time::{ClockId, clock_gettime};
+
+use super::Dataplane;
+use crate::engine::group::key::ProbeKey;
+
+impl Dataplane {
+    /// Tells the packet path that the daemon lives at this moment. A system call at most.
+    pub fn beat(&self) {
+        self.settings[0].life.beat_ns.store(monotonic_ns());
+    }
+
+    /// Sets how long the daemon may be silent before the packet path hands out no new connections
+    /// for DVIPAs that another member could own; zero is for ever.
+    ///
+    /// Call [`Dataplane::beat`] before, or the predecessor's silence counts.
+    pub fn set_grace(&self, grace: Duration) {
+        let grace_ns = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX);
+        self.settings[0].life.grace_ns.store(grace_ns);
+    }
+
+    /// Says how long ago the last beat was; `None` when there has been none since the maps were made.
+    #[must_use]
+    pub fn last_beat_age(&self) -> Option<Duration> {
+        let beat_ns = self.settings[0].life.beat_ns.load();
+        (beat_ns != 0).then(|| Duration::from_nanos(monotonic_ns().saturating_sub(beat_ns)))
+    }
+
+    /// Lets the packet path answer probes at a UDP port that are meant for this stack, by its
+    /// DYNAMICXCF address, and made with one of the first two of these keys; none without a key.
+    pub fn set_probe_keys(&self, stack: IpAddr, port: u16, keys: &[ProbeKey]) {
+        let keys: Vec<_> = keys.iter().map(|key| key.words()).collect();
+        let identity = probe::identity(stack);
+        self.settings[0].life.set_probe(identity, port, &keys);
+    }
+}
+
+/// `CLOCK_MONOTONIC`, as `bpf_ktime_get_ns` reads it; 0 only if the machine has no clock.
+fn monotonic_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map(|time| u64::try_from(Duration::from(time).as_nanos()).unwrap_or(u64::MAX))
+        .unwrap_or_default()
+}

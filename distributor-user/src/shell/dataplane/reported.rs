@@ -1,0 +1,58 @@
+//! Flows that targets report, and flows of addresses that have gone elsewhere.
+
+use std::net::IpAddr;
+
+use distributor_common::abi::program;
+use distributor_common::flow::Reported;
+
+use super::{Dataplane, DataplaneError, clock, object};
+use crate::engine::forwarding::FlowKey;
+
+/// What became of reported flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inserted {
+    /// Flows that were stored.
+    pub new: usize,
+    /// Flows that were there; those that led to another target lead to the reported one now.
+    pub known: usize,
+    /// Flows for which there was no place: their buckets are full of established ones.
+    pub full: usize,
+}
+
+impl Dataplane {
+    /// Stores established flows that `target` has reported. Packets go on meanwhile; no lock is taken.
+    ///
+    /// # Errors
+    ///
+    /// There is no slot for the target, or the kernel does not tell the time.
+    pub fn insert_flows(
+        &mut self,
+        target: IpAddr,
+        flows: &[FlowKey],
+    ) -> Result<Inserted, DataplaneError> {
+        let slot = self.slots.assign(target, &self.settings[0].targets)?;
+        let reading = clock::read(object::program_mut(&mut self.object, program::READ_CLOCKS)?)
+            .map_err(|source| DataplaneError::Load {
+                program: program::READ_CLOCKS,
+                source,
+            })?;
+        let now = self.unit.stamp(reading);
+        let mut inserted = Inserted::default();
+        for key in flows {
+            match self.flows.report(key, slot, now) {
+                Some(Reported::New) => inserted.new += 1,
+                Some(Reported::Known) => inserted.known += 1,
+                // Nothing is distributed over IPv6: such a flow has no place either.
+                Some(Reported::Full) | None => inserted.full += 1,
+            }
+            self.open_prefilter(key.dvipa);
+        }
+        Ok(inserted)
+    }
+
+    /// Removes every flow of a DVIPA, and returns how many there were.
+    #[must_use]
+    pub fn forget_dvipa(&self, dvipa: IpAddr) -> usize {
+        self.flows.remove_dvipa(dvipa)
+    }
+}
