@@ -19,9 +19,12 @@ pub(crate) struct Arguments {
     /// Prints nothing but the result, as JSON.
     #[arg(long)]
     json: bool,
-    /// Repetitions of each measurement, of which the median counts.
+    /// Repetitions of each measurement, of which the median counts; of takeovers, the worst.
     #[arg(long, value_name = "N")]
     repeat: Option<u32>,
+    /// Only this case of the measurements; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    case: Vec<String>,
     /// More for the bench itself.
     #[arg(last = true)]
     passed_on: Vec<OsString>,
@@ -41,6 +44,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     if let Some(repeat) = arguments.repeat {
         bench.arg("--repeat").arg(repeat.to_string());
+    }
+    for case in &arguments.case {
+        bench.arg("--case").arg(case);
     }
     bench.args(&arguments.passed_on);
     Ok(process::exit_code(process::run(&mut bench)?))

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Case, Measurement};
+use super::{Case, Cost, Measurement, Options};
 use crate::lab::{Lab, Layout};
 use crate::{profile, program};
 
@@ -19,6 +19,7 @@ use crate::{profile, program};
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "config",
     about: "1,024 DVIPAs of 64 ports with 32 targets: checked, applied, in memory",
+    cases: Vec::new,
     run,
 };
 
@@ -30,7 +31,7 @@ const MOST: Duration = Duration::from_secs(2);
 /// Resident memory of the daemon afterwards.
 const MOST_BYTES: f64 = 150e6;
 
-fn run(_repeat: u32) -> Result<Vec<Case>> {
+fn run(_options: &Options) -> Result<Vec<Case>> {
     let lab = Lab::build(&Layout {
         name: None,
         stacks: 1,
@@ -59,23 +60,13 @@ fn run(_repeat: u32) -> Result<Vec<Case>> {
     let allowed = "what is allowed";
     let limit = MOST.as_secs_f64() * 1e9;
     let ns = |took: Duration| took.as_secs_f64() * 1e9;
-    Ok(vec![
-        Case::new("profile checked", ns(checked), allowed, limit, 1.0),
-        Case::new(
-            "profile checked and applied",
-            ns(applied),
-            allowed,
-            limit,
-            1.0,
-        ),
-        Case::new(
-            "memory of the daemon, bytes",
-            memory,
-            allowed,
-            MOST_BYTES,
-            1.0,
-        ),
-    ])
+    let costs = [
+        ("profile checked", ns(checked), limit),
+        ("profile checked and applied", ns(applied), limit),
+        ("memory of the daemon, bytes", memory, MOST_BYTES),
+    ];
+    let case = |(name, cost, limit)| Case::Cost(Cost::new(name, cost, allowed, limit, 1.0));
+    Ok(costs.map(case).into())
 }
 
 fn large(small: &str) -> String {

@@ -17,13 +17,14 @@ use distributor_common::wire::tcp::{ACK, SYN};
 use distributor_user::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
 use distributor_user::shell::dataplane::{Dataplane, DataplaneOptions};
 
-use super::{Case, Measurement};
+use super::{Case, Cost, Measurement, Options};
 use crate::{program, sandbox};
 
 /// On the command line.
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "packet",
     about: "the packet path on one packet, beside the least that a program can cost",
+    cases: Vec::new,
     run,
 };
 
@@ -124,13 +125,15 @@ fn comparisons() -> [Comparison; 6] {
     ]
 }
 
-fn run(repeat: u32) -> Result<Vec<Case>> {
+fn run(options: &Options) -> Result<Vec<Case>> {
+    let pairs = options.repeat.unwrap_or_default().max(PAIRS);
     let object = program::lab_object()?;
     sandbox::run(|pin_dir| {
         let mut harness = Harness::open(&object, pin_dir)?;
         let cases = comparisons().into_iter().map(|comparison| {
-            let case = harness.compare(&comparison, repeat.max(PAIRS));
-            case.with_context(|| format!("cannot measure `{}`", comparison.subject.name))
+            let cost = harness.compare(&comparison, pairs);
+            cost.map(Case::Cost)
+                .with_context(|| format!("cannot measure `{}`", comparison.subject.name))
         });
         cases.collect()
     })
@@ -185,7 +188,7 @@ impl Harness {
     }
 
     /// Measures subject and reference in turn, and returns the pair with the median ratio.
-    fn compare(&mut self, comparison: &Comparison, pairs: u32) -> Result<Case> {
+    fn compare(&mut self, comparison: &Comparison, pairs: u32) -> Result<Cost> {
         let Comparison {
             subject,
             reference,
@@ -199,7 +202,7 @@ impl Harness {
             }
             let [ns, reference_ns] = pair.map(|sum| sum / f64::from(ALTERNATIONS));
             let name = reference.name;
-            Ok(Case::new(subject.name, ns, name, reference_ns, *limit))
+            Ok(Cost::new(subject.name, ns, name, reference_ns, *limit))
         });
         let mut cases = pairs.collect::<Result<Vec<_>>>()?;
         cases.sort_by(|one, other| one.ratio.total_cmp(&other.ratio));

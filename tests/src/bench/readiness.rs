@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use socket2::{Domain, Socket, Type};
 
-use super::{Case, Measurement};
+use super::{Case, Cost, Measurement, Options};
 use crate::lab::{Lab, Layout, PORT, VIPA};
 
 /// On the command line.
 pub(super) const MEASUREMENT: Measurement = Measurement {
     name: "readiness",
     about: "from a listener's start or end on a target to its effect at the owner",
+    cases: Vec::new,
     run,
 };
 
@@ -37,7 +38,7 @@ const PAUSE: Duration = Duration::from_micros(500);
 /// How long one event may take before the measurement is given up.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-fn run(_repeat: u32) -> Result<Vec<Case>> {
+fn run(_options: &Options) -> Result<Vec<Case>> {
     let lab = Lab::build(&Layout {
         name: None,
         stacks: 2,
@@ -48,13 +49,13 @@ fn run(_repeat: u32) -> Result<Vec<Case>> {
     took.sort_unstable();
     let p95 = took[EVENTS * 95 / 100 - 1];
     let name = format!("readiness at the owner, 95th of {EVENTS} events");
-    Ok(vec![Case::new(
+    Ok(vec![Case::Cost(Cost::new(
         &name,
         nanoseconds(p95),
         "what is allowed",
         nanoseconds(MOST),
         1.0,
-    )])
+    ))])
 }
 
 /// Starts and ends a listener in turn; the calling thread is in the client's namespace.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use serde_json::json;
-use tests::bench::{Case, MEASUREMENTS, Measurement};
+use tests::bench::{Case, MEASUREMENTS, Measurement, Options};
 
 /// Measures, and fails if a measurement is not within its limit.
 #[derive(Debug, Parser)]
@@ -16,16 +16,23 @@ struct Arguments {
     /// Prints only the result, as JSON.
     #[arg(long)]
     json: bool,
-    /// Repetitions of what is measured as a median.
-    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
-    repeat: u32,
+    /// Repetitions, of which the median counts; of takeovers, the worst. Each measurement knows
+    /// how many it is worth.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: Option<u32>,
+    /// Only this case of the measurements; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    case: Vec<String>,
 }
 
 fn names() -> String {
-    let lines = MEASUREMENTS
-        .iter()
-        .map(|one| format!("  {:12} {}", one.name, one.about));
-    format!("Measurements:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    let mut lines = vec!["Measurements:".to_owned()];
+    for one in MEASUREMENTS {
+        lines.push(format!("  {:12} {}", one.name, one.about));
+        let cases = (one.cases)().into_iter();
+        lines.extend(cases.map(|case| format!("  {:12} --case {case}", "")));
+    }
+    lines.join("\n")
 }
 
 fn main() -> ExitCode {
@@ -40,14 +47,23 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Vec<Case>> {
+    let options = Options {
+        repeat: arguments.repeat,
+        cases: arguments.case.clone(),
+    };
     let mut cases = Vec::new();
     for measurement in chosen(&arguments.names)? {
+        if !options.cases.is_empty() && (measurement.cases)().is_empty() {
+            continue;
+        }
         if !arguments.json {
             println!("{}: {}", measurement.name, measurement.about);
         }
-        let made = (measurement.run)(arguments.repeat)?;
+        let made = (measurement.run)(&options)?;
         if !arguments.json {
-            made.iter().for_each(show);
+            for case in &made {
+                println!("  {case}");
+            }
         }
         cases.extend(made);
     }
@@ -68,21 +84,4 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Measurement>> {
         found.with_context(|| format!("there is no measurement `{name}`; see `bench --help`"))
     };
     names.iter().map(by_name).collect()
-}
-
-fn show(case: &Case) {
-    println!(
-        "  {:44} {:>12.1} ns  {:5.2} × {} ({:.1} ns), at most {:.2}{}",
-        case.name,
-        case.ns,
-        case.ratio,
-        case.reference,
-        case.reference_ns,
-        case.limit,
-        if case.is_within_limit() {
-            ""
-        } else {
-            "  TOO MUCH"
-        }
-    );
 }

@@ -1,0 +1,331 @@
+//! A lab under observation: its connections, its probes, and who answers for the VIPA.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::{Figures, milliseconds};
+use crate::lab::{Lab, Layout, PORT, VIPA};
+use crate::neighbour::{self, Sighting, Watch};
+use crate::profile::{Dvipa, Moveable, Role};
+use crate::tcp::{Form, Load, Lost, Mix, Probing, Server, Timeline};
+
+/// The stack that defines the VIPA.
+pub(super) const OWNER: &str = "TCPIP";
+
+/// The first of its backups, which is a target as well.
+pub(super) const BACKUP: &str = "TCPIP2";
+
+/// The stacks whose servers clients reach.
+pub(super) const TARGETS: [&str; 2] = ["TCPIP2", "TCPIP3"];
+
+/// Connections that live through an event.
+const CONNECTIONS: u32 = 1_000;
+
+/// What clients connect to.
+pub(super) const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(VIPA), PORT);
+
+/// What servers listen on.
+const DUAL_STACK: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT);
+
+/// How long everything is observed before an event.
+const BEFORE: Duration = Duration::from_secs(1);
+
+/// How much of a processor clients, servers and probes may take: gaps seen on a busy machine say
+/// nothing about the distributor.
+const BUSY: f64 = 0.5;
+
+/// How each stack's profile begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setup {
+    /// What follows MOVEABLE at the backups.
+    pub(super) moveable: Moveable,
+    /// Whether there are backups at all.
+    pub(super) has_backups: bool,
+    /// Whether the definer distributes the VIPA.
+    pub(super) is_distributed: bool,
+    /// Whether the backups have the VIPADISTRIBUTE too.
+    pub(super) backups_distribute: bool,
+    /// The stacks with a server.
+    pub(super) servers: &'static [&'static str],
+}
+
+impl Setup {
+    pub(super) const USUAL: Self = Self {
+        moveable: Moveable::Immediate,
+        has_backups: true,
+        is_distributed: true,
+        backups_distribute: true,
+        servers: &TARGETS,
+    };
+}
+
+/// A lab whose stacks have their profiles, and their servers once they are started.
+pub(super) struct Stage {
+    // In this order: servers end before their networks go.
+    servers: Vec<Server>,
+    lab: Lab,
+    setup: Setup,
+}
+
+impl Stage {
+    /// Builds the lab, and starts everything but the stacks `absent`.
+    pub(super) fn set(setup: Setup, absent: &[&str]) -> Result<Self> {
+        let stage = Self::set_undistributed(setup, absent)?;
+        stage.wait_for_owner(first(absent)?)?;
+        Ok(stage)
+    }
+
+    /// The same where nothing is distributed yet.
+    pub(super) fn set_undistributed(setup: Setup, absent: &[&str]) -> Result<Self> {
+        let lab = Lab::build(&Layout::default())?;
+        let all = TARGETS.map(|name| lab.stack(name).xcf_address());
+        for (rank, stack) in [0, 200, 100].into_iter().zip(lab.stacks()) {
+            let is_definer = stack.name() == OWNER;
+            let distributes = setup.is_distributed && (is_definer || setup.backups_distribute);
+            let dvipa = Dvipa {
+                role: if is_definer {
+                    Role::Define
+                } else {
+                    Role::Backup(rank)
+                },
+                moveable: Some(if is_definer {
+                    Moveable::Immediate
+                } else {
+                    setup.moveable
+                }),
+                destinations: if distributes { &all } else { &[] },
+            };
+            stack.write_profile(&if is_definer || setup.has_backups {
+                dvipa.profile(stack.xcf_address())
+            } else {
+                crate::profile::target(stack.xcf_address())
+            })?;
+        }
+        let mut stage = Self {
+            servers: Vec::new(),
+            lab,
+            setup,
+        };
+        let present = |name: &&str| !absent.contains(name);
+        thread::scope(|scope| -> Result<()> {
+            let stacks = stage.lab.stacks().iter();
+            let starts: Vec<_> = stacks
+                .filter(|stack| present(&stack.name()))
+                .map(|stack| scope.spawn(|| stack.restart()))
+                .collect();
+            starts.into_iter().try_for_each(|start| match start.join() {
+                Ok(started) => started,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })?;
+        for name in setup.servers {
+            let server = Server::start(stage.lab.stack(name), name, DUAL_STACK)?;
+            stage.servers.push(server);
+        }
+        neighbour::wait_for_holder(&stage.lab, VIPA, first(absent)?)?;
+        Ok(stage)
+    }
+
+    pub(super) fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// Waits until `stack` alone answers for the VIPA, and knows every server.
+    pub(super) fn wait_for_owner(&self, stack: &str) -> Result<()> {
+        neighbour::wait_for_holder(&self.lab, VIPA, stack)?;
+        if !self.setup.is_distributed {
+            return Ok(());
+        }
+        let ready: Vec<_> = self.setup.servers.iter().map(|name| (*name, 1)).collect();
+        self.lab.stack(stack).wait_for_ready(&ready)
+    }
+
+    /// Opens the living connections and starts to probe; everything is well until then.
+    pub(super) fn observe(&self) -> Result<Observation<'_>> {
+        self.observe_with(Some(Mix::of(CONNECTIONS)), Form::Connect(SERVICE))
+    }
+
+    /// The same with other connections, or none, and another form of probes.
+    pub(super) fn observe_with(&self, mix: Option<Mix>, form: Form) -> Result<Observation<'_>> {
+        let client = self.lab.client();
+        let load = mix
+            .map(|mix| Load::start_mixed(client, SERVICE, mix))
+            .transpose()?;
+        let mut observation = Observation {
+            stage: self,
+            watch: Watch::start(&self.lab, VIPA)?,
+            probing: Probing::start(client, form),
+            load,
+            lost: Vec::new(),
+            faults: Vec::new(),
+        };
+        observation.settle()?;
+        Ok(observation)
+    }
+}
+
+/// The stack that has the VIPA when some are absent.
+fn first(absent: &[&str]) -> Result<&'static str> {
+    let mut stacks = [OWNER, BACKUP].into_iter();
+    let first = stacks.find(|name| !absent.contains(name));
+    first.context("nobody could have the VIPA")
+}
+
+/// What is going on while events happen.
+pub(super) struct Observation<'a> {
+    stage: &'a Stage,
+    watch: Watch,
+    probing: Probing,
+    load: Option<Load>,
+    lost: Vec<Lost>,
+    faults: Vec<String>,
+}
+
+impl Observation<'_> {
+    /// Waits until all of it runs evenly, and notes if that takes too much of the machine.
+    fn settle(&mut self) -> Result<()> {
+        if let Some(load) = &self.load {
+            load.wait_for_round()?;
+        }
+        let (began, used) = (Instant::now(), processor_time()?);
+        thread::sleep(BEFORE);
+        let used = processor_time()?.saturating_sub(used);
+        let share = used.as_secs_f64() / began.elapsed().as_secs_f64();
+        eprintln!("clients, servers and probes take {share:.2} of a processor");
+        if share > BUSY && !cfg!(debug_assertions) {
+            let fault = format!("clients, servers and probes take {share:.2} of a processor");
+            self.faults.push(fault);
+        }
+        Ok(())
+    }
+
+    /// Notes what should have happened and did not; what else is to be seen is still seen.
+    pub(super) fn expect(&mut self, done: Result<()>) {
+        if let Err(error) = done {
+            self.faults.push(format!("{error:#}"));
+        }
+    }
+
+    /// Notes `fault` unless `holds`.
+    pub(super) fn expect_that(&mut self, holds: bool, fault: impl FnOnce() -> String) {
+        if !holds {
+            self.faults.push(fault());
+        }
+    }
+
+    /// Waits until `stack` alone answers for the VIPA.
+    pub(super) fn expect_owner(&mut self, stack: &str) {
+        self.expect(neighbour::wait_for_holder(&self.stage.lab, VIPA, stack));
+    }
+
+    /// Who greeted the living connections.
+    pub(super) fn servers(&self) -> &[String] {
+        self.load.as_ref().map_or(&[], Load::servers)
+    }
+
+    /// Ends the living connections; the probes go on.
+    pub(super) fn end_connections(&mut self) -> Result<()> {
+        if let Some(load) = self.load.take() {
+            self.lost.extend(load.stop()?);
+        }
+        Ok(())
+    }
+
+    /// Ends everything.
+    pub(super) fn end(mut self) -> Result<Observed> {
+        let timeline = self.probing.stop()?;
+        if let Some(load) = self.load.take() {
+            self.lost.extend(load.stop()?);
+        }
+        let seen = self.watch.stop()?;
+        let rivals = neighbour::rivals(&seen).len();
+        if rivals > 0 {
+            let fault = format!("two stacks answered for the VIPA {rivals} times");
+            self.faults.push(fault);
+        }
+        Ok(Observed {
+            timeline,
+            seen,
+            lost: self.lost,
+            faults: self.faults,
+        })
+    }
+}
+
+/// What was seen.
+pub(super) struct Observed {
+    pub(super) timeline: Timeline,
+    pub(super) seen: Vec<Sighting>,
+    pub(super) lost: Vec<Lost>,
+    pub(super) faults: Vec<String>,
+}
+
+impl Observed {
+    /// Who answered for the VIPA from one moment to another.
+    pub(super) fn holders(&self, from: Instant, to: Instant) -> BTreeSet<&str> {
+        let seen = self.seen.iter();
+        let seen = seen.filter(|sighting| (from..to).contains(&sighting.at));
+        let holders = seen.flat_map(|sighting| &sighting.holders);
+        holders.map(String::as_str).collect()
+    }
+
+    /// Notes it if anybody but `stack` answered for the VIPA.
+    pub(super) fn expect_only(&mut self, stack: &str, from: Instant, to: Instant) {
+        let holders: Vec<_> = self
+            .holders(from, to)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        if holders.iter().any(|holder| holder != stack) {
+            self.faults.push(format!(
+                "{holders:?} answered for the VIPA, expected {stack} only"
+            ));
+        }
+    }
+
+    /// The figures from one moment to another; `limit` is in milliseconds. What was lost, and what
+    /// went wrong otherwise, belongs to the first figures of an event.
+    pub(super) fn figures(
+        &mut self,
+        name: &str,
+        limit: Option<u64>,
+        from: Instant,
+        to: Instant,
+    ) -> Figures {
+        let figures = Figures {
+            name: name.to_owned(),
+            connections_lost: Some(self.lost.len()),
+            gap_ms: Some(milliseconds(self.timeline.longest_gap(from, to))),
+            limit,
+            faults: self.faults.drain(..).collect(),
+        };
+        eprintln!("{figures}\n    {}", self.timeline.story(from));
+        let mut lost: Vec<_> = self.lost.drain(..).map(|lost| lost.to_string()).collect();
+        lost.sort();
+        for same in lost.chunk_by(|one, other| one == other) {
+            eprintln!("    {} lost: {}", same.len(), same[0]);
+        }
+        figures
+    }
+}
+
+/// What this process has taken of the processors: all clients, servers and probes, with what the
+/// kernel does for them.
+fn processor_time() -> Result<Duration> {
+    let mut sum = 0;
+    for thread in fs::read_dir("/proc/self/task")? {
+        // A thread that ends meanwhile has nothing to tell.
+        let text = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
+        let nanoseconds = text
+            .split(' ')
+            .next()
+            .and_then(|number| number.parse().ok());
+        sum += nanoseconds.unwrap_or(0_u64);
+    }
+    Ok(Duration::from_nanos(sum))
+}
