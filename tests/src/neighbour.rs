@@ -57,7 +57,7 @@ pub fn release(client: &Host, address: Ipv4Addr) -> Result<()> {
 }
 
 /// Asks once, from the first client, who has `address`: the names of all stacks that answered
-/// within [10 ms](QUESTION), and whoever announced it meanwhile.
+/// within 10 ms, and whoever announced it meanwhile.
 ///
 /// # Errors
 ///
