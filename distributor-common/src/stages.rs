@@ -78,7 +78,7 @@ pub fn aside<P: PacketBuf, T: Tables>(packet: &mut P, is_arp: bool, tables: T) -
 
 /// Decides about a packet for an address that is a DVIPA or shares its bit of the prefilter with
 /// one, changes it where that is needed, and counts it; `None` if it is UDP, which is decided about
-/// [aside](self::aside), so that what answering takes is no burden here.
+/// [`aside`], so that what answering takes is no burden here.
 #[inline(always)]
 pub fn concerned<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Option<Verdict> {
     let verdict = decide(packet, &tables);
