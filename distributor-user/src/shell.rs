@@ -17,6 +17,7 @@ pub mod namespace;
 pub mod neighbours;
 pub mod netlink;
 mod objects;
+pub mod probe;
 pub mod profile_files;
 mod sock_diag;
 pub mod sock_ops;
