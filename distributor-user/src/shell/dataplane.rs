@@ -26,7 +26,7 @@ use distributor_common::flow::{BUCKET_SLOTS, Bucket};
 use distributor_common::word::Word;
 
 use super::namespace;
-use crate::engine::forwarding::{Flow, FlowKey, ServiceKey, ServiceTargets};
+use crate::engine::forwarding::{Flow, ServiceKey, ServiceTargets};
 
 pub use self::attach::Interface;
 pub use self::error::DataplaneError;
@@ -45,6 +45,7 @@ use self::targets::Slots;
 
 mod adopted;
 mod attach;
+mod attached;
 mod bpf;
 mod clock;
 mod error;
@@ -199,7 +200,11 @@ impl Dataplane {
             served: BTreeMap::new(),
             standing: BTreeMap::new(),
             senders: Senders::recover(typed(&mut object, map::SENDERS, HashMap::try_from)?)?,
-            flows: Flows::new(flows, seeds),
+            flows: if is_adopted {
+                Flows::adopt(flows, seeds)
+            } else {
+                Flows::new(flows, seeds)
+            },
             settings,
             unit,
             attachments: Vec::new(),
@@ -227,22 +232,6 @@ impl Dataplane {
         Ok(self)
     }
 
-    /// Attaches the packet path to one more interface; nothing happens if it runs there already.
-    ///
-    /// # Errors
-    ///
-    /// The interface is not there, or runs another's program.
-    pub fn attach(&mut self, interface: &Interface) -> Result<(), DataplaneError> {
-        let is_same = |attachment: &Attachment| attachment.interface.ifindex == interface.ifindex;
-        if self.attachments.iter().any(is_same) {
-            return Ok(());
-        }
-        let program = object::program_mut(&mut self.object, program::DISTRIBUTE)?;
-        let attachment = Attachment::establish(program, interface, &self.pin_dir)?;
-        self.attachments.push(attachment);
-        Ok(())
-    }
-
     /// Whether maps and flows of an earlier process were taken over.
     #[must_use]
     pub fn is_adopted(&self) -> bool {
@@ -254,52 +243,6 @@ impl Dataplane {
         self.attachments
             .iter()
             .map(|attachment| (&attachment.interface, attachment.mode))
-    }
-
-    /// Whether the packet path still runs on all its interfaces.
-    ///
-    /// # Errors
-    ///
-    /// The kernel does not say.
-    pub fn is_attached(&mut self) -> Result<bool, DataplaneError> {
-        let id = self.program_id()?;
-        for attachment in &self.attachments {
-            if !attachment.is_intact(id)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Attaches the packet path again wherever somebody has detached or replaced it, and returns
-    /// these interfaces. An interface that is gone is forgotten.
-    ///
-    /// # Errors
-    ///
-    /// Another program is there now, or the kernel refuses; the interface stays in
-    /// [`Dataplane::interfaces`], so that the next call tries again.
-    pub fn reattach(&mut self) -> Result<Vec<Interface>, DataplaneError> {
-        let id = self.program_id()?;
-        let mut repaired = Vec::new();
-        for index in (0..self.attachments.len()).rev() {
-            if self.attachments[index].is_intact(id)? {
-                continue;
-            }
-            let interface = self.attachments[index].interface.clone();
-            let program = object::program_mut(&mut self.object, program::DISTRIBUTE)?;
-            match Attachment::establish(program, &interface, &self.pin_dir) {
-                Ok(attachment) => {
-                    self.attachments[index] = attachment;
-                    repaired.push(interface);
-                }
-                Err(DataplaneError::NoInterface { name, ifindex }) => {
-                    tracing::warn!(name, ifindex, "the interface is gone");
-                    self.attachments.remove(index).remove()?;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(repaired)
     }
 
     /// New connections that a service has handed out, by target.
@@ -336,32 +279,6 @@ impl Dataplane {
                 Some(((course.service(), target), flows))
             })
             .collect()
-    }
-
-    /// Marks flows as ending: the next SYN with the same addresses and ports is a new connection.
-    pub fn mark_ending(&self, keys: &[FlowKey]) {
-        for key in keys {
-            self.flows.mark_ending(key);
-        }
-    }
-
-    /// Removes every flow that leads to `target`, and returns how many there were.
-    #[must_use]
-    pub fn forget_target(&self, target: IpAddr) -> usize {
-        self.slots
-            .slot(target)
-            .map_or(0, |slot| self.flows.remove_target(slot))
-    }
-
-    /// Removes those of the flows that are ending and lead to `target`, and returns how many.
-    #[must_use]
-    pub fn remove_ended(&self, keys: &[FlowKey], target: IpAddr) -> usize {
-        let Some(slot) = self.slots.slot(target) else {
-            return 0;
-        };
-        keys.iter()
-            .filter(|key| self.flows.remove_ended(key, slot))
-            .count()
     }
 
     /// All counters, summed over the CPUs.

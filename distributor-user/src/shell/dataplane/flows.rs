@@ -27,7 +27,17 @@ pub(super) struct Flows {
 }
 
 impl Flows {
+    /// A table that is new.
     pub(super) fn new(buckets: Shared<Bucket>, seeds: [u64; 2]) -> Self {
+        Self {
+            buckets,
+            seeds,
+            claimed: Vec::new(),
+        }
+    }
+
+    /// A table that a predecessor has left.
+    pub(super) fn adopt(buckets: Shared<Bucket>, seeds: [u64; 2]) -> Self {
         let slots = buckets.iter().enumerate().flat_map(|(index, bucket)| {
             let slots = bucket.slots.iter().enumerate();
             slots.map(move |(number, slot)| ((index, number), slot))

@@ -1,4 +1,4 @@
-//! Flows that targets report, and flows of addresses that have gone elsewhere.
+//! Flows that targets report, living or ended, and flows of what has gone.
 
 use std::net::IpAddr;
 
@@ -48,6 +48,32 @@ impl Dataplane {
             self.open_prefilter(key.dvipa);
         }
         Ok(inserted)
+    }
+
+    /// Marks flows as ending: the next SYN with the same addresses and ports is a new connection.
+    pub fn mark_ending(&self, keys: &[FlowKey]) {
+        for key in keys {
+            self.flows.mark_ending(key);
+        }
+    }
+
+    /// Removes every flow that leads to `target`, and returns how many there were.
+    #[must_use]
+    pub fn forget_target(&self, target: IpAddr) -> usize {
+        self.slots
+            .slot(target)
+            .map_or(0, |slot| self.flows.remove_target(slot))
+    }
+
+    /// Removes those of the flows that are ending and lead to `target`, and returns how many.
+    #[must_use]
+    pub fn remove_ended(&self, keys: &[FlowKey], target: IpAddr) -> usize {
+        let Some(slot) = self.slots.slot(target) else {
+            return 0;
+        };
+        keys.iter()
+            .filter(|key| self.flows.remove_ended(key, slot))
+            .count()
     }
 
     /// Removes every flow of a DVIPA, and returns how many there were.

@@ -11,7 +11,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::*;
-use crate::engine::forwarding::{DvipaForwarding, FlowState, Forwarding, Path, ServiceTargets};
+use crate::engine::forwarding::{
+    DvipaForwarding, FlowKey, FlowState, Forwarding, Path, ServiceTargets,
+};
 use crate::shell::testing::ip;
 
 const VIPA: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 3, 10));
