@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use distributor_common::{Event, Verdict};
 use distributor_user::engine::forwarding::{
-    Flow, FlowState, Forwarding, Path, ServiceKey, ServiceTargets,
+    DvipaForwarding, Flow, FlowState, Forwarding, Path, ServiceKey, ServiceTargets,
 };
-use distributor_user::shell::dataplane::{AttachMode, Dataplane, DataplaneOptions, Interface};
+use distributor_user::engine::group::key::ProbeKey;
+use distributor_user::shell::dataplane::{
+    AttachMode, Dataplane, DataplaneOptions, Inserted, Interface,
+};
+use distributor_user::shell::probe::{ProbePath, probe};
 use tests::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
 use tests::lab::{Lab, Layout, PORT, VIPA};
 use tests::program;
@@ -85,7 +90,7 @@ fn open(stack: &Stack) -> Result<Dataplane> {
         })
     });
     let options = DataplaneOptions {
-        pin_dir: stack.pins().to_owned(),
+        pin_dir: stack.pins().join(stack.name()),
         interfaces: interfaces.into_iter().collect::<Result<_>>()?,
         flow_capacity: 4096,
         seeds: None,
@@ -196,5 +201,150 @@ fn distribute_by_hand() -> Result<()> {
         .namespace()
         .run(|| Ok(dataplane.close_and_remove()?))?;
     assert!(!owner.pins().exists());
+    Ok(())
+}
+
+#[test]
+fn unknown_flows_find_their_target() {
+    let _turn = turn();
+    offer_by_hand().expect("the machine does what it is asked");
+}
+
+/// What a stack is told: who the others are and how to reach them, and that the first is the owner,
+/// which distributes.
+fn knowledge(lab: &Lab, own: &Stack) -> Result<Forwarding> {
+    let stacks = lab.stacks();
+    let address = |stack: &Stack| IpAddr::from(stack.xcf_address());
+    let mut forwarding = Forwarding::default();
+    for stack in stacks {
+        for interface in [LAN_INTERFACE, XCF_INTERFACE] {
+            let (_, mac) = link(stack, interface)?;
+            forwarding.senders.insert(mac, address(stack));
+        }
+        let path = if stack.name() == own.name() {
+            Path::Local
+        } else {
+            path(own, stack, XCF_INTERFACE)?
+        };
+        forwarding.targets.insert(address(stack), path);
+    }
+    let dvipa = DvipaForwarding {
+        owner: Some(address(&stacks[0])),
+        offers: stacks[1..].iter().map(address).collect(),
+        has_successor: true,
+        ..DvipaForwarding::default()
+    };
+    forwarding.dvipas.insert(VIPA.into(), dvipa);
+    if own.name() == stacks[0].name() {
+        let rows = stacks.iter().map(address).collect();
+        forwarding.services.insert(SERVICE, service(rows));
+    }
+    Ok(forwarding)
+}
+
+fn offer_by_hand() -> Result<()> {
+    let lab = Lab::build(&Layout::default())?;
+    let owner = &lab.stacks()[0];
+    own_vipa(owner)?;
+    for target in &lab.stacks()[1..] {
+        hide_vipa(target)?;
+    }
+    let _servers = lab
+        .stacks()
+        .iter()
+        .map(|stack| Server::start(stack, stack.name(), vipa()))
+        .collect::<Result<Vec<_>>>()?;
+    let mut dataplanes = Vec::new();
+    for stack in lab.stacks() {
+        let forwarding = knowledge(&lab, stack)?;
+        let mut dataplane = open(stack)?;
+        stack
+            .namespace()
+            .run(|| Ok(dataplane.apply(&forwarding)?))?;
+        dataplanes.push(dataplane);
+    }
+    let mut conversations = lab.client().namespace().run(|| {
+        let open = || -> Result<_> {
+            let mut conversation = Conversation::open(vipa())?;
+            conversation.start_echo()?;
+            Ok(conversation)
+        };
+        (0..12).map(|_| open()).collect::<Result<Vec<_>>>()
+    })?;
+    let flows: Vec<Flow> = dataplanes[0].flows().collect();
+    assert_eq!(flows.len(), 12);
+
+    // As after a reboot: the table is empty, the connections live.
+    assert_eq!(dataplanes[0].forget_dvipa(VIPA.into()), 12);
+    for conversation in &mut conversations {
+        conversation.echo(b"whose am I?")?;
+    }
+    let count = |dataplane: &Dataplane, event| Ok(dataplane.counters()?.event(event));
+    let askings = |dataplane: &Dataplane| -> Result<u64> {
+        Ok(count(dataplane, Event::FlowGuessed)? + count(dataplane, Event::FlowOffered)?)
+    };
+    let first_asked = askings(&dataplanes[0])?;
+    assert!(first_asked >= 8, "{first_asked}");
+    let handed_on = dataplanes[1..]
+        .iter()
+        .map(|dataplane| count(dataplane, Event::FlowHandedOn))
+        .sum::<Result<u64>>()?;
+    assert!(handed_on > 0);
+
+    // Now the targets tell whose they are.
+    for stack in lab.stacks() {
+        let target = IpAddr::from(stack.xcf_address());
+        let of_target = flows.iter().filter(|flow| flow.target == target);
+        let keys: Vec<_> = of_target.map(|flow| flow.key).collect();
+        assert_eq!(keys.len(), 4);
+        let dataplane = &mut dataplanes[0];
+        let inserted = dataplane.insert_flows(target, &keys)?;
+        assert_eq!(
+            inserted,
+            Inserted {
+                new: 4,
+                ..Inserted::default()
+            }
+        );
+    }
+    let before = askings(&dataplanes[0])?;
+    for conversation in &mut conversations {
+        conversation.echo(b"nobody needs to be asked")?;
+    }
+    assert_eq!(askings(&dataplanes[0])?, before);
+
+    // The first target asks whether the owner's daemon lives, and the owner's program answers.
+    let key = ProbeKey::from_words([7, 8]);
+    let stack = IpAddr::from(owner.xcf_address());
+    dataplanes[0].set_probe_keys(stack, 4912, &[ProbeKey::from_words([5, 6]), key]);
+    dataplanes[0].beat();
+    let asker = &lab.stacks()[1];
+    let paths = [ProbePath {
+        local: asker.lan_address().into(),
+        ifname: LAN_INTERFACE.to_owned(),
+        peer: SocketAddr::new(owner.lan_address().into(), 4912),
+    }];
+    let ask = |stack: IpAddr, timeout: Duration| {
+        asker.namespace().run(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            Ok(runtime.block_on(probe(stack, &paths, key, timeout)))
+        })
+    };
+    let age = ask(stack, Duration::from_secs(10))?.context("no answer")?;
+    assert!(age < Duration::from_secs(10), "{age:?}");
+    assert_eq!(
+        ask(asker.xcf_address().into(), Duration::from_millis(100))?,
+        None
+    );
+    let counters = dataplanes[0].counters()?;
+    assert!(counters.verdict(Verdict::ProbeAnswered) >= 1);
+    assert!(counters.verdict(Verdict::ProbeRefused) >= 1);
+    for (stack, dataplane) in lab.stacks().iter().zip(dataplanes) {
+        stack
+            .namespace()
+            .run(|| Ok(dataplane.close_and_remove()?))?;
+    }
     Ok(())
 }
