@@ -1,7 +1,9 @@
 //! Who answers for an IPv4 address on the client LAN, and which client believes what.
 //!
 //! Answers are taken from the wire, never from a daemon: two owners are two
-//! hosts that answer the same question.
+//! hosts that answer the same question. It is the last client of a lab that
+//! asks: an answer freshens what the asker believes, so whose gaps are measured
+//! must be another one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -11,19 +13,20 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use distributor_user::shell::arp::{self, Mac, Pace, Port};
 use serde_json::Value;
 
 use crate::host::{Host, LAN_INTERFACE};
 use crate::lab::Lab;
 use crate::program;
+use crate::stack::Stack;
 use crate::wait;
 
-/// One question, and how long its answers are listened for.
-const QUESTION: Pace = Pace {
-    count: 1,
-    interval: Duration::from_millis(10),
-};
+mod request;
+
+use request::{Asker, Mac};
+
+/// How long the answers to one question are listened for.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// Pause between two questions of a [`Watch`].
 const PAUSE: Duration = Duration::from_millis(20);
@@ -38,8 +41,7 @@ const ANSWER: Duration = Duration::from_secs(15);
 ///
 /// The kernel refuses.
 pub fn pin(client: &Host, address: Ipv4Addr, stack: &Host) -> Result<()> {
-    let (_, mac) = interface(stack)?;
-    let mac = Mac(mac);
+    let mac = written(interface(stack)?.1);
     client.namespace().ip([format!(
         "neighbour replace {address} lladdr {mac} dev {LAN_INTERFACE} nud permanent"
     )])
@@ -56,14 +58,13 @@ pub fn release(client: &Host, address: Ipv4Addr) -> Result<()> {
         .ip([format!("neighbour del {address} dev {LAN_INTERFACE}")])
 }
 
-/// Asks once, from the first client, who has `address`: the names of all stacks that answered
-/// within 10 ms, and whoever announced it meanwhile.
+/// Asks once who has `address`: the names of all stacks that say so within 10 ms.
 ///
 /// # Errors
 ///
 /// The client's interface is down.
 pub fn holders(lab: &Lab, address: Ipv4Addr) -> Result<BTreeSet<String>> {
-    Question::new(lab, address)?.ask(lab.client())
+    Question::new(lab, address)?.ask()
 }
 
 /// Waits until `stack`, and nobody else, answers for `address`.
@@ -76,14 +77,14 @@ pub fn wait_for_holder(lab: &Lab, address: Ipv4Addr, stack: &str) -> Result<()> 
     let mut found = BTreeSet::new();
     let what = format!("{stack} alone to answer for `{address}`");
     wait::until(&what, ANSWER, || {
-        found = question.ask(lab.client())?;
+        found = question.ask()?;
         Ok(found.len() == 1 && found.contains(stack))
     })
     .with_context(|| format!("last answered {found:?}"))
 }
 
 /// The index and the Ethernet address of a host's interface on the client LAN.
-fn interface(host: &Host) -> Result<(u32, [u8; 6])> {
+fn interface(host: &Host) -> Result<(u32, Mac)> {
     let mut command = host.namespace().command("ip");
     command.args(["-json", "link", "show", "dev", LAN_INTERFACE]);
     let links: Value = serde_json::from_str(&program::output(&mut command)?)?;
@@ -96,51 +97,47 @@ fn interface(host: &Host) -> Result<(u32, [u8; 6])> {
     Ok((u32::try_from(index)?, mac))
 }
 
+/// An Ethernet address as people write it.
+fn written(mac: Mac) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
 /// What is asked again and again, and whose Ethernet addresses may answer.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Question {
     address: Ipv4Addr,
-    from: Port,
+    asker: Asker,
     stacks: BTreeMap<Mac, String>,
 }
 
 impl Question {
     fn new(lab: &Lab, address: Ipv4Addr) -> Result<Self> {
-        let (ifindex, mac) = interface(lab.client())?;
+        let client = lab.clients().last().context("a lab without clients")?;
+        let (index, mac) = interface(client)?;
+        let asker = client.namespace().run(|| {
+            Asker::open(index, mac, client.lan_address()).context("cannot send ARP requests")
+        })?;
         let mut stacks = BTreeMap::new();
-        for stack in lab
-            .stacks()
-            .iter()
-            .filter(|stack| stack.namespace().path().exists())
-        {
-            stacks.insert(Mac(interface(stack)?.1), stack.name().to_owned());
+        let is_there = |stack: &&Stack| stack.namespace().path().exists();
+        for stack in lab.stacks().iter().filter(is_there) {
+            stacks.insert(interface(stack)?.1, stack.name().to_owned());
         }
         Ok(Self {
             address,
-            from: Port { ifindex, mac },
+            asker,
             stacks,
         })
     }
 
-    fn ask(&self, client: &Host) -> Result<BTreeSet<String>> {
-        client.namespace().run(|| self.ask_here())
-    }
-
-    /// Asks from the namespace of the calling thread.
-    fn ask_here(&self) -> Result<BTreeSet<String>> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let addresses = [self.address].into();
-        let own = [self.from.mac].into();
-        let holders = runtime.block_on(arp::probe(self.from, &addresses, &own, QUESTION))?;
-        let macs = holders.into_values().flatten();
-        Ok(macs
-            .map(|mac| match self.stacks.get(&mac) {
-                Some(name) => name.clone(),
-                None => mac.to_string(),
-            })
-            .collect())
+    fn ask(&self) -> Result<BTreeSet<String>> {
+        let holders = self.asker.ask(self.address, PATIENCE)?;
+        let name = |mac: Mac| {
+            self.stacks
+                .get(&mac)
+                .cloned()
+                .unwrap_or_else(|| written(mac))
+        };
+        Ok(holders.into_iter().map(name).collect())
     }
 }
 
@@ -161,22 +158,20 @@ pub struct Sighting {
 }
 
 impl Watch {
-    /// Starts to ask from the first client. It knows the stacks that are there now.
+    /// Starts to ask. It knows the stacks that are there now.
     ///
     /// # Errors
     ///
     /// An interface is not there.
     pub fn start(lab: &Lab, address: Ipv4Addr) -> Result<Self> {
         let question = Question::new(lab, address)?;
-        let namespace = lab.client().namespace().clone();
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
         let thread = thread::spawn(move || {
-            namespace.enter()?;
             let mut seen: Vec<Sighting> = Vec::new();
             while !over.load(Ordering::Relaxed) {
                 let at = Instant::now();
-                let holders = question.ask_here()?;
+                let holders = question.ask()?;
                 seen.push(Sighting { at, holders });
                 thread::sleep(PAUSE);
             }

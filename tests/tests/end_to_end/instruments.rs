@@ -25,7 +25,7 @@ const SETTLING: Duration = Duration::from_millis(200);
 fn nothing_is_lost_while_nothing_happens() {
     let _turn = turn();
     let targets = ["TCPIP2", "TCPIP3"];
-    let lab = started(3, 1, &targets);
+    let lab = started(3, 2, &targets);
     let _servers = targets.map(|name| Server::start(lab.stack(name), name, DUAL_STACK));
     let front_end = lab.stack("TCPIP");
     front_end
@@ -65,7 +65,7 @@ fn nothing_is_lost_while_nothing_happens() {
 fn a_cut_loses_every_connection_and_shows_as_a_gap() {
     let _turn = turn();
     let targets = ["TCPIP2", "TCPIP3"];
-    let lab = started(3, 1, &targets);
+    let lab = started(3, 2, &targets);
     let _servers = targets.map(|name| Server::start(lab.stack(name), name, DUAL_STACK));
     let front_end = lab.stack("TCPIP");
     let ready = targets.map(|name| (name, 1));
@@ -104,7 +104,7 @@ fn a_cut_loses_every_connection_and_shows_as_a_gap() {
 fn a_stack_comes_back_from_nothing() {
     let _turn = turn();
     let targets = ["TCPIP2", "TCPIP3"];
-    let lab = started(3, 1, &targets);
+    let lab = started(3, 2, &targets);
     let mut servers: Vec<_> = targets
         .iter()
         .map(|name| Server::start(lab.stack(name), name, DUAL_STACK).expect("a server"))

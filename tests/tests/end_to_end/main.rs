@@ -21,6 +21,7 @@ mod round_robin;
 mod scenario;
 mod supervision;
 mod survival;
+mod takeover;
 mod upgrade;
 
 use std::fs::File;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::mem;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -82,7 +83,10 @@ impl Stage {
 
     /// The same where nothing is distributed yet.
     pub(super) fn set_undistributed(setup: Setup, absent: &[&str]) -> Result<Self> {
-        let lab = Lab::build(&Layout::default())?;
+        let lab = Lab::build(&Layout {
+            clients: 2, // the second one only watches
+            ..Layout::default()
+        })?;
         let all = TARGETS.map(|name| lab.stack(name).xcf_address());
         for (rank, stack) in [0, 200, 100].into_iter().zip(lab.stacks()) {
             let is_definer = stack.name() == OWNER;
@@ -288,8 +292,7 @@ impl Observed {
         }
     }
 
-    /// The figures from one moment to another; `limit` is in milliseconds. What was lost, and what
-    /// went wrong otherwise, belongs to the first figures of an event.
+    /// The figures of the longest gap from one moment to another; `limit` is in milliseconds.
     pub(super) fn figures(
         &mut self,
         name: &str,
@@ -297,14 +300,27 @@ impl Observed {
         from: Instant,
         to: Instant,
     ) -> Figures {
+        let gap = self.timeline.longest_gap(from, to);
+        self.figures_of(name, limit, gap, from)
+    }
+
+    /// The same of another gap after an event. What was lost, and what went wrong otherwise,
+    /// belongs to the first figures of an observation.
+    pub(super) fn figures_of(
+        &mut self,
+        name: &str,
+        limit: Option<u64>,
+        gap: Duration,
+        event: Instant,
+    ) -> Figures {
         let figures = Figures {
             name: name.to_owned(),
             connections_lost: Some(self.lost.len()),
-            gap_ms: Some(milliseconds(self.timeline.longest_gap(from, to))),
+            gap_ms: Some(milliseconds(gap)),
             limit,
-            faults: self.faults.drain(..).collect(),
+            faults: mem::take(&mut self.faults),
         };
-        eprintln!("{figures}\n    {}", self.timeline.story(from));
+        eprintln!("{figures}\n    {}", self.timeline.story(event));
         let mut lost: Vec<_> = self.lost.drain(..).map(|lost| lost.to_string()).collect();
         lost.sort();
         for same in lost.chunk_by(|one, other| one == other) {

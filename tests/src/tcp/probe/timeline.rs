@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::INTERVAL;
 
+/// So many gaps are told of one by one.
+const TOLD: usize = 8;
+
 /// One probe.
 #[derive(Debug)]
 pub struct Probe {
@@ -124,7 +127,8 @@ impl Timeline {
             return story;
         };
         let end = last.at + INTERVAL;
-        for gap in self.gaps(self.0[0].at, end) {
+        let gaps = self.gaps(self.0[0].at, end);
+        for gap in gaps.iter().take(TOLD) {
             let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
             for probe in self.between(gap.start, end).take(gap.probes as usize) {
                 let reason = match &probe.outcome {
@@ -139,6 +143,14 @@ impl Timeline {
                 "; {} ms without answer from {:+} ms on ({reasons:?})",
                 gap.duration().as_millis(),
                 signed_ms(event, gap.start),
+            );
+        }
+        if let (Some(last), true) = (gaps.last(), gaps.len() > TOLD) {
+            let _ = write!(
+                story,
+                "; and {} more, the last one from {:+} ms on",
+                gaps.len() - TOLD,
+                signed_ms(event, last.start)
             );
         }
         story

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::AFTER;
+use crate::bench::takeover::Figures;
 use crate::bench::takeover::observation::{BACKUP, OWNER, SERVICE, Setup, Stage};
-use crate::bench::takeover::{Figures, milliseconds};
 use crate::lab::{Fault, Network};
 use crate::tcp::{Form, Mix};
 use crate::wait;
@@ -75,7 +75,6 @@ pub(super) fn target_cut_off() -> Result<Vec<Figures>> {
     }));
     let decided = Instant::now();
     thread::sleep(AFTER);
-    let end = Instant::now();
     let mut observed = observation.end()?;
     let own: Vec<_> = observed
         .lost
@@ -93,9 +92,13 @@ pub(super) fn target_cut_off() -> Result<Vec<Figures>> {
         ));
     }
     let last = observed.timeline.last_failure_after(event);
-    let mut figures = observed.figures("target-cut-off", Some(500), event, end);
-    figures.gap_ms = Some(milliseconds(last.unwrap_or_default()));
-    Ok(vec![figures])
+    let gap = last.unwrap_or_default();
+    Ok(vec![observed.figures_of(
+        "target-cut-off",
+        Some(500),
+        gap,
+        event,
+    )])
 }
 
 /// The VIPA and its server are on one stack at a time, so its connections end with it.
