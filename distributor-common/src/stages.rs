@@ -33,10 +33,9 @@ pub mod vipa;
 pub enum Concern {
     /// A DVIPA or a flow.
     Vipa,
-    /// None, but it may be about this stack's daemon: ARP, or UDP. What it is counted as if it is
-    /// not depends on which.
+    /// Neither, for it is not TCP; but it may be about this stack's daemon.
     Life {
-        /// Whether it is ARP.
+        /// Whether it is ARP; else it is IPv4.
         is_arp: bool,
     },
 }
@@ -45,10 +44,7 @@ pub enum Concern {
 #[inline(always)]
 pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
     match prefilter(packet, &tables) {
-        Ok(Concern::Vipa) => match concerned(packet, tables) {
-            Some(verdict) => verdict,
-            None => aside(packet, false, tables),
-        },
+        Ok(Concern::Vipa) => concerned(packet, tables),
         Ok(Concern::Life { is_arp }) => aside(packet, is_arp, tables),
         Err(verdict) => verdict,
     }
@@ -64,7 +60,7 @@ pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<
     parse::prefilter(packet, tables).inspect_err(|verdict| tables.count_verdict(*verdict))
 }
 
-/// Decides about a packet that may be about the daemon: ARP or UDP. Counts it.
+/// Decides about a packet that is not TCP and may be about the daemon, and counts it.
 #[inline(always)]
 pub fn aside<P: PacketBuf, T: Tables>(packet: &mut P, is_arp: bool, tables: T) -> Verdict {
     let verdict = if is_arp {
@@ -76,17 +72,13 @@ pub fn aside<P: PacketBuf, T: Tables>(packet: &mut P, is_arp: bool, tables: T) -
     verdict
 }
 
-/// Decides about a packet for an address that is a DVIPA or shares its bit of the prefilter with
-/// one, changes it where that is needed, and counts it; `None` if it is UDP, which is decided about
-/// [`aside`], so that what answering takes is no burden here.
+/// Decides about a TCP segment for an address that is a DVIPA or shares its bit of the prefilter with
+/// one, changes it where that is needed, and counts it.
 #[inline(always)]
-pub fn concerned<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Option<Verdict> {
+pub fn concerned<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
     let verdict = decide(packet, &tables);
-    if verdict == Verdict::NotTcp && parse::is_udp(packet) {
-        return None;
-    }
     tables.count_verdict(verdict);
-    Some(verdict)
+    verdict
 }
 
 #[inline(always)]

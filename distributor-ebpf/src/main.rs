@@ -66,13 +66,10 @@ fn distribute(context: XdpContext) -> u32 {
 fn distribute_concerned(context: *mut xdp_md, settings: &'static Settings) -> u32 {
     let context = XdpContext::new(context);
     let tables = KernelTables::new(&context, settings);
-    match stages::concerned(&mut XdpBuf::new(&context), tables) {
-        Some(verdict) => action_code(verdict),
-        None => look_aside(context.as_ptr().cast(), settings, false),
-    }
+    action_code(stages::concerned(&mut XdpBuf::new(&context), tables))
 }
 
-/// What is about no DVIPA, and perhaps about the daemon.
+/// What is not TCP, and perhaps about the daemon.
 #[inline(never)]
 fn look_aside(context: *mut xdp_md, settings: &'static Settings, is_arp: bool) -> u32 {
     let context = XdpContext::new(context);

@@ -11,7 +11,7 @@ use crate::flow::FlowKey;
 use crate::hash;
 use crate::packet::{PacketBuf, Window};
 use crate::tables::Tables;
-use crate::wire::{Be16, ethernet, ipv4, tcp, udp};
+use crate::wire::{Be16, ethernet, ipv4, tcp};
 
 /// What the later stages need to know of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,29 +76,23 @@ pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<
         return Err(runt(packet));
     };
     let ethertype = head.be16::<{ ethernet::TYPE }>();
-    if ethertype != ethernet::IPV4 {
-        if ethertype == ethernet::ARP && fence::is_armed(tables) {
-            return Ok(Concern::Life { is_arp: true });
-        }
-        return Err(Verdict::NotIpv4);
+    let protocol = head.u8::<{ L3 + ipv4::PROTOCOL }>();
+    // One question for what is neither: most packets are TCP over IPv4.
+    if (ethertype.0 ^ ethernet::IPV4.0) | u16::from(protocol ^ tcp::PROTOCOL) != 0 {
+        return if ethertype == ethernet::IPV4 {
+            Ok(Concern::Life { is_arp: false })
+        } else if ethertype == ethernet::ARP && fence::is_armed(tables) {
+            Ok(Concern::Life { is_arp: true })
+        } else {
+            Err(Verdict::NotIpv4)
+        };
     }
     let destination = (head.word64::<{ L3 + ipv4::ADDRESSES }>() >> 32) as u32;
     let bit = hash::prefilter(destination);
     if tables.prefilter(bit.word) & bit.mask == 0 {
-        if head.u8::<{ L3 + ipv4::PROTOCOL }>() == udp::PROTOCOL {
-            return Ok(Concern::Life { is_arp: false });
-        }
         return Err(Verdict::NotDistributed);
     }
     Ok(Concern::Vipa)
-}
-
-/// Whether a packet that got past the prefilter is UDP.
-#[inline(always)]
-pub fn is_udp<P: PacketBuf>(packet: &mut P) -> bool {
-    packet
-        .window::<HEADERS>(0)
-        .is_some_and(|head| head.u8::<{ L3 + ipv4::PROTOCOL }>() == udp::PROTOCOL)
 }
 
 /// The Ethernet address that a frame comes from: 48 bits in the order of memory.
@@ -113,7 +107,7 @@ pub fn source<P: PacketBuf>(packet: &mut P) -> u64 {
     })
 }
 
-/// Reads the headers of a frame that the prefilter let through.
+/// Reads the headers of a frame that the prefilter let through, which says TCP.
 ///
 /// # Errors
 ///
@@ -125,9 +119,6 @@ pub fn segment<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<Se
     };
     let addresses = head.word64::<{ L3 + ipv4::ADDRESSES }>();
     let destination = (addresses >> 32) as u32;
-    if head.u8::<{ L3 + ipv4::PROTOCOL }>() != tcp::PROTOCOL {
-        return Err(Verdict::NotTcp);
-    }
     if head.be16::<{ L3 + ipv4::FRAGMENT }>().0 & Be16::from_host(ipv4::FRAGMENT_MASK).0 != 0 {
         return Err(fragment(destination, tables));
     }

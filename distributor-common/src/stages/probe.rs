@@ -24,7 +24,7 @@ const IP_LEN: usize = FRAME - L3;
 const TTL: u8 = 64;
 const NS_PER_MS: u64 = 1_000_000;
 
-/// Decides about a UDP datagram, and answers it if it is a question.
+/// Decides about what is IPv4 and not TCP, and answers it if it is a question.
 #[inline(always)]
 pub fn answer<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
     let state = tables.life().probe();
