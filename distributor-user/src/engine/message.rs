@@ -23,6 +23,27 @@ pub enum Message {
         /// The DVIPA.
         dvipa: IpAddr,
     },
+    /// This stack has taken the DVIPA over from one that is gone, or that gave it up.
+    TakenOver {
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// Name of the stack that owned it.
+        from: String,
+    },
+    /// This stack has taken the DVIPA back from its backup.
+    TakenBack {
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// Name of the backup.
+        from: String,
+    },
+    /// Another stack owns the DVIPA that this one had.
+    Given {
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// Name of the other stack.
+        to: String,
+    },
     /// Two stacks define the same DVIPA.
     ConflictingDefinition {
         /// The DVIPA.
@@ -81,6 +102,9 @@ impl Message {
             Self::Activated { .. } => "EZD1214I",
             Self::HeldAsTarget { .. } => "SDL0101I",
             Self::Released { .. } => "SDL0102I",
+            Self::TakenOver { .. } => "EZZ8301I",
+            Self::TakenBack { .. } => "EZZ8302I",
+            Self::Given { .. } => "EZZ8303I",
             Self::ConflictingDefinition { .. } => "EZZ8305I",
             Self::Joined { .. } => "EZD1176I",
             Self::Left { .. } => "EZZ9676E",
@@ -108,6 +132,9 @@ impl fmt::Display for Message {
                 write!(f, "VIPA {dvipa} is held hidden on this stack, as a target")
             }
             Self::Released { dvipa } => write!(f, "VIPA {dvipa} is no longer on this stack"),
+            Self::TakenOver { dvipa, from } => write!(f, "VIPA {dvipa} taken over from {from}"),
+            Self::TakenBack { dvipa, from } => write!(f, "VIPA {dvipa} taken back from {from}"),
+            Self::Given { dvipa, to } => write!(f, "VIPA {dvipa} given to {to}"),
             Self::ConflictingDefinition {
                 dvipa,
                 owner,

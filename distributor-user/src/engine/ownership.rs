@@ -1,94 +1,402 @@
 //! Ownership: which stack of the group has a DVIPA.
 //!
-//! The same pure function on every member, over what every member published.
-//! Nothing in here looks at a clock or at who asks.
+//! Every member runs this machine over what the others tell it. Nothing in
+//! here looks at a clock or a socket, and no message need arrive, or arrive
+//! once, or in order: what matters is repeated until it is answered.
+//!
+//! ```text
+//!                    owner dead, vacant, never there
+//!   Bystander ───────────────────────────────────▶ Asking ──all promise──▶ Active
+//!    │  ▲                                            │ ▲                     │ │
+//!    │  └────────── refused; a later owner ──────────┘ │                     │ │
+//!    │                                                 │                     │ │
+//!    └─outranks, or the owner vacates─▶ Inquiring ─▶ Preparing               │ │
+//!                                                      └▶ Asking ▶ Requesting ┘ │
+//!   Bystander ◀────────── handed over; a later owner; slept too long ───────────┘
+//! ```
+//!
+//! Two promises are kept whatever happens. A stack never accepts an owner of a
+//! lower [`Epoch`] than it has accepted; and nobody claims what a member hears
+//! the owner of, unless that owner hands over. Everything else is repaired:
+//! two owners that could not hear each other are told apart by their epochs as
+//! soon as they can.
+//!
+//! The rest of the engine knows this machine by [`Input`], [`Output`] and
+//! [`Holding`] alone, so that an external one can stand in its place.
+
+mod answer;
+mod claim;
+mod epoch;
+mod record;
+mod word;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use super::config::DvipaRole;
-use super::definitions::Definitions;
+pub use epoch::Epoch;
+pub use word::{Claim, Refusal, Word};
 
-/// Who defines which DVIPA.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Definers(BTreeMap<IpAddr, Vec<String>>);
+use super::config::Moveable;
+use super::message::Message;
+use record::{Accepted, Announcement, Record, Role};
 
-impl Definers {
-    /// Takes what each living member published, by stack name.
-    pub fn of<'a>(members: impl IntoIterator<Item = (&'a str, &'a Definitions)>) -> Self {
-        let mut definers: BTreeMap<IpAddr, Vec<String>> = BTreeMap::new();
-        for (name, definitions) in members {
-            for dvipa in &definitions.dvipas {
-                if matches!(dvipa.role, DvipaRole::Define { .. }) {
-                    definers
-                        .entry(dvipa.address)
-                        .or_default()
-                        .push(name.to_owned());
+/// How long a stack listens for the others before it claims anything.
+pub const LISTEN: Duration = Duration::from_millis(300);
+
+/// What a stack has to do with a DVIPA by its profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stake {
+    /// 255 for `VIPADEFINE`, 1–254 for `VIPABACKUP`.
+    pub rank: u8,
+    /// Whether it may be the first to have it: a `VIPABACKUP` without `MOVEABLE` may not.
+    pub creates: bool,
+    /// When it gives the DVIPA to a stack of a higher rank.
+    pub moveable: Moveable,
+}
+
+/// What the packet path that was adopted knows of the owner of a DVIPA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdoptedEpoch {
+    /// Counter of the owner's epoch.
+    pub counter: u64,
+    /// Whether this stack owns it still: it did, and was not silent for longer than the others wait.
+    pub is_own: bool,
+}
+
+/// The rank of a definer.
+pub const DEFINER: u8 = 255;
+
+/// Whether a stack wants a DVIPA in which it has a stake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Willingness {
+    /// Yes.
+    #[default]
+    Willing,
+    /// Only while nobody else can have it: its clients cannot reach this stack.
+    Reluctant,
+    /// No: deactivated, or the stack is leaving.
+    Unwilling,
+}
+
+/// What is known of a member's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// It is heard.
+    Alive,
+    /// It is not heard, but its packet path goes on, or that is being found out.
+    Doubtful,
+    /// Neither it nor its packet path, or both for too long.
+    Dead,
+}
+
+/// What happens to the machine.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// All DVIPAs in which this stack has a stake; replaces what was said before.
+    Stakes(BTreeMap<IpAddr, Stake>),
+    /// Whether this stack wants a DVIPA has changed.
+    Willingness(IpAddr, Willingness),
+    /// A member's life has changed, or it has joined anew.
+    Member(String, Liveness),
+    /// A member has gone for good.
+    Left(String),
+    /// A member said something.
+    Word {
+        /// Its name.
+        from: String,
+        /// About which DVIPA.
+        dvipa: IpAddr,
+        /// What.
+        word: Word,
+    },
+    /// Answers [`Output::Prepare`]: the flow table is complete.
+    Prepared(IpAddr),
+    /// Answers [`Output::CountConnections`].
+    Connections(IpAddr, u64),
+    /// This stack has done nothing for longer than the others wait for it.
+    Overslept,
+    /// The time that [`Ownership::next_timer`] named has come.
+    Timer,
+}
+
+/// What the machine wants done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Tell a member, after everything that changed here is in force.
+    Say {
+        /// Its name.
+        to: String,
+        /// About which DVIPA.
+        dvipa: IpAddr,
+        /// What.
+        word: Word,
+    },
+    /// Fill the flow table with what the targets have, while the owner goes on.
+    Prepare(IpAddr),
+    /// Count the connections of a DVIPA that this stack owns.
+    CountConnections(IpAddr),
+    /// The [`Holding`] of a DVIPA has changed.
+    Changed(IpAddr),
+    /// Tell the operator.
+    Tell(Message),
+}
+
+/// Who has a DVIPA, as this stack knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holding<'a> {
+    /// The owner that was accepted last, dead or alive; absent if there was none, or it gave up.
+    pub owner: Option<&'a str>,
+    /// Who gave it up without a successor.
+    pub vacated_by: Option<&'a str>,
+    /// Who is about to own it.
+    pub claimant: Option<&'a str>,
+    /// Counter of the latest owner's epoch.
+    pub epoch: u64,
+    /// What this stack still waits for before it takes the DVIPA over.
+    pub awaits: Option<Awaits>,
+}
+
+/// What a stack that is entitled to a DVIPA waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaits {
+    /// The owner has connections, and the DVIPA moves when idle; or it has not answered.
+    Owner,
+    /// The flow table is not complete.
+    Flows,
+    /// Members have not promised yet.
+    Members,
+}
+
+/// The machine of one stack.
+#[derive(Debug)]
+pub struct Ownership {
+    name: String,
+    /// When it may claim; absent since it may.
+    listens_until: Option<Duration>,
+    members: BTreeMap<String, Liveness>,
+    records: BTreeMap<IpAddr, Record>,
+}
+
+impl Ownership {
+    /// A stack that has not heard of anybody; `adopted` is what its packet path knows of DVIPAs.
+    #[must_use]
+    pub fn new(name: &str, adopted: &BTreeMap<IpAddr, AdoptedEpoch>, now: Duration) -> Self {
+        let records = adopted.iter().map(|(dvipa, adopted)| {
+            let accepted = adopted.is_own.then(|| Accepted {
+                epoch: Epoch {
+                    counter: adopted.counter,
+                    stack: name.to_owned(),
+                },
+                rank: 0,
+                is_vacating: false,
+                is_vacant: false,
+            });
+            let role = if adopted.is_own {
+                Role::Active
+            } else {
+                Role::Bystander
+            };
+            let record = Record {
+                accepted,
+                role,
+                floor: adopted.counter,
+                highest: adopted.counter,
+                ..Record::default()
+            };
+            (*dvipa, record)
+        });
+        Self {
+            name: name.to_owned(),
+            listens_until: Some(now + LISTEN),
+            members: BTreeMap::new(),
+            records: records.collect(),
+        }
+    }
+
+    /// Takes one input; `now` never goes back.
+    pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Output> {
+        let mut out = Vec::new();
+        if self.listens_until.is_some_and(|until| now >= until) {
+            self.listens_until = None;
+            self.look_at_all(now, &mut out);
+        }
+        match input {
+            Input::Stakes(stakes) => {
+                self.take_stakes(&stakes, now);
+                self.look_at_all(now, &mut out);
+            }
+            Input::Willingness(dvipa, willingness) => {
+                let record = self.records.entry(dvipa).or_default();
+                if record.willingness != willingness {
+                    record.willingness = willingness;
+                    self.look_at(dvipa, now, &mut out);
                 }
             }
+            Input::Member(name, liveness) => self.take_member(&name, liveness, now, &mut out),
+            Input::Left(name) => {
+                self.members.remove(&name);
+                self.look_at_all(now, &mut out);
+            }
+            Input::Word { from, dvipa, word } => {
+                self.take_word(&from, dvipa, word, now, &mut out);
+                self.look_at(dvipa, now, &mut out);
+            }
+            Input::Prepared(dvipa) => {
+                if let Some(record) = self.records.get_mut(&dvipa)
+                    && matches!(record.role, Role::Preparing)
+                {
+                    self.ask(dvipa, true, now, &mut out);
+                }
+            }
+            Input::Connections(dvipa, count) => {
+                self.take_count(dvipa, count, now, &mut out);
+            }
+            Input::Overslept => self.step_down(now, &mut out),
+            Input::Timer => self.look_at_all(now, &mut out),
         }
-        for names in definers.values_mut() {
-            names.sort_unstable();
-        }
-        Self(definers)
+        out
     }
 
-    /// Says which stack owns `dvipa`: its definer.
-    ///
-    /// When several stacks define the same address, the first by name owns it and the others are
-    /// its [rivals](Self::rivals). A backup does not own: takeover is not decided here yet.
+    /// When [`Input::Timer`] is due; asked again after every input.
     #[must_use]
-    pub fn owner(&self, dvipa: IpAddr) -> Option<&str> {
-        self.names(dvipa).next()
+    pub fn next_timer(&self) -> Option<Duration> {
+        let records = self.records.values().filter_map(Record::deadline);
+        records.chain(self.listens_until).min()
     }
 
-    /// Lists the definers of `dvipa` that do not own it, because another one does.
-    pub fn rivals(&self, dvipa: IpAddr) -> impl Iterator<Item = &str> {
-        self.names(dvipa).skip(1)
+    /// Who has a DVIPA, as this stack knows.
+    #[must_use]
+    pub fn holding(&self, dvipa: IpAddr) -> Holding<'_> {
+        let Some(record) = self.records.get(&dvipa) else {
+            return Holding::default();
+        };
+        let accepted = record.accepted.as_ref();
+        let is_mine = |accepted: &&Accepted| accepted.epoch.stack == self.name;
+        let own_claim = match &record.role {
+            // New connections must find their services as soon as the owner lets go.
+            Role::Requesting { .. } => Some(self.name.as_str()),
+            Role::Asking(asking) if asking.is_handover => Some(self.name.as_str()),
+            Role::Bystander
+            | Role::Inquiring { .. }
+            | Role::Preparing
+            | Role::Asking(_)
+            | Role::Active => None,
+        };
+        let promised = record.promise.as_ref();
+        Holding {
+            owner: record
+                .holder()
+                .filter(|accepted| !is_mine(accepted) || record.is_active())
+                .map(|accepted| accepted.epoch.stack.as_str()),
+            vacated_by: accepted
+                .filter(|accepted| accepted.is_vacant)
+                .map(|accepted| accepted.epoch.stack.as_str()),
+            claimant: own_claim.or(promised.map(|promise| promise.epoch.stack.as_str())),
+            epoch: accepted.map_or(0, |accepted| accepted.epoch.counter),
+            awaits: match &record.role {
+                Role::Inquiring { .. } | Role::Requesting { .. } => Some(Awaits::Owner),
+                Role::Preparing => Some(Awaits::Flows),
+                Role::Asking(_) => Some(Awaits::Members),
+                Role::Bystander | Role::Active => None,
+            },
+        }
     }
 
-    /// Lists every DVIPA that somebody defines.
+    /// Every DVIPA that this stack has a stake in or has heard of.
     pub fn dvipas(&self) -> impl Iterator<Item = IpAddr> {
-        self.0.keys().copied()
+        self.records.keys().copied()
     }
 
-    fn names(&self, dvipa: IpAddr) -> impl Iterator<Item = &str> {
-        self.0.get(&dvipa).into_iter().flatten().map(String::as_str)
+    /// The latest owner that this stack has accepted, whatever has become of it.
+    #[must_use]
+    pub fn accepted(&self, dvipa: IpAddr) -> Option<&Epoch> {
+        let accepted = self.records.get(&dvipa)?.accepted.as_ref()?;
+        Some(&accepted.epoch)
+    }
+
+    /// Whether this stack owns a DVIPA.
+    #[must_use]
+    pub fn is_owner(&self, dvipa: IpAddr) -> bool {
+        self.records.get(&dvipa).is_some_and(Record::is_active)
+    }
+
+    fn take_stakes(&mut self, stakes: &BTreeMap<IpAddr, Stake>, now: Duration) {
+        for (dvipa, stake) in stakes {
+            let record = self.records.entry(*dvipa).or_default();
+            let was_definer = record.rank() == DEFINER;
+            record.is_fresh |= stake.rank == DEFINER && !was_definer && !record.is_active();
+            record.stake = Some(*stake);
+            if record.is_active()
+                && let Some(accepted) = &mut record.accepted
+                && accepted.rank != stake.rank
+            {
+                accepted.rank = stake.rank;
+                record.announcement = Some(announce(&self.members, now));
+            }
+        }
+        for (dvipa, record) in &mut self.records {
+            if !stakes.contains_key(dvipa) {
+                record.stake = None;
+                record.is_fresh = false;
+            }
+        }
+    }
+
+    fn take_member(
+        &mut self,
+        name: &str,
+        liveness: Liveness,
+        now: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        if name == self.name {
+            return;
+        }
+        let before = self.members.insert(name.to_owned(), liveness);
+        if liveness == Liveness::Alive && before != Some(Liveness::Alive) {
+            // It may know less than it did, or more than this stack does.
+            for (dvipa, record) in &mut self.records {
+                record.speak_to(name, *dvipa, &self.name, now, out);
+            }
+        }
+        self.look_at_all(now, out);
+    }
+
+    /// Gives up everything that another may have come to own meanwhile, to claim it again.
+    fn step_down(&mut self, now: Duration, out: &mut Vec<Output>) {
+        if self.members.is_empty() {
+            return;
+        }
+        for (dvipa, record) in &mut self.records {
+            if record.is_active() {
+                record.role = Role::Bystander;
+                record.announcement = None;
+                out.push(Output::Changed(*dvipa));
+            }
+        }
+        self.look_at_all(now, out);
+    }
+
+    fn look_at_all(&mut self, now: Duration, out: &mut Vec<Output>) {
+        let all: Vec<IpAddr> = self.records.keys().copied().collect();
+        for dvipa in all {
+            self.look_at(dvipa, now, out);
+        }
+    }
+
+    fn liveness(&self, name: &str) -> Liveness {
+        self.members.get(name).copied().unwrap_or(Liveness::Dead)
+    }
+}
+
+/// Something to tell every member from now on until it has heeded it.
+fn announce(members: &BTreeMap<String, Liveness>, now: Duration) -> Announcement {
+    Announcement {
+        unheeded: members.keys().cloned().collect(),
+        repeat_at: now,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::config::{Dvipa, Moveable};
-
-    fn with(role: DvipaRole) -> Definitions {
-        let dvipa = Dvipa::new("10.1.3.10".parse().expect("address"), Some(24), role);
-        Definitions {
-            dvipas: vec![dvipa],
-            ..Definitions::default()
-        }
-    }
-
-    #[test]
-    fn the_definer_owns_and_a_backup_does_not() {
-        let define = with(DvipaRole::Define {
-            moveable: Moveable::Immediate,
-        });
-        let backup = with(DvipaRole::Backup {
-            rank: 254,
-            moveable: Some(Moveable::Immediate),
-        });
-        let dvipa = "10.1.3.10".parse().expect("address");
-        for (members, expected) in [
-            (vec![("A", &backup), ("B", &define)], Some("B")),
-            (vec![("A", &backup)], None),
-            (vec![("A", &define), ("B", &define)], Some("A")),
-        ] {
-            assert_eq!(Definers::of(members).owner(dvipa), expected);
-        }
-        let both = Definers::of([("B", &define), ("A", &define)]);
-        assert_eq!(both.owner(dvipa), Some("A"));
-        assert_eq!(both.rivals(dvipa).collect::<Vec<_>>(), ["B"]);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::ptr;
 
 use super::Stack;
-use crate::engine::ownership::Definers;
+use crate::engine::definers::Definers;
 
 /// What follows from the definitions of all present members.
 #[derive(Debug, Default)]

@@ -1,0 +1,497 @@
+//! What is done about the words of others.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::record::{Accepted, Asker, Promise, Record, Role};
+use super::{
+    Claim, DEFINER, Epoch, Liveness, Message, Output, Ownership, Refusal, Willingness, Word,
+    announce,
+};
+use crate::engine::config::Moveable;
+
+/// How long a promise holds.
+const PROMISE: Duration = Duration::from_secs(1);
+/// When a claim is tried again that a living owner, or a better claimant, stands against.
+const RETRY_SOON: Duration = Duration::from_millis(50);
+/// When it is tried again if only time can change the answer.
+const RETRY_LATER: Duration = Duration::from_millis(300);
+
+impl Ownership {
+    pub(super) fn take_word(
+        &mut self,
+        from: &str,
+        dvipa: IpAddr,
+        word: Word,
+        now: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        if !self.members.contains_key(from) {
+            return;
+        }
+        match word {
+            Word::Ask {
+                epoch,
+                rank,
+                known,
+                is_vacant,
+                is_handover,
+            } => {
+                if let Some(known) = known {
+                    self.accept(dvipa, known.clone(), 0, now, out);
+                    if is_vacant {
+                        self.note_vacancy(dvipa, &known, out);
+                    }
+                }
+                let objection = self.objection(from, dvipa, &epoch, rank, is_handover);
+                let word = if let Some(because) = objection {
+                    let epoch = Some(epoch);
+                    Word::Refuse { epoch, because }
+                } else {
+                    self.promise(dvipa, &epoch, rank, now, out);
+                    Word::Promise { epoch }
+                };
+                say(out, from, dvipa, word);
+            }
+            Word::Promise { epoch } => {
+                if let Some(Record {
+                    role: Role::Asking(asking),
+                    ..
+                }) = self.records.get_mut(&dvipa)
+                    && asking.epoch == epoch
+                {
+                    asking.pending.remove(from);
+                }
+            }
+            Word::Refuse { epoch, because } => {
+                self.take_refusal(dvipa, epoch.as_ref(), &because, now, out);
+            }
+            Word::Inquire { claim, known } => {
+                self.recall(from, dvipa, known, now, out);
+                self.take_request(from, dvipa, claim, None, now, out);
+            }
+            Word::Recall { epoch } => self.recall(from, dvipa, epoch, now, out),
+            Word::Willing => {
+                if let Some(record) = self.records.get_mut(&dvipa)
+                    && matches!(record.role, Role::Inquiring { .. })
+                {
+                    record.role = Role::Preparing;
+                    out.push(Output::Changed(dvipa));
+                    out.push(Output::Prepare(dvipa));
+                }
+            }
+            Word::HandOver { epoch, claim } => {
+                self.take_request(from, dvipa, claim, Some(epoch), now, out);
+            }
+            Word::HandedOver { epoch } => {
+                let is_due = self.records.get(&dvipa).is_some_and(|record| {
+                    matches!(&record.role, Role::Requesting { epoch: asked, .. } if *asked == epoch)
+                });
+                if is_due {
+                    self.activate(dvipa, epoch, now, out);
+                }
+            }
+            Word::Own {
+                epoch,
+                rank,
+                is_vacating,
+            } => self.take_owner(from, dvipa, epoch, rank, is_vacating, now, out),
+            Word::Vacant { epoch } => {
+                self.accept(dvipa, epoch.clone(), 0, now, out);
+                self.note_vacancy(dvipa, &epoch, out);
+                say(out, from, dvipa, Word::Heed { epoch });
+            }
+            Word::Heed { epoch } => {
+                if let Some(record) = self.records.get_mut(&dvipa)
+                    && let (Some(announcement), Some(accepted)) =
+                        (&mut record.announcement, &record.accepted)
+                    && accepted.epoch == epoch
+                {
+                    announcement.unheeded.remove(from);
+                }
+            }
+        }
+    }
+
+    /// Takes note that an owner has given the DVIPA up, unless a later one is known.
+    fn note_vacancy(&mut self, dvipa: IpAddr, epoch: &Epoch, out: &mut Vec<Output>) {
+        if let Some(record) = self.records.get_mut(&dvipa)
+            && let Some(accepted) = &mut record.accepted
+            && accepted.epoch == *epoch
+            && !accepted.is_vacant
+            && !record.role.is_active()
+        {
+            accepted.is_vacant = true;
+            out.push(Output::Changed(dvipa));
+        }
+    }
+
+    /// What stands against a claim, if anything does.
+    fn objection(
+        &mut self,
+        from: &str,
+        dvipa: IpAddr,
+        epoch: &Epoch,
+        rank: u8,
+        is_handover: bool,
+    ) -> Option<Refusal> {
+        let outranks = self.outranks(dvipa, rank, from);
+        let record = self.records.entry(dvipa).or_default();
+        record.highest = record.highest.max(epoch.counter);
+        if epoch.counter <= record.floor {
+            let counter = record.floor;
+            return Some(Refusal::Below { counter });
+        }
+        if let Some(accepted) = &record.accepted {
+            if *epoch <= accepted.epoch {
+                return Some(Refusal::Later {
+                    epoch: accepted.epoch.clone(),
+                    rank: accepted.rank,
+                });
+            }
+            let owner = &accepted.epoch.stack;
+            let lives = if *owner == self.name {
+                record.is_active()
+            } else {
+                self.members
+                    .get(owner)
+                    .is_some_and(|liveness| *liveness != Liveness::Dead)
+            };
+            if lives && !accepted.is_vacant && owner != from && !is_handover {
+                return Some(Refusal::OwnerLives);
+            }
+        }
+        // Of two claimants at once, the better right is heard; the other comes back.
+        let is_promised = record.promise.as_ref().is_some_and(|promise| {
+            let other = promise.epoch.stack.as_str();
+            other != from && (promise.rank, from) > (rank, other)
+        });
+        (outranks || is_promised).then_some(Refusal::Outranked)
+    }
+
+    fn promise(
+        &mut self,
+        dvipa: IpAddr,
+        epoch: &Epoch,
+        rank: u8,
+        now: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        let record = self.records.entry(dvipa).or_default();
+        record.promise = Some(Promise {
+            epoch: epoch.clone(),
+            rank,
+            until: now + PROMISE,
+        });
+        out.push(Output::Changed(dvipa));
+        // A promise ends a claim of this stack's own.
+        if matches!(
+            record.role,
+            Role::Inquiring { .. } | Role::Preparing | Role::Asking(_)
+        ) {
+            self.give_way(dvipa, RETRY_LATER, now, out);
+        }
+    }
+
+    fn take_refusal(
+        &mut self,
+        dvipa: IpAddr,
+        asked: Option<&Epoch>,
+        because: &Refusal,
+        now: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        let pause = match because {
+            Refusal::Later { .. } | Refusal::Below { .. } | Refusal::OwnerLives => RETRY_SOON,
+            Refusal::Outranked | Refusal::Busy | Refusal::Unwilling => RETRY_LATER,
+        };
+        if let Refusal::Later { epoch, rank } = because {
+            self.accept(dvipa, epoch.clone(), *rank, now, out);
+        }
+        let Some(record) = self.records.get_mut(&dvipa) else {
+            return;
+        };
+        if let Refusal::Below { counter } = because {
+            record.highest = record.highest.max(*counter);
+            let is_own = |accepted: &Accepted| Some(&accepted.epoch) == asked;
+            if record.is_active() && record.accepted.as_ref().is_some_and(is_own) {
+                // It goes above.
+                self.ask(dvipa, false, now, out);
+                return;
+            }
+        }
+        let Some(record) = self.records.get(&dvipa) else {
+            return;
+        };
+        let concerns = match &record.role {
+            Role::Asking(asking) => asked == Some(&asking.epoch),
+            Role::Requesting { epoch, .. } => asked == Some(epoch),
+            // It goes on asking, at its own pace.
+            Role::Inquiring { .. } | Role::Bystander | Role::Preparing | Role::Active => false,
+        };
+        if concerns {
+            self.give_way(dvipa, pause, now, out);
+        }
+    }
+
+    /// Takes note of an owner, unless a later one is known. Whoever else owned, or wanted to, yields.
+    fn accept(
+        &mut self,
+        dvipa: IpAddr,
+        epoch: Epoch,
+        rank: u8,
+        now: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        let record = self.records.entry(dvipa).or_default();
+        record.highest = record.highest.max(epoch.counter);
+        let is_earlier = |accepted: &Accepted| accepted.epoch >= epoch;
+        if epoch.counter < record.floor || record.accepted.as_ref().is_some_and(is_earlier) {
+            return;
+        }
+        if record.is_active() {
+            out.push(Output::Tell(Message::Given {
+                dvipa,
+                to: epoch.stack.clone(),
+            }));
+        }
+        if record
+            .promise
+            .as_ref()
+            .is_some_and(|promise| promise.epoch <= epoch)
+        {
+            record.promise = None;
+        }
+        // Of two definers the later has it; the other stands by from now on.
+        if rank == DEFINER {
+            record.is_fresh = false;
+        }
+        let is_mine = epoch.stack == self.name;
+        record.accepted = Some(Accepted {
+            epoch,
+            rank,
+            is_vacating: false,
+            is_vacant: false,
+        });
+        record.announcement = None;
+        record.vacate_at = None;
+        record.asker = None;
+        record.role = Role::Bystander;
+        record.retry_at = is_mine.then_some(now);
+        out.push(Output::Changed(dvipa));
+    }
+
+    /// Takes note that this stack was the owner, as others know. If it no longer wants to be, it says
+    /// so; else it claims the DVIPA again.
+    fn recall(
+        &mut self,
+        from: &str,
+        dvipa: IpAddr,
+        epoch: Epoch,
+        now: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        if epoch.stack != self.name {
+            return;
+        }
+        let record = self.records.entry(dvipa).or_default();
+        if record.accepted.is_none() && epoch.counter < record.floor {
+            // There was a later owner; it is for others to say who.
+            say(out, from, dvipa, Word::Vacant { epoch });
+            return;
+        }
+        self.accept(dvipa, epoch, 0, now, out);
+        let announcement = announce(&self.members, now);
+        let record = self.records.entry(dvipa).or_default();
+        let wants = record.stake.is_some() && record.willingness == Willingness::Willing;
+        if let Some(accepted) = &mut record.accepted
+            && accepted.epoch.stack == self.name
+            && !matches!(record.role, Role::Active)
+            && !wants
+            && !accepted.is_vacant
+        {
+            accepted.is_vacant = true;
+            record.announcement = Some(announcement);
+            out.push(Output::Changed(dvipa));
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the fields of one message")]
+    fn take_owner(
+        &mut self,
+        from: &str,
+        dvipa: IpAddr,
+        epoch: Epoch,
+        rank: u8,
+        is_vacating: bool,
+        now: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        if epoch.stack != from {
+            return;
+        }
+        self.accept(dvipa, epoch.clone(), rank, now, out);
+        let record = self.records.entry(dvipa).or_default();
+        if epoch.counter < record.floor {
+            let counter = record.floor;
+            let refusal = Word::Refuse {
+                epoch: Some(epoch),
+                because: Refusal::Below { counter },
+            };
+            say(out, from, dvipa, refusal);
+            return;
+        }
+        let Some(accepted) = &mut record.accepted else {
+            return;
+        };
+        let word = if accepted.epoch == epoch {
+            accepted.rank = rank;
+            if accepted.is_vacant || accepted.is_vacating != is_vacating {
+                accepted.is_vacant = false;
+                accepted.is_vacating = is_vacating;
+                out.push(Output::Changed(dvipa));
+            }
+            Word::Heed { epoch }
+        } else {
+            Word::Refuse {
+                epoch: Some(epoch),
+                because: Refusal::Later {
+                    epoch: accepted.epoch.clone(),
+                    rank: accepted.rank,
+                },
+            }
+        };
+        say(out, from, dvipa, word);
+    }
+
+    /// Answers who asks for a DVIPA that this stack may own.
+    fn take_request(
+        &mut self,
+        from: &str,
+        dvipa: IpAddr,
+        claim: Claim,
+        epoch: Option<Epoch>,
+        now: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        let announcement = announce(&self.members, now);
+        let record = self.records.entry(dvipa).or_default();
+        let yields = record.yields_to(claim);
+        let Some(accepted) = &mut record.accepted else {
+            return;
+        };
+        if accepted.epoch.stack == self.name && !record.role.is_active() && yields {
+            // It was the owner and is not yet again. Who has the better right need not wait for it.
+            accepted.is_vacant = true;
+            record.announcement = Some(announcement);
+            self.give_way(dvipa, RETRY_LATER, now, out);
+            return;
+        }
+        if epoch.as_ref() == Some(&accepted.epoch) {
+            // The answer was lost.
+            let epoch = accepted.epoch.clone();
+            say(out, from, dvipa, Word::HandedOver { epoch });
+            return;
+        }
+        let refusal =
+            if !record.role.is_active() || epoch.as_ref().is_some_and(|e| *e < accepted.epoch) {
+                Some(Refusal::Later {
+                    epoch: accepted.epoch.clone(),
+                    rank: accepted.rank,
+                })
+            } else {
+                (!yields).then_some(Refusal::Unwilling)
+            };
+        if let Some(because) = refusal {
+            say(out, from, dvipa, Word::Refuse { epoch, because });
+            return;
+        }
+        record.asker = Some(Asker {
+            name: from.to_owned(),
+            claim,
+            epoch,
+        });
+        let moves_when_idle = record
+            .stake
+            .is_some_and(|stake| stake.moveable == Moveable::WhenIdle);
+        if moves_when_idle && record.willingness == Willingness::Willing {
+            out.push(Output::CountConnections(dvipa));
+        } else {
+            self.hand_over(dvipa, out);
+        }
+    }
+
+    /// Takes the number of connections that somebody who asks for the DVIPA waits for.
+    pub(super) fn take_count(
+        &mut self,
+        dvipa: IpAddr,
+        count: u64,
+        now: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        if count == 0 {
+            self.hand_over(dvipa, out);
+            self.look_at(dvipa, now, out);
+        } else if let Some(record) = self.records.get_mut(&dvipa)
+            && let Some(Asker { name, epoch, .. }) = record.asker.take()
+        {
+            let because = Refusal::Busy;
+            say(out, &name, dvipa, Word::Refuse { epoch, because });
+        }
+    }
+
+    /// Gives the DVIPA to who asks for it, or says that it would.
+    fn hand_over(&mut self, dvipa: IpAddr, out: &mut Vec<Output>) {
+        let Some(record) = self.records.get_mut(&dvipa) else {
+            return;
+        };
+        if !record.is_active() {
+            return;
+        }
+        let Some(Asker { name, claim, epoch }) = record.asker.take() else {
+            return;
+        };
+        let Some(epoch) = epoch else {
+            say(out, &name, dvipa, Word::Willing);
+            return;
+        };
+        record.highest = record.highest.max(epoch.counter);
+        record.accepted = Some(Accepted {
+            epoch: epoch.clone(),
+            rank: claim.rank,
+            is_vacating: false,
+            is_vacant: false,
+        });
+        record.role = Role::Bystander;
+        record.announcement = None;
+        record.vacate_at = None;
+        out.push(Output::Tell(Message::Given {
+            dvipa,
+            to: name.clone(),
+        }));
+        out.push(Output::Changed(dvipa));
+        say(out, &name, dvipa, Word::HandedOver { epoch });
+    }
+}
+
+impl Record {
+    /// Whether this stack, the owner, yields to a claim.
+    fn yields_to(&self, claim: Claim) -> bool {
+        let is_vacating = self
+            .accepted
+            .as_ref()
+            .is_some_and(|accepted| accepted.is_vacating);
+        let rank = self.rank();
+        is_vacating
+            || claim.rank > rank
+            || (claim.is_fresh && claim.rank == DEFINER && rank == DEFINER)
+    }
+}
+
+fn say(out: &mut Vec<Output>, to: &str, dvipa: IpAddr, word: Word) {
+    out.push(Output::Say {
+        to: to.to_owned(),
+        dvipa,
+        word,
+    });
+}
