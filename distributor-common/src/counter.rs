@@ -136,7 +136,7 @@ counters! {
     Unreachable = 34 "unreachable" Drop;
     /// Dropped: the interface to the target cannot be sent to.
     NoInterface = 35 "no-interface" Drop;
-    /// Dropped: the next hop is where the frame came from.
+    /// Dropped: a segment, not a SYN, whose next hop is where it came from.
     Returning = 36 "returning" Drop;
     /// Dropped: a new connection from a member that neither owns the DVIPA nor is about to.
     Fenced = 37 "fenced" Drop;

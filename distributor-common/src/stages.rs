@@ -92,7 +92,7 @@ fn decide<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
         None => flow::target(&segment, parse::source(packet), tables),
     };
     match target {
-        Ok(slot) => forward::to_target(packet, tables, slot),
+        Ok(slot) => forward::to_target(packet, tables, slot, segment.is_syn()),
         Err(verdict) => verdict,
     }
 }

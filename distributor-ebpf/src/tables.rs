@@ -111,7 +111,7 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn sender(&self, source: u64) -> Option<Sender> {
-        let value = maps::SENDERS.get_ptr(&source)?;
+        let value = maps::SENDERS.get_ptr(source)?;
         // SAFETY: a value is a word that is changed as a whole; a deleted entry's memory is not
         // reused before the program has ended.
         Sender::from_word(unsafe { value.read_volatile() })

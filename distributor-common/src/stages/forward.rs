@@ -12,8 +12,16 @@ use crate::tables::Tables;
 use crate::wire::{Be16, ethernet, ipv4};
 
 /// Sends the packet to the target in a slot.
+///
+/// Only a SYN may go back to where it came from: who relays what a stale neighbour sends may itself
+/// be the target of the new connection.
 #[inline(always)]
-pub fn to_target<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T, slot: u16) -> Verdict {
+pub fn to_target<P: PacketBuf, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    slot: u16,
+    is_syn: bool,
+) -> Verdict {
     let Some(target) = tables.target(slot) else {
         return Verdict::Unreachable;
     };
@@ -21,7 +29,7 @@ pub fn to_target<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T, slot: u16)
         Path::Local => Verdict::LocalTarget,
         Path::Unreachable => Verdict::Unreachable,
         Path::Link { ifindex, addresses } => {
-            if let Err(verdict) = rewrite(packet, addresses) {
+            if let Err(verdict) = rewrite(packet, addresses, is_syn) {
                 return verdict;
             }
             if ifindex == packet.ingress() {
@@ -37,7 +45,7 @@ pub fn to_target<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T, slot: u16)
 
 /// Lowers the time to live and replaces the Ethernet addresses.
 #[inline(always)]
-fn rewrite<P: PacketBuf>(packet: &mut P, addresses: [u64; 2]) -> Result<(), Verdict> {
+fn rewrite<P: PacketBuf>(packet: &mut P, addresses: [u64; 2], is_syn: bool) -> Result<(), Verdict> {
     const TTL: usize = ethernet::LEN + ipv4::TTL;
     let Some(mut head) = packet.window::<{ ethernet::LEN + ipv4::MIN_LEN }>(0) else {
         return Err(Verdict::Malformed);
@@ -46,6 +54,7 @@ fn rewrite<P: PacketBuf>(packet: &mut P, addresses: [u64; 2]) -> Result<(), Verd
     // nearly always tells.
     if head.word32::<{ ethernet::SOURCE + 2 }>() == (addresses[0] >> 16) as u32
         && head.be16::<{ ethernet::SOURCE }>().0 == addresses[0] as u16
+        && !is_syn
     {
         return Err(Verdict::Returning);
     }

@@ -118,6 +118,12 @@ fn nothing_is_sent_back_to_where_it_came_from() {
         ..Frame::new(40_000, ACK)
     };
     bench.send(returning.bytes(), Verdict::Returning, &[]);
+    // Who relays a SYN may be the target that it goes to.
+    let relayed = Frame {
+        source: [2, 0, 0, 0, 0, 2],
+        ..Frame::new(40_000, SYN)
+    };
+    bench.send(relayed.bytes(), Verdict::Transmitted, &[]);
     // Addresses that differ in one byte are others.
     for at in 0..6 {
         let mut source = [2, 0, 0, 0, 0, 2];
