@@ -24,6 +24,8 @@ mod reports;
 
 /// Flows that a lab's daemons have room for: more than any test opens, and little enough to be
 /// swept by several daemons on a small machine.
+/// How long a packet path goes on without its daemon, in milliseconds.
+const GRACE_MS: &str = "2000";
 const FLOW_CAPACITY: &str = "65536";
 
 /// How long a daemon may take to answer its first command.
@@ -119,6 +121,7 @@ impl Stack {
         command.args(["--interface", LAN_INTERFACE, "--interface", XCF_INTERFACE]);
         command.args(["--xcf-interface", XCF_INTERFACE]);
         command.args(["--flow-capacity", FLOW_CAPACITY]);
+        command.args(["--grace", GRACE_MS]);
         command.arg("--run-dir").arg(self.run_directory());
         command.arg("--pin-dir").arg(&self.pins);
         Ok(command)

@@ -15,6 +15,8 @@ use tests::wait;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
     forwarded: u64,
+    /// Probes of other members, answered by the packet path itself.
+    answered: u64,
     passed: u64,
     dropped: u64,
 }
@@ -32,8 +34,10 @@ impl Counts {
                 .map(|counter| packets.get(counter.name).copied().unwrap_or(0))
                 .sum()
         };
+        let answered = packets.get("probe-answered").copied().unwrap_or(0);
         Ok(Self {
-            forwarded: sum(&[Action::Transmit, Action::Redirect]),
+            forwarded: sum(&[Action::Transmit, Action::Redirect]) - answered,
+            answered,
             passed: sum(&[Action::Pass]),
             dropped: sum(&[Action::Drop]),
         })
@@ -59,13 +63,24 @@ pub(crate) fn at_rest(lab: &Lab) -> (u64, Counts) {
 pub(crate) fn assert_nothing_lost(lab: &Lab, (delivered, before): (u64, Counts)) {
     let (delivered_after, after) = at_rest(lab);
     assert_eq!(after.dropped, before.dropped, "{after:?}");
-    let ended = |counts: Counts| counts.forwarded + counts.passed;
+    let ended = |counts: Counts| counts.forwarded + counts.answered + counts.passed;
     assert_eq!(
         ended(after) - ended(before),
         delivered_after - delivered,
         "{before:?}, {after:?}"
     );
     let client = lab.lan().tcp_sent_by("client").expect("a port");
+    if after.forwarded != client {
+        for stack in lab.stacks() {
+            eprintln!(
+                "{}: {:?}",
+                stack.name(),
+                stack
+                    .counters()
+                    .map(|c| c.into_iter().filter(|(_, n)| *n > 0).collect::<Vec<_>>())
+            );
+        }
+    }
     let out = [lab.lan(), lab.xcf()].map(|switch| switch.tcp_sent_by("tcpip").expect("a port"));
     assert_eq!(
         after.forwarded, client,

@@ -19,6 +19,56 @@ fn assert_kept(event: &str) {
 }
 
 #[test]
+fn a_backup_takes_over_from_an_owner_that_is_cut_off_silently() {
+    assert_kept("owner-cut-off-silently");
+}
+
+#[test]
 fn nobody_takes_over_from_a_daemon_that_is_restarted_in_time() {
     assert_kept("daemon-killed-and-restarted");
+}
+
+#[test]
+fn a_backup_takes_over_from_a_daemon_that_is_gone() {
+    assert_kept("daemon-killed-and-gone");
+}
+
+#[test]
+fn a_clean_stop_hands_over() {
+    assert_kept("clean-stop");
+}
+
+#[test]
+fn a_definer_waits_until_a_whenidle_address_is_idle() {
+    assert_kept("takeback-whenidle");
+}
+
+#[test]
+fn an_operator_moves_the_address() {
+    assert_kept("deactivate-and-reactivate");
+}
+
+#[test]
+fn an_owner_without_its_xcf_network_stays_the_only_one() {
+    assert_kept("xcf-of-owner-cut");
+}
+
+#[test]
+fn an_owner_that_clients_cannot_reach_gives_up() {
+    assert_kept("lan-of-owner-cut");
+}
+
+#[test]
+fn a_rebooted_front_end_finds_its_connections() {
+    assert_kept("front-end-rebooted");
+}
+
+#[test]
+fn packets_that_go_to_the_old_owner_are_relayed() {
+    assert_kept("takeback-with-pinned-client");
+}
+
+#[test]
+fn a_backup_inherits_how_the_address_is_distributed() {
+    assert_kept("backup-inherits");
 }

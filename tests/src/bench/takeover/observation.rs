@@ -247,10 +247,14 @@ impl Observation<'_> {
             self.lost.extend(load.stop()?);
         }
         let seen = self.watch.stop()?;
-        let rivals = neighbour::rivals(&seen).len();
-        if rivals > 0 {
-            let fault = format!("two stacks answered for the VIPA {rivals} times");
-            self.faults.push(fault);
+        let rivals = neighbour::rivals(&seen);
+        if let Some(first) = rivals.first() {
+            let after = first.at.duration_since(seen[0].at);
+            let who: BTreeSet<_> = rivals.iter().flat_map(|seen| &seen.holders).collect();
+            self.faults.push(format!(
+                "{who:?} answered for the VIPA at once, {} times; {after:?} after the beginning first",
+                rivals.len()
+            ));
         }
         Ok(Observed {
             timeline,
