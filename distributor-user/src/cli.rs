@@ -12,6 +12,7 @@ mod reload;
 mod run;
 mod running;
 mod symbol;
+mod vary;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,8 @@ enum Verb {
     Reload(reload::Reload),
     /// Changes a running stack by the statements of a file, as VARY TCPIP,,OBEYFILE does.
     Obey(obey::Obey),
+    /// Orders a running stack to give DVIPAs up, or to take them, as VARY TCPIP,,SYSPLEX does.
+    Vary(vary::Vary),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),
     /// Prints a page of the documentation that is made from the program's tables.
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Verb::Run(arguments) => run::run(arguments),
         Verb::Reload(arguments) => reload::run(&arguments),
         Verb::Obey(arguments) => obey::run(&arguments),
+        Verb::Vary(arguments) => vary::run(&arguments),
         Verb::Netstat(arguments) => netstat::run(&arguments),
         Verb::Reference(arguments) => reference::run(&arguments),
     };

@@ -7,7 +7,6 @@
 pub mod addresses;
 pub mod agreement;
 pub mod config;
-pub mod definers;
 pub mod definitions;
 pub mod fact;
 pub mod forwarding;

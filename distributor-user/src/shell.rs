@@ -7,6 +7,7 @@
 pub mod addresses;
 pub mod admin;
 pub mod arp;
+pub mod carriers;
 pub mod connections;
 pub mod daemon;
 pub mod dataplane;
@@ -17,6 +18,7 @@ pub mod namespace;
 pub mod neighbours;
 pub mod netlink;
 mod objects;
+pub mod priority;
 pub mod probe;
 pub mod profile_files;
 mod sock_diag;

@@ -50,6 +50,10 @@ pub(super) struct RunArguments {
     /// How many connections the flow table holds; 16 bytes each.
     #[arg(long, value_name = "N", default_value_t = 1 << 20)]
     flow_capacity: u32,
+    /// How long the packet path hands out new connections without a living daemon, in
+    /// milliseconds, while another stack could own the DVIPA; the same on every stack.
+    #[arg(long, value_name = "MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(500..))]
+    grace: u64,
     /// How long a clean stop waits for connections to end, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     stop_deadline: u64,
@@ -93,6 +97,7 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         seeds: arguments.seed,
         port: arguments.port,
         flow_capacity: arguments.flow_capacity,
+        grace: Duration::from_millis(arguments.grace),
         stop_deadline: Duration::from_secs(arguments.stop_deadline),
         run_dir: arguments.run_dir,
         pin_dir: arguments.pin_dir,

@@ -7,6 +7,7 @@ mod parts;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,27 @@ impl Definitions {
                 sysplex_routing: config.sysplex_routing,
             }),
         }
+    }
+}
+
+/// VIPADISTRIBUTE statements of one stack, by DVIPA.
+pub type Distributions = BTreeMap<IpAddr, Arc<[Service]>>;
+
+impl Definitions {
+    /// Sorts the VIPADISTRIBUTE statements by DVIPA; within one, their order stays.
+    #[must_use]
+    pub fn by_dvipa(&self) -> Distributions {
+        let mut sorted: BTreeMap<IpAddr, Vec<Service>> = BTreeMap::new();
+        for service in &self.services {
+            sorted
+                .entry(service.dvipa)
+                .or_default()
+                .push(service.clone());
+        }
+        sorted
+            .into_iter()
+            .map(|(dvipa, services)| (dvipa, services.into()))
+            .collect()
     }
 }
 

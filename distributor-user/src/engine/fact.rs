@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::forwarding::FlowKey;
+use super::ownership::Word;
 
 /// One fact. Variants are only ever appended: the encoding numbers them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,11 @@ pub enum Fact {
         parts_left: u32,
         /// Connections in any state, `TIME_WAIT` included.
         flows: Vec<FlowKey>,
+    },
+    /// What the sender's ownership machine says to the receiver's, in order.
+    Ownership {
+        /// About which DVIPA, and what.
+        words: Vec<(IpAddr, Word)>,
     },
 }
 

@@ -72,6 +72,9 @@ const NOTICES: Allowance = Allowance {
 /// Beats that must be missing before a path is down, at least.
 const BEATS_MIN: u32 = 5;
 
+/// Beats that a stack misses itself before it counts as having stood still.
+const BEATS_MISSED: u32 = 2;
+
 /// Our addresses of another network from which a seed is asked, at most.
 const DISTANT_LOCALS_MAX: usize = 4;
 
@@ -87,6 +90,17 @@ pub enum SettingsError {
     /// The addresses do not fit into the messages.
     #[error("expected at most {ADDRESSES_MAX} addresses, found {0}: name the interfaces to use")]
     Addresses(usize),
+    /// A member would be gone whose paths are up.
+    #[error(
+        "expected a member to be gone after {down_after:?} or more, when all its paths are down; \
+         found {gone_after:?}"
+    )]
+    Gone {
+        /// How long a path is up without a beat.
+        down_after: Duration,
+        /// How long a stack is a member without one.
+        gone_after: Duration,
+    },
     /// A path would be down, or a restart a conflict, because of one beat that is late.
     #[error(
         "expected a path to be down after {BEATS_MIN} beats of {beat:?} or more, found {down_after:?}"
@@ -113,6 +127,10 @@ pub struct GroupEngine {
     foreign_keys: PerSource,
     foreign_versions: PerSource,
     is_paused: bool,
+    /// When something was last put in.
+    last_input: Duration,
+    /// When this stack last went on after it had stood still for more than two beats.
+    awake_since: Duration,
 }
 
 impl GroupEngine {
@@ -136,6 +154,13 @@ impl GroupEngine {
         if beat.is_zero() || down_after < beat * BEATS_MIN {
             return Err(SettingsError::Beat { beat, down_after });
         }
+        let gone_after = settings.gone_after;
+        if gone_after < down_after {
+            return Err(SettingsError::Gone {
+                down_after,
+                gone_after,
+            });
+        }
         let mut random = StdRng::from_seed(seed);
         let seeds = settings.seeds.iter().copied().chain(settings.multicast);
         Ok(Self {
@@ -149,6 +174,8 @@ impl GroupEngine {
             foreign_keys: PerSource::new(NOTICES),
             foreign_versions: PerSource::new(NOTICES),
             is_paused: false,
+            last_input: Duration::ZERO,
+            awake_since: Duration::ZERO,
             settings,
         })
     }
@@ -198,6 +225,11 @@ impl GroupEngine {
     /// Takes one input; `now` never goes back. The outputs are to be executed in order.
     pub fn handle(&mut self, input: Input<'_>, now: Duration) -> Vec<Output> {
         let mut out = Vec::new();
+        // Who stood still has not heard what was there to hear, and must not blame others for it.
+        if now.saturating_sub(self.last_input) > self.settings.beat * BEATS_MISSED {
+            self.awake_since = now;
+        }
+        self.last_input = now;
         match input {
             Input::Datagram { local, from, bytes } => {
                 let path = Endpoints { local, peer: from };

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::stack::Vary;
+
 /// One message of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -44,15 +46,8 @@ pub enum Message {
         /// Name of the other stack.
         to: String,
     },
-    /// Two stacks define the same DVIPA.
-    ConflictingDefinition {
-        /// The DVIPA.
-        dvipa: IpAddr,
-        /// Name of the stack that has it.
-        owner: String,
-        /// Name of the stack that also defines it.
-        rival: String,
-    },
+    /// The operator's order was obeyed.
+    Varied(Vary),
     /// A member joined.
     Joined {
         /// Its name.
@@ -105,7 +100,10 @@ impl Message {
             Self::TakenOver { .. } => "EZZ8301I",
             Self::TakenBack { .. } => "EZZ8302I",
             Self::Given { .. } => "EZZ8303I",
-            Self::ConflictingDefinition { .. } => "EZZ8305I",
+            Self::Varied(Vary::LeaveGroup) => "EZD1177I",
+            Self::Varied(Vary::JoinGroup) => "EZD1178I",
+            Self::Varied(Vary::Deactivate(_)) => "EZD1197I",
+            Self::Varied(Vary::Reactivate(_)) => "EZD1189I",
             Self::Joined { .. } => "EZD1176I",
             Self::Left { .. } => "EZZ9676E",
             Self::ServerStarted { .. } => "SDL0103I",
@@ -117,10 +115,7 @@ impl Message {
     /// Says whether an operator should look at it.
     #[must_use]
     pub fn is_warning(&self) -> bool {
-        matches!(
-            self,
-            Self::ConflictingDefinition { .. } | Self::Unreadable { .. } | Self::Left { .. }
-        )
+        matches!(self, Self::Unreadable { .. } | Self::Left { .. })
     }
 }
 
@@ -135,15 +130,12 @@ impl fmt::Display for Message {
             Self::TakenOver { dvipa, from } => write!(f, "VIPA {dvipa} taken over from {from}"),
             Self::TakenBack { dvipa, from } => write!(f, "VIPA {dvipa} taken back from {from}"),
             Self::Given { dvipa, to } => write!(f, "VIPA {dvipa} given to {to}"),
-            Self::ConflictingDefinition {
-                dvipa,
-                owner,
-                rival,
-            } => write!(
-                f,
-                "VIPA {dvipa} is defined by {owner} and by {rival}; {owner} has it; \
-                 code VIPABACKUP instead of VIPADEFINE at {rival}"
-            ),
+            Self::Varied(Vary::LeaveGroup) => {
+                f.write_str("this stack has left the group by order; its configuration is kept")
+            }
+            Self::Varied(Vary::JoinGroup) => f.write_str("this stack joins the group by order"),
+            Self::Varied(Vary::Deactivate(dvipa)) => write!(f, "VIPA {dvipa} is deactivated"),
+            Self::Varied(Vary::Reactivate(dvipa)) => write!(f, "VIPA {dvipa} is reactivated"),
             Self::Joined { name, dynamic_xcf } => {
                 write!(f, "{name} ({dynamic_xcf}) joined the group")
             }

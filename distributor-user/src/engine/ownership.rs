@@ -44,6 +44,10 @@ use record::{Accepted, Announcement, Record, Role};
 /// How long a stack listens for the others before it claims anything.
 pub const LISTEN: Duration = Duration::from_millis(300);
 
+/// How long a backup listens before it creates an address that nobody has had: its definer may be
+/// about to start, and there is no hurry to serve what was never there.
+pub const LISTEN_AS_BACKUP: Duration = Duration::from_secs(1);
+
 /// What a stack has to do with a DVIPA by its profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stake {
@@ -174,6 +178,8 @@ pub struct Ownership {
     name: String,
     /// When it may claim; absent since it may.
     listens_until: Option<Duration>,
+    /// When it may create what it only backs up; absent since it may.
+    creates_from: Option<Duration>,
     members: BTreeMap<String, Liveness>,
     records: BTreeMap<IpAddr, Record>,
 }
@@ -209,6 +215,7 @@ impl Ownership {
         Self {
             name: name.to_owned(),
             listens_until: Some(now + LISTEN),
+            creates_from: Some(now + LISTEN_AS_BACKUP),
             members: BTreeMap::new(),
             records: records.collect(),
         }
@@ -219,6 +226,10 @@ impl Ownership {
         let mut out = Vec::new();
         if self.listens_until.is_some_and(|until| now >= until) {
             self.listens_until = None;
+            self.look_at_all(now, &mut out);
+        }
+        if self.creates_from.is_some_and(|from| now >= from) {
+            self.creates_from = None;
             self.look_at_all(now, &mut out);
         }
         match input {
@@ -262,7 +273,10 @@ impl Ownership {
     #[must_use]
     pub fn next_timer(&self) -> Option<Duration> {
         let records = self.records.values().filter_map(Record::deadline);
-        records.chain(self.listens_until).min()
+        records
+            .chain(self.listens_until)
+            .chain(self.creates_from)
+            .min()
     }
 
     /// Who has a DVIPA, as this stack knows.
@@ -313,6 +327,12 @@ impl Ownership {
     pub fn accepted(&self, dvipa: IpAddr) -> Option<&Epoch> {
         let accepted = self.records.get(&dvipa)?.accepted.as_ref()?;
         Some(&accepted.epoch)
+    }
+
+    /// Whether this stack only listens still, and claims nothing.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.listens_until.is_some()
     }
 
     /// Whether this stack owns a DVIPA.

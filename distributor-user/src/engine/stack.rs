@@ -13,9 +13,15 @@ mod audit;
 mod desired;
 mod event;
 mod flows;
+mod forwarding;
+mod liveness;
 mod member;
+mod owning;
+mod readiness;
+mod rebuild;
 mod reconfigure;
 mod standing;
+mod vary;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,15 +32,20 @@ use std::time::Duration;
 pub use desired::{Desired, Hop, NextHopKey, Placement};
 pub use event::{Adopted, Effect, Event};
 pub use member::Member;
+pub use vary::{Refused, Vary};
 
 use super::config::Config;
-use super::definitions::{DEFINITIONS_KEY, Definitions, READINESS_KEY, Readiness};
-use super::fact::{Fact, ReadyRow};
+use super::definitions::{DEFINITIONS_KEY, Definitions, Distributions, READINESS_KEY, Readiness};
+use super::fact::Fact;
 use super::forwarding::ServiceKey;
 use super::message::Message;
+use super::ownership::{AdoptedEpoch, Input, Liveness, Ownership};
 use audit::Audits;
 use desired::Hops;
+use owning::Owning;
+use rebuild::Rebuilds;
 use standing::Standing;
+use vary::Orders;
 
 /// How long an adopted data plane is left as it was while the targets report again.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -50,8 +61,14 @@ pub struct StackOptions {
     pub config: Config,
     /// The interface of the DYNAMICXCF network: its paths are preferred.
     pub xcf_ifindex: u32,
+    /// The interfaces by which clients reach this stack.
+    pub client_ifindexes: BTreeSet<u32>,
+    /// How long a packet path goes on without its daemon before it fences itself.
+    pub grace: Duration,
     /// Where the numbering of readiness reports starts; must grow from start to start.
     pub first_revision: u64,
+    /// DVIPAs for which a host answers that may or may not be a member.
+    pub contested: BTreeSet<IpAddr>,
 }
 
 /// Where the stack is in its life.
@@ -76,10 +93,14 @@ pub struct Stack {
     name: String,
     config: Config,
     own: Definitions,
+    /// This stack's own VIPADISTRIBUTE statements by DVIPA.
+    distributions: Distributions,
     xcf_ifindex: u32,
     phase: Phase,
     members: BTreeMap<String, Member>,
     standing: Standing,
+    /// How each DVIPA's definer distributes it, as far as it was ever heard.
+    heritage: Distributions,
     /// The edition of our definitions that is published.
     edition: u64,
     hops: Hops,
@@ -89,14 +110,21 @@ pub struct Stack {
     /// Rows of each service in the order in which its targets became known.
     rows: BTreeMap<ServiceKey, Arc<[IpAddr]>>,
     audits: Audits,
-    /// Who was last seen to own each DVIPA that is here.
-    last_owners: BTreeMap<IpAddr, String>,
-    /// DVIPAs that are here though their owner, who lives, has withdrawn them; and who that is.
-    withdrawn: BTreeMap<IpAddr, String>,
+    ownership: Ownership,
+    owning: Owning,
+    rebuilds: Rebuilds,
+    grace: Duration,
+    client_ifindexes: BTreeSet<u32>,
+    /// Interfaces of this stack that have no carrier.
+    dead_links: BTreeSet<u32>,
+    contested: BTreeSet<IpAddr>,
+    /// What the operator has asked for.
+    orders: Orders,
+    /// Whether anything has changed that the desired state depends on.
+    is_dirty: bool,
     /// DVIPAs whose last connection here has ended and that nobody wants here.
     released: BTreeSet<IpAddr>,
     applied: Desired,
-    reported_rivals: BTreeSet<(IpAddr, String)>,
 }
 
 impl Stack {
@@ -129,13 +157,28 @@ impl Stack {
             .iter()
             .map(|(key, service)| (*key, Arc::clone(&service.rows)))
             .collect();
+        let is_late = adopted
+            .silent_for
+            .is_some_and(|silent| silent >= options.grace);
+        let epochs = adopted.forwarding.dvipas.iter().map(|(dvipa, forwarding)| {
+            let is_owned = adopted.placements.get(dvipa) == Some(&Placement::Owned);
+            let epoch = AdoptedEpoch {
+                counter: forwarding.epoch,
+                is_own: is_owned && !is_late && forwarding.epoch > 0,
+            };
+            (*dvipa, epoch)
+        });
+        let ownership = Ownership::new(&options.name, &epochs.collect(), now);
+        let own = Definitions::of(&options.config);
         Self {
-            own: Definitions::of(&options.config),
+            distributions: own.by_dvipa(),
+            own,
             config: options.config,
             xcf_ifindex: options.xcf_ifindex,
             phase,
             members: BTreeMap::new(),
             standing: Standing::default(),
+            heritage: BTreeMap::new(),
             edition: options.first_revision,
             hops: Hops::new(),
             readiness: Readiness {
@@ -145,13 +188,15 @@ impl Stack {
             informed: BTreeMap::new(),
             rows,
             audits: Audits::default(),
-            last_owners: adopted
-                .placements
-                .iter()
-                .filter(|(_, placement)| **placement == Placement::Owned)
-                .map(|(dvipa, _)| (*dvipa, options.name.clone()))
-                .collect(),
-            withdrawn: BTreeMap::new(),
+            owning: Owning::of(&ownership),
+            ownership,
+            rebuilds: Rebuilds::default(),
+            grace: options.grace,
+            client_ifindexes: options.client_ifindexes,
+            dead_links: BTreeSet::new(),
+            contested: options.contested,
+            orders: Orders::default(),
+            is_dirty: true,
             released: BTreeSet::new(),
             name: options.name,
             applied: Desired {
@@ -159,18 +204,20 @@ impl Stack {
                 forwarding: adopted.forwarding,
                 ..Desired::default()
             },
-            reported_rivals: BTreeSet::new(),
         }
     }
 
     /// Returns what to do first: publish what this stack defines, and act on it.
     pub fn start(&mut self, now: Duration) -> Vec<Effect> {
-        self.take_stock();
         let mut effects = self.publish_definitions();
         effects.push(self.publish_readiness());
         let held: BTreeSet<IpAddr> = self.applied.placements.keys().copied().collect();
         if !held.is_empty() {
             effects.push(Effect::Watch(held));
+        }
+        self.decide(Input::Stakes(self.stakes()), now, &mut effects);
+        for dvipa in self.owning.owned() {
+            self.rebuild(dvipa, false, &mut effects);
         }
         self.settle(now, &mut effects);
         effects
@@ -184,68 +231,107 @@ impl Stack {
         effects
     }
 
+    /// When [`Event::Timer`] is due; asked again after every event.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Duration> {
+        self.ownership
+            .next_timer()
+            .into_iter()
+            .chain(
+                self.members
+                    .values()
+                    .flat_map(|member| member.probe_at.into_iter().chain(member.give_up_at)),
+            )
+            .min()
+    }
+
     /// Brings what is applied to what is desired.
     fn settle(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.declare_willingness(now, effects);
         if let Phase::Settling { until, awaited } = &self.phase {
             let reported = |target: &IpAddr| {
                 self.members.values().any(|member| {
                     member.dynamic_xcf == *target && member.is_ready_to_serve(&self.hops)
                 })
             };
-            if now >= *until || awaited.iter().all(reported) {
+            let has_settled = now >= *until || awaited.iter().all(reported);
+            // What another has come to own meanwhile is not held on to.
+            if (has_settled && !self.ownership.is_listening()) || self.owning.has_lost() {
                 self.phase = Phase::Running;
+                self.is_dirty = true;
             }
         }
-        for member in self.members.values_mut() {
-            member.choose_path(self.xcf_ifindex, &self.hops);
+        if self.is_dirty || !self.released.is_empty() {
+            self.is_dirty = false;
+            let (xcf, dead) = (self.xcf_ifindex, &self.dead_links);
+            for member in self.members.values_mut() {
+                member.choose_path(xcf, &self.hops, dead);
+            }
+            self.take_stock();
+            let desired = self.desired();
+            let is_settling = matches!(self.phase, Phase::Settling { .. });
+            desired::plan(&mut self.applied, desired, is_settling, effects);
+            self.released.clear();
+            self.inform_owners(effects);
         }
-        self.note_withdrawals();
-        let desired = self.desired();
-        let is_settling = matches!(self.phase, Phase::Settling { .. });
-        desired::plan(&mut self.applied, desired, is_settling, effects);
-        self.released.clear();
-        self.note_owners();
-        self.report_rivals(effects);
-        self.inform_owners(effects);
+        self.owning.flush(effects);
     }
 
     fn take(&mut self, event: Event, now: Duration, effects: &mut Vec<Effect>) {
         match event {
             Event::Joined { name, dynamic_xcf } => {
+                self.is_dirty = true;
                 self.informed.remove(&name);
                 effects.push(Effect::Tell(Message::Joined {
                     name: name.clone(),
                     dynamic_xcf,
                 }));
                 self.members
-                    .entry(name)
+                    .entry(name.clone())
                     .and_modify(|member| member.rejoin(dynamic_xcf))
                     .or_insert_with(|| Member::new(dynamic_xcf));
-                self.take_stock();
+                self.decide(Input::Member(name, Liveness::Alive), now, effects);
             }
-            Event::State { name, values } => self.take_state(&name, &values, effects),
-            Event::Left { name } => {
-                if let Some(member) = self.members.get_mut(&name) {
-                    member.left_at = Some(now);
-                    member.readiness = Readiness::default();
-                    effects.push(Effect::Tell(Message::Left { name: name.clone() }));
-                }
+            Event::State { name, values } => {
+                self.is_dirty = true;
+                self.take_state(&name, &values, effects);
+            }
+            Event::Left { name, is_goodbye } => {
+                self.is_dirty = true;
                 self.informed.remove(&name);
-                self.take_stock();
+                self.take_leave(&name, is_goodbye, now, effects);
             }
             Event::Path { name, path, is_up } => {
+                self.is_dirty = true;
                 if let Some(member) = self.members.get_mut(&name) {
                     member.paths.insert(path, is_up);
+                    if is_up {
+                        member.heard.insert(path);
+                    }
+                }
+                self.judge(&name, now, effects);
+            }
+            Event::Probed { name, age } => self.take_probe(&name, age, now, effects),
+            Event::Link { ifindex, is_up } => {
+                self.is_dirty = true;
+                if is_up {
+                    self.dead_links.remove(&ifindex);
+                } else {
+                    self.dead_links.insert(ifindex);
                 }
             }
             Event::NextHop { path, hop } => {
+                self.is_dirty = true;
                 match hop {
                     Some(hop) => self.hops.insert(path, hop),
                     None => self.hops.remove(&path),
                 };
             }
-            Event::Fact { from, fact } => self.take_fact(&from, fact, effects),
-            Event::Listeners(ready) => self.take_listeners(ready, effects),
+            Event::Fact { from, fact } => self.take_fact(&from, fact, now, effects),
+            Event::Listeners(ready) => {
+                self.is_dirty = true;
+                self.take_listeners(ready, effects);
+            }
             Event::FlowsEnding(flows) => {
                 let fact = |flows| Fact::FlowsEnding { flows };
                 self.report_flows(flows, flows::mark_ending, fact, effects);
@@ -259,17 +345,34 @@ impl Stack {
                 asked,
                 flows,
             } => {
-                self.take_connections(dvipa, asked, flows, effects);
+                self.take_connections(dvipa, asked, flows, now, effects);
+            }
+            Event::ConnectionCount { dvipa, count } => {
+                self.decide(Input::Connections(dvipa, count), now, effects);
             }
             Event::FlowSnapshot(flows) => self.take_snapshot(flows, now, effects),
-            Event::Reconfigured(config) => self.reconfigure(*config, effects),
+            Event::Reconfigured(config) => {
+                self.is_dirty = true;
+                self.reconfigure(*config, now, effects);
+            }
+            Event::Vary(vary) => self.obey_order(&vary, effects),
+            Event::Overslept => self.decide(Input::Overslept, now, effects),
+            Event::Timer => {
+                self.probe_again(now, effects);
+                self.give_up(now, effects);
+                self.decide(Input::Timer, now, effects);
+            }
             Event::Resync => self.audits.hurry(),
             Event::Tick => self.tick(now, effects),
             Event::Stop => {
+                self.is_dirty = true;
                 self.phase = Phase::Stopping;
                 self.take_listeners(Vec::new(), effects);
             }
-            Event::Quiet => self.phase = Phase::Stopped,
+            Event::Quiet => {
+                self.is_dirty = true;
+                self.phase = Phase::Stopped;
+            }
         }
     }
 
@@ -291,10 +394,10 @@ impl Stack {
         };
         match Definitions::from_parts(values, member.edition) {
             Ok(Some((edition, definitions))) => {
+                member.distributions = definitions.by_dvipa();
                 member.definitions = definitions;
                 member.edition = Some(edition);
                 member.is_arriving = false;
-                self.take_stock();
             }
             Ok(None) => member.is_arriving = Definitions::are_arriving(values, member.edition),
             Err(error) => {
@@ -310,113 +413,12 @@ impl Stack {
         }
     }
 
-    fn take_readiness(&mut self, name: &str, readiness: Readiness, effects: &mut Vec<Effect>) {
-        let Some(member) = self.members.get_mut(name) else {
-            return;
-        };
-        if member.left_at.is_some() || readiness.revision <= member.readiness.revision {
-            return;
-        }
-        let mut readiness = readiness;
-        readiness.ready.sort_unstable();
-        let before = std::mem::replace(&mut member.readiness, readiness);
-        let after = member.readiness.clone();
-        for key in self.applied.forwarding.services.keys() {
-            let had = before.listeners(key.dvipa, key.port) > 0;
-            let has = after.listeners(key.dvipa, key.port) > 0;
-            let (dvipa, port, target) = (key.dvipa, key.port, name.to_owned());
-            match (had, has) {
-                (false, true) => {
-                    effects.push(Effect::Tell(Message::ServerStarted {
-                        dvipa,
-                        port,
-                        target,
-                    }));
-                }
-                (true, false) => {
-                    effects.push(Effect::Tell(Message::ServerEnded {
-                        dvipa,
-                        port,
-                        target,
-                    }));
-                }
-                (true, true) | (false, false) => {}
-            }
-        }
-    }
-
-    fn take_listeners(&mut self, mut ready: Vec<ReadyRow>, effects: &mut Vec<Effect>) {
-        if matches!(self.phase, Phase::Stopping | Phase::Stopped) {
-            ready.clear();
-        }
-        ready.sort_unstable();
-        if ready == self.readiness.ready {
-            return;
-        }
-        self.readiness = Readiness {
-            revision: self.readiness.revision + 1,
-            ready,
-        };
-        effects.push(self.publish_readiness());
-    }
-
-    fn publish_readiness(&self) -> Effect {
-        let value = serde_json::to_string(&self.readiness);
-        Effect::Publish {
-            key: READINESS_KEY.to_owned(),
-            value: value.expect("plain data always has a JSON form"),
-        }
-    }
-
     fn publish_definitions(&mut self) -> Vec<Effect> {
         self.edition += 1;
-        let parts = self.own.to_parts(self.edition).into_iter();
+        let parts = self.published().to_parts(self.edition).into_iter();
         parts
             .map(|(key, value)| Effect::Publish { key, value })
             .collect()
-    }
-
-    /// Tells each owner that we are a target of what listens here, once per revision.
-    fn inform_owners(&mut self, effects: &mut Vec<Effect>) {
-        let owners: BTreeSet<String> = self
-            .applied
-            .placements
-            .keys()
-            .filter_map(|dvipa| self.owner(*dvipa))
-            .filter(|owner| *owner != self.name)
-            .map(ToOwned::to_owned)
-            .collect();
-        let revision = self.readiness.revision;
-        for owner in owners {
-            if self.informed.get(&owner) != Some(&revision) {
-                let fact = Fact::Readiness {
-                    revision,
-                    ready: self.readiness.ready.clone(),
-                };
-                effects.push(Effect::Send {
-                    to: owner.clone(),
-                    fact,
-                });
-                self.informed.insert(owner, revision);
-            }
-        }
-    }
-
-    fn report_rivals(&mut self, effects: &mut Vec<Effect>) {
-        for dvipa in self.own.dvipas.iter().map(|dvipa| dvipa.address) {
-            let Some(owner) = self.standing.definers.owner(dvipa) else {
-                continue;
-            };
-            for rival in self.standing.definers.rivals(dvipa) {
-                if self.reported_rivals.insert((dvipa, rival.to_owned())) {
-                    effects.push(Effect::Tell(Message::ConflictingDefinition {
-                        dvipa,
-                        owner: owner.to_owned(),
-                        rival: rival.to_owned(),
-                    }));
-                }
-            }
-        }
     }
 
     fn tick(&mut self, now: Duration, effects: &mut Vec<Effect>) {
@@ -435,8 +437,12 @@ impl Stack {
                 effects.push(Effect::ForgetTarget(member.dynamic_xcf));
             }
         }
+        self.decide(Input::Timer, now, effects);
+        self.owning.expire_relays(now);
         self.release_idle(effects);
         self.audit(now, effects);
+        // Time alone may have changed what is wanted here.
+        self.is_dirty |= self.owning.has_lost();
     }
 }
 

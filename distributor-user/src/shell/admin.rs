@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::engine::agreement::Running;
 use crate::engine::profile::Texts;
 use crate::engine::report::{Query, Report};
+use crate::engine::stack::Vary;
 
 /// The system group whose members may use the admin socket.
 pub const GROUP: &str = "distributor";
@@ -38,6 +39,8 @@ pub enum Request {
     Reload,
     /// Asks for the running configuration to be changed by what the texts say.
     Obey(Texts),
+    /// Orders what z/OS's `VARY TCPIP,,SYSPLEX` does.
+    Vary(Vary),
     /// Asks which start of the daemon answers.
     Instance,
     /// Asks for what the stacks of the group publish of their profiles.

@@ -117,14 +117,11 @@ pub async fn probe(
                 let Some(frame) = Frame::parse(&received?) else {
                     continue;
                 };
-                // The address that a frame claims is its sender's or the one that it asks for.
-                for address in frame.addresses() {
-                    let claim = frame.claimant(address).filter(|mac| !own.contains(mac));
-                    if let Some(mac) = claim
-                        && addresses.contains(&address)
-                    {
-                        holders.entry(address).or_default().insert(Mac(mac));
-                    }
+                if let Some((address, mac)) = frame.claim()
+                    && addresses.contains(&address)
+                    && !own.contains(&mac)
+                {
+                    holders.entry(address).or_default().insert(Mac(mac));
                 }
             }
             Ok::<(), io::Error>(())
@@ -135,7 +132,8 @@ pub async fn probe(
     Ok(holders)
 }
 
-/// Tells everybody on the link of `port` that `addresses` are here.
+/// Tells everybody on the link of `port` that `addresses` are here, as far as `is_here` still says so
+/// at each time.
 ///
 /// Each time as a request and as a reply: there are hosts that believe only
 /// one of them.
@@ -143,13 +141,18 @@ pub async fn probe(
 /// # Errors
 ///
 /// The interface is down, or the process may not use packet sockets.
-pub async fn announce(port: Port, addresses: &[Ipv4Addr], pace: Pace) -> io::Result<()> {
+pub async fn announce(
+    port: Port,
+    addresses: &[Ipv4Addr],
+    is_here: impl Fn(Ipv4Addr) -> bool,
+    pace: Pace,
+) -> io::Result<()> {
     let socket = PacketSocket::open(port.ifindex)?;
     for round in 0..pace.count {
         if round > 0 {
             sleep(pace.interval).await;
         }
-        for address in addresses {
+        for address in addresses.iter().filter(|address| is_here(**address)) {
             for frame in Frame::announcements(port.mac, *address) {
                 socket.send(&frame.bytes()).await?;
             }

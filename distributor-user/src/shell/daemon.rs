@@ -9,10 +9,14 @@
 //! Dropping a `Daemon` puts nothing back: that is what lets its successor go
 //! on where it was. Only `stop` does.
 
+mod announcer;
 mod change;
+mod contested;
 mod execute;
+mod life;
 mod network;
 mod open;
+mod probes;
 mod reports;
 mod stop;
 
@@ -31,10 +35,14 @@ use tracing::{info, warn};
 
 use crate::engine::stack::{Event, NextHopKey, Placement, Stack};
 use crate::shell::dataplane::Dataplane;
-use crate::shell::group::{ConflictKind, Group, GroupEvent};
+use crate::shell::group::{ConflictKind, Group, GroupEvent, LeftReason};
 use crate::shell::supervisor;
+use announcer::Announcer;
 use change::{Changes, Outcome, Source};
+use contested::Contested;
+use life::Life;
 use network::Network;
+use probes::Probes;
 
 /// How often the engine and the repairs look around.
 const TICK: Duration = Duration::from_secs(1);
@@ -62,6 +70,8 @@ pub struct DaemonOptions {
     pub port: u16,
     /// How many flows the table holds.
     pub flow_capacity: u32,
+    /// How long the packet path goes on without the daemon before it fences itself.
+    pub grace: Duration,
     /// How long a clean stop waits for connections.
     pub stop_deadline: Duration,
     /// Where the admin socket and the record of changed settings are.
@@ -90,10 +100,14 @@ pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
                 Asked::Reload => daemon.begin_change(Source::Profile, None),
             },
             _ = tick.tick() => daemon.tick().await,
+            () = daemon.life.due(daemon.timer()) => daemon.live().await,
             input = sources.next() => daemon.take(input).await,
         }
+        if let Some(refusal) = daemon.contested() {
+            return Box::pin(daemon.give_up(refusal)).await;
+        }
     }
-    daemon.stop(&mut sources, &mut signals).await
+    Box::pin(daemon.stop(&mut sources, &mut signals)).await
 }
 
 /// Checks what a start of this stack needs, here and now, and changes nothing.
@@ -117,13 +131,15 @@ pub(super) struct Daemon {
     network: Network,
     placements: BTreeMap<IpAddr, Placement>,
     activated: BTreeMap<IpAddr, String>,
-    /// DVIPAs that this stack has come to own and has told nobody of.
-    unannounced: Vec<IpAddr>,
+    announcer: Announcer,
     /// Tells this start of the daemon from others.
     instance: u64,
     changes: Changes,
     /// Held by who walks over the connections for a report.
     walks: Arc<Mutex<()>>,
+    life: Life,
+    probes: Probes,
+    contested: Contested,
 }
 
 /// Something that arrived on one of the channels.
@@ -169,7 +185,10 @@ impl Daemon {
                 name, dynamic_xcf, ..
             } => Event::Joined { name, dynamic_xcf },
             GroupEvent::State { name, values } => Event::State { name, values },
-            GroupEvent::Left { name, .. } => Event::Left { name },
+            GroupEvent::Left { name, reason } => Event::Left {
+                name,
+                is_goodbye: reason == LeftReason::Goodbye,
+            },
             GroupEvent::Fact { from, fact } => Event::Fact { from, fact },
             GroupEvent::PathUp {
                 name,
@@ -240,6 +259,7 @@ impl Daemon {
             Err(error) => warn!("the program could not be attached again: {error}"),
         }
         self.handle(Event::Tick).await;
+        self.announcer.refresh(&self.network);
         supervisor::alive();
     }
 

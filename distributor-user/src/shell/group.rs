@@ -42,9 +42,14 @@ const MULTICAST_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 49, 11);
 /// The same for IPv6: link-local scope, not permanently assigned (RFC 4291 section 2.7).
 const MULTICAST_V6: Ipv6Addr = Ipv6Addr::new(0xff12, 0, 0, 0, 0, 0, 0, 0x4911);
 
-/// How long a path may be silent. A host whose processors are all taken answers late; until a backup
-/// waits for the owner's end, nothing is gained by giving a member up sooner.
-const SILENT_AFTER: Duration = Duration::from_secs(3);
+/// How often a beat goes on every path.
+pub const BEAT: Duration = Duration::from_millis(50);
+/// Beats that must be missing before a path counts as down.
+pub const BEATS_MISSED: u32 = 5;
+/// How long a member may be silent before its session is given up. Whether a silent owner is dead is
+/// found out long before, by asking its packet path; a host whose processors are all taken answers
+/// late, and a session that ends takes the facts with it that are on their way.
+const GONE_AFTER: Duration = Duration::from_secs(3);
 
 /// Events that may wait for the daemon before the group refuses further facts.
 const EVENTS_MAX: usize = 1_024;
@@ -70,12 +75,15 @@ pub struct GroupOptions {
     pub beat: Duration,
     /// How long a path is up without a beat that made the round trip.
     pub down_after: Duration,
+    /// How long a stack is a member without one, on any path.
+    pub gone_after: Duration,
     /// How often published key-values are exchanged.
     pub gossip_interval: Duration,
 }
 
 impl GroupOptions {
-    /// The usual options: port 4911, beats every 200 ms, a path down after 3 s, gossip every 100 ms.
+    /// The usual options: port 4911, beats every 50 ms, a path down after five, a member gone after
+    /// 3 s, gossip every 100 ms.
     #[must_use]
     pub fn new(
         name: impl Into<String>,
@@ -91,8 +99,9 @@ impl GroupOptions {
             seeds: Vec::new(),
             port: DEFAULT_PORT,
             multicast: true,
-            beat: Duration::from_millis(200),
-            down_after: SILENT_AFTER,
+            beat: BEAT,
+            down_after: BEAT * BEATS_MISSED,
+            gone_after: GONE_AFTER,
             gossip_interval: Duration::from_millis(100),
         }
     }
@@ -117,6 +126,7 @@ impl GroupOptions {
                 .then(|| SocketAddr::new(multicast, self.port)),
             beat: self.beat,
             down_after: self.down_after,
+            gone_after: self.gone_after,
         }
     }
 }

@@ -59,6 +59,8 @@ pub struct GroupSettings {
     pub beat: Duration,
     /// How long a path is up without a beat that made the round trip.
     pub down_after: Duration,
+    /// How long a stack is a member without a beat that made the round trip, on any path.
+    pub gone_after: Duration,
 }
 
 /// What happens to the engine.

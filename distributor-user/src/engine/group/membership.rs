@@ -176,7 +176,7 @@ impl GroupEngine {
             let Some(session) = self.sessions.get_mut(&ids) else {
                 continue;
             };
-            session.paths.expire(now);
+            session.paths.expire(now, self.awake_since);
             self.tell_paths(ids, out);
             if self
                 .sessions
@@ -203,7 +203,7 @@ impl GroupEngine {
     pub(super) fn session_deadline(&self, session: &Session) -> Option<Duration> {
         let own = [session.next_beat, self.silence(session)];
         let others = [
-            session.paths.deadline(),
+            session.paths.deadline(self.awake_since),
             session.outbox.deadline(),
             session.acknowledge_at,
         ];
@@ -212,7 +212,7 @@ impl GroupEngine {
 
     /// When a stack counts as gone unless a beat makes the round trip.
     fn silence(&self, session: &Session) -> Duration {
-        session.proven_at() + self.settings.down_after
+        session.proven_at().max(self.awake_since) + self.settings.gone_after
     }
 
     /// Admits a contender if nothing stands against it any more; else says so on both sides.
@@ -238,7 +238,7 @@ impl GroupEngine {
             return;
         };
         // A restart is over by then; what is left is a conflict.
-        let is_due = now >= since + self.settings.down_after;
+        let is_due = now >= since + self.settings.gone_after;
         session.standing = Standing::Contender {
             what,
             since,

@@ -145,8 +145,12 @@ impl Paths {
         echo_ms.is_none() || (path.is_up && !was_up)
     }
 
-    /// Marks the paths that have gone down by now.
-    pub(super) fn expire(&mut self, now: Duration) {
+    /// Marks the paths that have gone down by now. A stack that stood still until `awake_since` has
+    /// not listened before.
+    pub(super) fn expire(&mut self, now: Duration, awake_since: Duration) {
+        if now < awake_since + self.down_after {
+            return;
+        }
         for path in &mut self.all {
             path.is_up &= path.is_proven(now, self.down_after);
         }
@@ -184,13 +188,15 @@ impl Paths {
     }
 
     /// When the next path goes down unless it is proven again.
-    pub(super) fn deadline(&self) -> Option<Duration> {
+    pub(super) fn deadline(&self, awake_since: Duration) -> Option<Duration> {
         let proven = self
             .all
             .iter()
             .filter(|path| path.is_up)
             .filter_map(|path| path.proven_at);
-        proven.min().map(|proven_at| proven_at + self.down_after)
+        proven
+            .min()
+            .map(|proven_at| proven_at.max(awake_since) + self.down_after)
     }
 }
 

@@ -96,7 +96,8 @@ impl Ownership {
         }
         let Some(accepted) = &record.accepted else {
             // What somebody had before need not be created.
-            let may = stake.creates || record.floor > 0;
+            let is_time = stake.rank == DEFINER || self.creates_from.is_none();
+            let may = (stake.creates && is_time) || record.floor > 0;
             return may.then_some(Way::TakeOver);
         };
         if accepted.is_vacant || accepted.epoch.stack == self.name {

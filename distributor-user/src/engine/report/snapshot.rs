@@ -3,7 +3,7 @@
 //! Reports over millions of connections are made from this, beside the daemon's
 //! loop: the stack goes on meanwhile, and nothing of it is borrowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::engine::config::Service;
@@ -31,13 +31,27 @@ struct Present {
     readiness: Readiness,
 }
 
+/// The services of the profile, and those that the stack distributes as another's heir.
+fn services(stack: &Stack) -> Vec<Service> {
+    let own = &stack.config().services;
+    let distributed = stack.applied().forwarding.services.keys();
+    let inherited: BTreeSet<IpAddr> = distributed
+        .map(|key| key.dvipa)
+        .filter(|dvipa| own.iter().all(|service| service.dvipa != *dvipa))
+        .collect();
+    let inherited = inherited
+        .iter()
+        .flat_map(|dvipa| stack.own_distribution(*dvipa));
+    own.iter().chain(inherited).cloned().collect()
+}
+
 impl Snapshot {
     /// Takes a copy of what `stack` knows now.
     #[must_use]
     pub fn of(stack: &Stack) -> Self {
         let members = stack.members().iter();
         let others = members
-            .filter(|(_, member)| member.left_at.is_none())
+            .filter(|(_, member)| member.left_at.is_none() && !member.is_given_up)
             .map(|(name, member)| (member.dynamic_xcf, name.as_str(), &member.readiness));
         let own = stack.dynamic_xcf();
         let itself = own.map(|address| (address, stack.name(), stack.readiness()));
@@ -50,7 +64,7 @@ impl Snapshot {
         }
         Self {
             own,
-            services: stack.config().services.clone(),
+            services: services(stack),
             forwarding: stack.applied().forwarding.clone(),
             present,
         }

@@ -7,7 +7,9 @@ use serde_json::Value;
 use self::fixture::{ACTIVATED, TCPIPA, TCPIPD, ask, config, flows, ip, owner, stack, with_ipv6};
 use super::schema::document;
 use super::*;
+use crate::engine::fact::Fact;
 use crate::engine::golden;
+use crate::engine::ownership::{DEFINER, Epoch, Word};
 use crate::engine::stack::Event;
 
 const fn style(layout: Layout) -> Style {
@@ -274,6 +276,8 @@ fn a_withdrawn_dvipa_is_quiescing_while_its_connections_live() {
     let bare = TCPIPA.split("VIPADYNAMIC").next().expect("the beginning");
     let config = config(bare);
     stack.handle(Event::Reconfigured(Box::new(config)), now);
+    // Nobody comes for it.
+    stack.handle(Event::Timer, now * 2);
     assert!(stack.is_quiescing(ip("10.1.8.10")));
     assert_eq!(status(&stack, "10.1.8.10"), words(["Quiescing", "", ""]));
 }
@@ -293,6 +297,24 @@ fn a_target_shows_what_it_holds_and_whose_it_is() {
         values: definitions.to_parts(1).into_iter().collect(),
     };
     stack.handle(state, Duration::ZERO);
+    let own = |dvipa| {
+        let epoch = Epoch {
+            counter: 1,
+            stack: name(),
+        };
+        let (rank, is_vacating) = (DEFINER, false);
+        (
+            ip(dvipa),
+            Word::Own {
+                epoch,
+                rank,
+                is_vacating,
+            },
+        )
+    };
+    let words = ["10.1.8.10", "10.1.8.12"].map(own).to_vec();
+    let fact = Fact::Ownership { words };
+    stack.handle(Event::Fact { from: name(), fact }, Duration::ZERO);
     let words = ["Active", "VIPADist", "Dest"].map(ToOwned::to_owned);
     assert_eq!(status(&stack, "10.1.8.10"), Some(words));
     assert_eq!(status(&stack, "10.1.8.12"), None, "it is no target of this");

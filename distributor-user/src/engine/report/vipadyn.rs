@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::filter::{Filters, Room};
 use super::layout::{Column, Layout, Line, Style, beside, grid, mask, with_prefix};
 use crate::engine::config::DvipaRole;
+use crate::engine::ownership::Awaits;
 use crate::engine::stack::{Placement, Stack};
 
 /// The DVIPAs of this stack, and its VIPAROUTE statements.
@@ -28,8 +29,10 @@ pub struct VipadynRow {
     /// Length of its mask in bits; null where no statement says.
     pub prefix_len: Option<u8>,
     /// `Active`: the stack owns it, or holds it hidden as a target. `Backup`: the stack would take
-    /// it over. `Quiescing`: nothing wants it here any more, and its last connections go on.
-    #[schemars(extend("enum" = ["Active", "Backup", "Quiescing"]))]
+    /// it over. `Moving`: the stack has given it away, and relays what still comes for it.
+    /// `Quiescing`: nothing wants it here any more, and its last connections go on. `Deactivated`: by
+    /// the operator.
+    #[schemars(extend("enum" = ["Active", "Backup", "Moving", "Quiescing", "Deactivated"]))]
     pub status: String,
     /// The statement that brought it: of this stack's profile (`VIPADefine`, `VIPABackup`) or
     /// of its owner's (`VIPADist`); empty where the profile has it no more.
@@ -40,6 +43,9 @@ pub struct VipadynRow {
     pub distribution: String,
     /// Name of the stack that owns it; null while none does.
     pub owner: Option<String>,
+    /// What the stack still waits for before it takes over what it is entitled to; null if it is
+    /// entitled to nothing, or has it.
+    pub waits_for: Option<String>,
     /// When it became active here, as `MM/DD/YYYY HH:MM:SS` in local time; null if it is not, or was
     /// before this daemon began.
     pub activated: Option<String>,
@@ -69,6 +75,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::short("distribution", "DistStat", 9).long("DistStat"),
     Column::table("activated", "ActTime").long("ActTime"),
     Column::short("owner", "Owner", 16).long("Owner"),
+    Column::table("waits_for", "WaitsFor").long("WaitsFor"),
 ];
 
 /// What the layouts call the fields of a route.
@@ -123,7 +130,11 @@ fn dvipas(stack: &Stack, activated: impl Fn(IpAddr) -> Option<String>) -> Vec<Vi
             DvipaRole::Backup { .. } => "VIPABackup",
         };
         let status = match placements.get(&dvipa.address) {
+            Some(Placement::Owned) if stack.is_quiescing(dvipa.address) => "Quiescing",
             Some(Placement::Owned) => "Active",
+            Some(Placement::Hidden) if stack.is_unwanted(dvipa.address) => "Quiescing",
+            Some(Placement::Hidden) if stack.is_moving(dvipa.address) => "Moving",
+            _ if stack.is_deactivated(dvipa.address) => "Deactivated",
             Some(Placement::Hidden) | None => "Backup",
         };
         let prefix_len = dvipa.prefix_len;
@@ -185,9 +196,24 @@ fn row(
         status: status.to_owned(),
         origin: origin.to_owned(),
         distribution: distribution.to_owned(),
+        waits_for: waits_for(stack, dvipa, owner.as_deref()),
         owner,
         activated: (status == "Active").then(|| activated(dvipa)).flatten(),
     }
+}
+
+/// What a stack waits for before it takes a DVIPA over, in words.
+fn waits_for(stack: &Stack, dvipa: IpAddr, owner: Option<&str>) -> Option<String> {
+    let owner = owner.unwrap_or("the owner");
+    let text = match stack.awaits(dvipa)? {
+        Awaits::Owner => format!("{owner} to hand over; it may wait until it is idle"),
+        Awaits::Flows => {
+            let missing: Vec<&str> = stack.missing_flows(dvipa).collect();
+            format!("the connections of {}", missing.join(", "))
+        }
+        Awaits::Members => "the consent of the other members".to_owned(),
+    };
+    Some(text)
 }
 
 /// The VIPAROUTE statements of a stack.
@@ -248,6 +274,7 @@ fn line(row: &VipadynRow) -> Line {
             row.distribution.clone(),
             activated.cloned().unwrap_or_default(),
             row.owner.clone().unwrap_or_default(),
+            row.waits_for.clone().unwrap_or_default(),
         ],
         below: activated
             .map(|activated| format!("  ActTime: {activated}"))
@@ -270,8 +297,11 @@ fn long(out: &mut String, row: &VipadynRow) -> fmt::Result {
     if let Some(activated) = &row.activated {
         writeln!(out, "    ActTime: {activated}")?;
     }
-    match &row.owner {
-        Some(owner) => writeln!(out, "    Owner: {owner}"),
+    if let Some(owner) = &row.owner {
+        writeln!(out, "    Owner: {owner}")?;
+    }
+    match &row.waits_for {
+        Some(waits_for) => writeln!(out, "    WaitsFor: {waits_for}"),
         None => Ok(()),
     }
 }

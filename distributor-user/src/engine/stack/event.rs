@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
+use super::Vary;
 use super::desired::{Hop, NextHopKey, Placement};
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReadyRow};
@@ -16,6 +18,8 @@ pub struct Adopted {
     pub forwarding: Forwarding,
     /// The addresses that were found in their places.
     pub placements: BTreeMap<IpAddr, Placement>,
+    /// How long the packet path had been without a daemon; absent if there was none.
+    pub silent_for: Option<Duration>,
 }
 
 /// Something that happened.
@@ -39,6 +43,22 @@ pub enum Event {
     Left {
         /// Its name.
         name: String,
+        /// Whether it said so.
+        is_goodbye: bool,
+    },
+    /// Answer to [`Effect::Probe`].
+    Probed {
+        /// The member's name.
+        name: String,
+        /// How long its daemon has been silent, as its packet path says; absent if none answers.
+        age: Option<Duration>,
+    },
+    /// An interface of this stack has got a carrier, or lost it.
+    Link {
+        /// The interface.
+        ifindex: u32,
+        /// Whether it has one.
+        is_up: bool,
     },
     /// A path to a member was heard, or went silent.
     Path {
@@ -80,10 +100,23 @@ pub enum Event {
         /// What this stack terminates.
         flows: Vec<FlowKey>,
     },
+    /// Answer to [`Effect::CountConnections`].
+    ConnectionCount {
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// How many there are.
+        count: u64,
+    },
     /// Answer to [`Effect::SnapshotFlows`]: the whole flow table.
     FlowSnapshot(Vec<Flow>),
     /// The profile says something else now; its DYNAMICXCF address is the same.
     Reconfigured(Box<Config>),
+    /// The operator orders something.
+    Vary(Vary),
+    /// The daemon has done nothing for about as long as the others wait for it.
+    Overslept,
+    /// The time that [`next_timer`](super::Stack::next_timer) named has come.
+    Timer,
     /// A second has passed.
     Tick,
     /// The operator asked for a clean stop.
@@ -140,8 +173,28 @@ pub enum Effect {
         /// Who asked and its request number; absent when the engine itself wants to know.
         asked: Option<(String, u64)>,
     },
+    /// Count the connections to a DVIPA that have not ended, here and at the targets; and report it.
+    CountConnections(IpAddr),
     /// Read the flow table, and report it.
     SnapshotFlows,
+    /// Put connections that a target has into the flow table.
+    InsertFlows {
+        /// DYNAMICXCF address of the target.
+        target: IpAddr,
+        /// The flows.
+        flows: Vec<FlowKey>,
+    },
+    /// Remove every flow of a DVIPA that this stack no longer owns.
+    ForgetFlows(IpAddr),
+    /// Ask a member's packet path whether it lives, and report it.
+    Probe {
+        /// The member's name.
+        name: String,
+        /// Its DYNAMICXCF address: no other stack answers.
+        target: IpAddr,
+        /// The paths to ask on; all of them.
+        paths: Vec<NextHopKey>,
+    },
     /// Tell the operator.
     Tell(Message),
 }

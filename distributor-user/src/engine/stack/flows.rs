@@ -8,6 +8,7 @@ use super::{Effect, Phase, Stack};
 use crate::engine::definitions::Readiness;
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::FlowKey;
+use crate::engine::ownership::Input;
 
 /// Most flows that one fact carries.
 const FLOWS_PER_FACT: usize = 500;
@@ -34,8 +35,8 @@ impl Stack {
         };
         let mut by_owner: BTreeMap<&str, Vec<FlowKey>> = BTreeMap::new();
         for flow in flows {
-            let withdrawn_by = self.withdrawn.get(&flow.dvipa).map(String::as_str);
-            if let Some(owner) = self.owner(flow.dvipa).or(withdrawn_by) {
+            let holding = self.ownership.holding(flow.dvipa);
+            if let Some(owner) = holding.owner.or(holding.vacated_by) {
                 by_owner.entry(owner).or_default().push(flow);
             }
         }
@@ -54,12 +55,19 @@ impl Stack {
     }
 
     /// Takes what a member told.
-    pub(super) fn take_fact(&mut self, from: &str, fact: Fact, effects: &mut Vec<Effect>) {
+    pub(super) fn take_fact(
+        &mut self,
+        from: &str,
+        fact: Fact,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some(target) = self.members.get(from).map(|member| member.dynamic_xcf) else {
             return;
         };
         match fact {
             Fact::Readiness { revision, ready } => {
+                self.is_dirty = true;
                 let readiness = Readiness { revision, ready };
                 self.take_readiness(from, readiness, effects);
             }
@@ -75,8 +83,17 @@ impl Stack {
                 parts_left,
                 flows,
             } => {
-                self.audits
-                    .answer(request, target, parts_left, flows, effects);
+                if !self.take_rebuilt(request, target, parts_left, &flows, now, effects) {
+                    self.audits
+                        .answer(request, target, parts_left, flows, effects);
+                }
+            }
+            Fact::Ownership { words } => {
+                let from = from.to_owned();
+                for (dvipa, word) in words {
+                    let from = from.clone();
+                    self.decide(Input::Word { from, dvipa, word }, now, effects);
+                }
             }
         }
     }
@@ -87,12 +104,15 @@ impl Stack {
         dvipa: IpAddr,
         asked: Option<(String, u64)>,
         flows: Vec<FlowKey>,
+        now: Duration,
         effects: &mut Vec<Effect>,
     ) {
         match asked {
             Some((to, request)) if self.dynamic_xcf().is_some() && to == self.name => {
                 let target = self.dynamic_xcf().unwrap_or(dvipa);
-                self.audits.answer(request, target, 0, flows, effects);
+                if !self.take_rebuilt(request, target, 0, &flows, now, effects) {
+                    self.audits.answer(request, target, 0, flows, effects);
+                }
             }
             Some((to, request)) => {
                 let mut parts_left = u32::try_from(flows.len().div_ceil(FLOWS_PER_FACT))

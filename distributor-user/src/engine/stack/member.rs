@@ -1,12 +1,14 @@
 //! What this stack knows of another member.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::Effect;
 use super::desired::{Hop, Hops, NextHopKey};
-use crate::engine::definitions::{Definitions, Readiness};
+use crate::engine::definitions::{Definitions, Distributions, Readiness};
 use crate::engine::forwarding::Path;
+use crate::engine::ownership::Liveness;
 
 /// Another stack of the group.
 #[derive(Clone, Debug)]
@@ -23,6 +25,20 @@ pub struct Member {
     pub readiness: Readiness,
     /// Paths to it, and whether beats arrive on them.
     pub paths: BTreeMap<NextHopKey, bool>,
+    /// Its VIPADISTRIBUTE statements by DVIPA.
+    pub distributions: Distributions,
+    /// Whether it lives, as far as can be known.
+    pub liveness: Liveness,
+    /// The paths on which a beat has made the round trip since it joined.
+    pub heard: BTreeSet<NextHopKey>,
+    /// Whether neither it nor its packet path answers on any path.
+    pub is_unreachable: bool,
+    /// When it is given up, if it is still unreachable then.
+    pub give_up_at: Option<Duration>,
+    /// Whether it is given up: what it serves is not to be had, until it is heard again.
+    pub is_given_up: bool,
+    /// When its packet path is probed again.
+    pub probe_at: Option<Duration>,
     /// When it left the group; absent while it is present.
     pub left_at: Option<Duration>,
     /// The path in use, with its MAC addresses. It is kept while nothing better answers: a member
@@ -41,6 +57,13 @@ impl Member {
             is_arriving: false,
             readiness: Readiness::default(),
             paths: BTreeMap::new(),
+            distributions: Distributions::new(),
+            liveness: Liveness::Alive,
+            heard: BTreeSet::new(),
+            is_unreachable: false,
+            give_up_at: None,
+            is_given_up: false,
+            probe_at: None,
             left_at: None,
             chosen: None,
         }
@@ -53,6 +76,11 @@ impl Member {
         if self.dynamic_xcf == dynamic_xcf {
             anew.chosen = self.chosen;
             anew.readiness = std::mem::take(&mut self.readiness);
+            // Its packet path goes on meanwhile, and what it sends is known by these.
+            anew.paths = std::mem::take(&mut self.paths);
+            anew.paths.values_mut().for_each(|is_up| *is_up = false);
+            anew.definitions = std::mem::take(&mut self.definitions);
+            anew.distributions = std::mem::take(&mut self.distributions);
         }
         *self = anew;
     }
@@ -60,22 +88,52 @@ impl Member {
     /// Says whether its report and a path to it are there, so that it could be handed connections.
     #[must_use]
     pub fn is_ready_to_serve(&self, hops: &Hops) -> bool {
-        self.readiness.revision > 0 && self.best_path(0, hops).is_some()
+        self.readiness.revision > 0 && self.best_path(0, hops, |_| true).is_some()
     }
 
-    /// Chooses the path to use: the best that answers, else the one that was used last.
-    pub fn choose_path(&mut self, xcf_ifindex: u32, hops: &Hops) {
-        if let Some(best) = self.best_path(xcf_ifindex, hops) {
+    /// Says whether beats arrive from it; a member that has just joined is believed for a while.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        let is_up = self.paths.values().any(|is_up| *is_up);
+        self.left_at.is_none() && (is_up || self.heard.is_empty())
+    }
+
+    /// The question whether its packet path lives.
+    #[must_use]
+    pub fn probe(&self, name: &str) -> Effect {
+        Effect::Probe {
+            name: name.to_owned(),
+            target: self.dynamic_xcf,
+            paths: self.paths.keys().copied().collect(),
+        }
+    }
+
+    /// Says whether there is no use in handing it a new connection.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.left_at.is_some() || self.is_unreachable
+    }
+
+    /// Chooses the path to use: the best that answers, else the one that was used last. An interface
+    /// in `dead` leads nowhere, whatever was heard by it a moment ago.
+    pub fn choose_path(&mut self, xcf_ifindex: u32, hops: &Hops, dead: &BTreeSet<u32>) {
+        let usable = |path: &NextHopKey| !dead.contains(&path.ifindex);
+        if let Some(best) = self.best_path(xcf_ifindex, hops, usable) {
             self.chosen = Some(best);
         }
     }
 
     /// Returns the best path on which beats arrive and whose next hop is known: the DYNAMICXCF
     /// network first, then by interface number.
-    fn best_path(&self, xcf_ifindex: u32, hops: &Hops) -> Option<(NextHopKey, Hop)> {
+    fn best_path(
+        &self,
+        xcf_ifindex: u32,
+        hops: &Hops,
+        usable: impl Fn(&NextHopKey) -> bool,
+    ) -> Option<(NextHopKey, Hop)> {
         self.paths
             .iter()
-            .filter(|(_, is_up)| **is_up)
+            .filter(|(path, is_up)| **is_up && usable(path))
             .filter_map(|(path, _)| hops.get(path).map(|hop| (*path, *hop)))
             .min_by_key(|(path, _)| (path.ifindex != xcf_ifindex, *path))
     }

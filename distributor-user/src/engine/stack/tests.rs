@@ -2,11 +2,17 @@ use super::*;
 use crate::engine::config::{
     Destinations, DistMethod, Dvipa, DvipaRole, DynamicXcf, Moveable, Service,
 };
-use crate::engine::forwarding::{Flow, FlowKey, FlowState, Forwarding, Path, ServiceTargets};
+use crate::engine::fact::ReadyRow;
+use crate::engine::forwarding::{
+    DvipaForwarding, Flow, FlowKey, FlowState, Forwarding, Path, ServiceTargets,
+};
+use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 
 mod reconfigure;
+mod takeover;
 
 const ZERO: Duration = Duration::ZERO;
+const GRACE: Duration = Duration::from_secs(2);
 const XCF: u32 = 3;
 const LAN: u32 = 2;
 
@@ -59,7 +65,10 @@ fn stack(name: &str, config: Config, adopted: Adopted) -> Stack {
         name,
         config,
         xcf_ifindex: XCF,
+        client_ifindexes: BTreeSet::from([LAN]),
+        grace: GRACE,
         first_revision: 1,
+        contested: BTreeSet::new(),
     };
     Stack::new(options, adopted, ZERO)
 }
@@ -70,6 +79,44 @@ fn owner() -> Stack {
         front_end(Destinations::list([xcf(2), xcf(3)])),
         Adopted::default(),
     )
+}
+
+/// Starts a stack that is alone, and lets it listen for others to the end.
+fn start(stack: &mut Stack) -> Vec<Effect> {
+    let mut effects = stack.start(ZERO);
+    effects.extend(stack.handle(Event::Timer, LISTEN));
+    effects
+}
+
+/// What an earlier daemon has left of a DVIPA that it owned.
+fn owned(epoch: u64) -> DvipaForwarding {
+    DvipaForwarding {
+        owner: Some(xcf(1)),
+        epoch,
+        ..DvipaForwarding::default()
+    }
+}
+
+/// What the owner of the DVIPA says.
+fn own(counter: u64, name: &str, rank: u8) -> Event {
+    let epoch = Epoch {
+        counter,
+        stack: name.to_owned(),
+    };
+    let word = Word::Own {
+        epoch,
+        rank,
+        is_vacating: false,
+    };
+    say(name, word)
+}
+
+fn say(from: &str, word: Word) -> Event {
+    let words = vec![(vipa(), word)];
+    Event::Fact {
+        from: from.to_owned(),
+        fact: Fact::Ownership { words },
+    }
 }
 
 fn path(ifindex: u32, destination: IpAddr) -> NextHopKey {
@@ -112,7 +159,17 @@ fn join(stack: &mut Stack, name: &str, host: u8, definitions: &Definitions) -> V
         },
         ZERO,
     ));
-    effects.extend(stack.handle(Event::State { name, values }, ZERO));
+    effects.extend(stack.handle(
+        Event::State {
+            name: name.clone(),
+            values,
+        },
+        ZERO,
+    ));
+    // Who defines the DVIPA owns it, unless the stack of the test does.
+    if !definitions.dvipas.is_empty() && stack.owner(vipa()).is_none() {
+        effects.extend(stack.handle(own(1, &name, DEFINER), ZERO));
+    }
     effects
 }
 
@@ -142,6 +199,13 @@ fn ring(stack: &Stack) -> Vec<IpAddr> {
         .collect()
 }
 
+fn left(name: &str) -> Event {
+    Event::Left {
+        name: name.to_owned(),
+        is_goodbye: false,
+    }
+}
+
 fn flow(port: u16, state: FlowState) -> Flow {
     let key = FlowKey {
         client: ip("10.1.1.99"),
@@ -165,7 +229,7 @@ fn the_packet_path_serves_before_the_address_is_there_and_after_it_is_gone() {
             .position(wanted)
             .expect("the effect is there")
     };
-    let effects = stack.start(ZERO);
+    let effects = start(&mut stack);
     let forward = position(&effects, |effect| matches!(effect, Effect::Forward(_)));
     let place = position(&effects, |effect| matches!(effect, Effect::Place { .. }));
     assert!(forward < place, "{effects:?}");
@@ -190,7 +254,7 @@ fn the_packet_path_serves_before_the_address_is_there_and_after_it_is_gone() {
 #[test]
 fn a_target_is_in_the_ring_only_while_it_is_ready_and_present() {
     let mut stack = owner();
-    stack.start(ZERO);
+    start(&mut stack);
     join(&mut stack, "TCPIP2", 2, &Definitions::default());
     join(&mut stack, "TCPIP3", 3, &Definitions::default());
     assert!(ring(&stack).is_empty());
@@ -206,12 +270,7 @@ fn a_target_is_in_the_ring_only_while_it_is_ready_and_present() {
     assert_eq!(ring(&stack), [xcf(3)]);
     ready(&mut stack, "TCPIP2", 1, 2);
     assert_eq!(ring(&stack), [xcf(3)], "an older report changes nothing");
-    stack.handle(
-        Event::Left {
-            name: "TCPIP3".to_owned(),
-        },
-        ZERO,
-    );
+    stack.handle(left("TCPIP3"), ZERO);
     assert!(ring(&stack).is_empty());
     let kept = stack.applied().forwarding.targets[&xcf(3)];
     assert!(
@@ -223,7 +282,7 @@ fn a_target_is_in_the_ring_only_while_it_is_ready_and_present() {
 #[test]
 fn the_dynamicxcf_path_is_preferred_and_a_silent_one_is_left() {
     let mut stack = owner();
-    stack.start(ZERO);
+    start(&mut stack);
     join(&mut stack, "TCPIP2", 2, &Definitions::default());
     let lan = path(LAN, ip("10.1.1.2"));
     let name = || "TCPIP2".to_owned();
@@ -274,7 +333,7 @@ fn the_dynamicxcf_path_is_preferred_and_a_silent_one_is_left() {
 #[test]
 fn a_target_learns_the_dvipa_from_its_owner_and_tells_it_what_listens() {
     let mut stack = stack("TCPIP2", target(2), Adopted::default());
-    stack.start(ZERO);
+    start(&mut stack);
     let definitions = Definitions::of(&front_end(Destinations::All));
     let effects = join(&mut stack, "TCPIP", 1, &definitions);
     let hidden = Effect::Place {
@@ -304,12 +363,7 @@ fn a_target_learns_the_dvipa_from_its_owner_and_tells_it_what_listens() {
         "{effects:?}"
     );
 
-    stack.handle(
-        Event::Left {
-            name: "TCPIP".to_owned(),
-        },
-        ZERO,
-    );
+    stack.handle(left("TCPIP"), ZERO);
     assert_eq!(
         stack.applied().placements.get(&vipa()),
         Some(&Placement::Hidden)
@@ -319,7 +373,7 @@ fn a_target_learns_the_dvipa_from_its_owner_and_tells_it_what_listens() {
 #[test]
 fn a_dvipa_that_nobody_wants_here_goes_when_its_last_connection_has_ended() {
     let mut stack = stack("TCPIP2", target(2), Adopted::default());
-    stack.start(ZERO);
+    start(&mut stack);
     join(
         &mut stack,
         "TCPIP",
@@ -353,11 +407,13 @@ fn an_adopted_packet_path_is_left_alone_until_its_targets_have_reported() {
     };
     let forwarding = Forwarding {
         services: BTreeMap::from([(key(), service)]),
+        dvipas: BTreeMap::from([(vipa(), owned(7))]),
         ..Forwarding::default()
     };
     let adopted = || Adopted {
         forwarding: forwarding.clone(),
         placements: BTreeMap::from([(vipa(), Placement::Owned)]),
+        silent_for: Some(ZERO),
     };
     let config = || front_end(Destinations::list(rows.clone()));
     let is_untouched = |effects: &[Effect]| {
@@ -395,7 +451,7 @@ fn an_adopted_packet_path_is_left_alone_until_its_targets_have_reported() {
 #[test]
 fn an_audit_removes_what_the_target_misses_twice() {
     let mut stack = owner();
-    stack.start(ZERO);
+    start(&mut stack);
     join(&mut stack, "TCPIP2", 2, &Definitions::default());
     let now = Duration::from_secs(20);
     let effects = stack.handle(Event::Tick, now);
@@ -442,7 +498,7 @@ fn an_audit_removes_what_the_target_misses_twice() {
 #[test]
 fn ends_of_connections_are_reported_to_the_owner_of_their_dvipa() {
     let mut target = stack("TCPIP2", target(2), Adopted::default());
-    target.start(ZERO);
+    start(&mut target);
     join(
         &mut target,
         "TCPIP",
@@ -463,7 +519,7 @@ fn ends_of_connections_are_reported_to_the_owner_of_their_dvipa() {
     );
 
     let mut owner = owner();
-    owner.start(ZERO);
+    start(&mut owner);
     join(&mut owner, "TCPIP2", 2, &Definitions::default());
     let effects = owner.handle(
         Event::Fact {
@@ -486,14 +542,9 @@ fn ends_of_connections_are_reported_to_the_owner_of_their_dvipa() {
 #[test]
 fn a_departed_member_is_forgotten_in_time_with_its_flows() {
     let mut stack = owner();
-    stack.start(ZERO);
+    start(&mut stack);
     join(&mut stack, "TCPIP2", 2, &Definitions::default());
-    stack.handle(
-        Event::Left {
-            name: "TCPIP2".to_owned(),
-        },
-        ZERO,
-    );
+    stack.handle(left("TCPIP2"), ZERO);
     let early = stack.handle(
         Event::Tick,
         FORGET_MEMBER.saturating_sub(Duration::from_secs(1)),
@@ -504,29 +555,9 @@ fn a_departed_member_is_forgotten_in_time_with_its_flows() {
 }
 
 #[test]
-fn a_second_definer_is_reported_once() {
-    let mut stack = owner();
-    stack.start(ZERO);
-    let effects = join(
-        &mut stack,
-        "TCPIP9",
-        9,
-        &Definitions::of(&front_end(Destinations::All)),
-    );
-    let told = effects.iter().filter(|effect| {
-        matches!(effect, Effect::Tell(Message::ConflictingDefinition { rival, .. }) if rival == "TCPIP9")
-    });
-    assert_eq!(told.count(), 1);
-    assert_eq!(
-        stack.applied().placements.get(&vipa()),
-        Some(&Placement::Owned)
-    );
-}
-
-#[test]
 fn a_target_that_restarts_keeps_its_place_until_it_reports() {
     let mut stack = owner();
-    stack.start(ZERO);
+    start(&mut stack);
     join(&mut stack, "TCPIP2", 2, &Definitions::default());
     ready(&mut stack, "TCPIP2", 1, 1);
     assert_eq!(ring(&stack), [xcf(2)]);

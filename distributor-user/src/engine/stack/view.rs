@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::{Desired, Member, Stack};
+use super::{Desired, Member, Phase, Stack};
 use crate::engine::config::{Config, DistMethod};
 use crate::engine::definitions::Readiness;
 use crate::engine::forwarding::ServiceKey;
@@ -15,6 +15,14 @@ impl Stack {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Says whether the daemon may give a sign of life: not while it does not know yet whether
+    /// somebody else owns what its silent predecessor owned.
+    #[must_use]
+    pub fn may_live(&self) -> bool {
+        let is_settling = matches!(self.phase, Phase::Settling { .. });
+        !is_settling || !self.ownership.is_listening() || !self.owning.owned().is_empty()
     }
 
     /// Returns the stack's configuration.
@@ -67,10 +75,9 @@ impl Stack {
     /// Returns the distribution method of one of this stack's services.
     #[must_use]
     pub fn method(&self, key: ServiceKey) -> DistMethod {
-        self.own
-            .services
+        self.own_distribution(key.dvipa)
             .iter()
-            .find(|service| service.dvipa == key.dvipa && service.port == key.port)
+            .find(|service| service.port == key.port)
             .map_or(DistMethod::RoundRobin, |service| service.terms.method)
     }
 

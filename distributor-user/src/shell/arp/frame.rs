@@ -105,17 +105,9 @@ impl Frame {
         })
     }
 
-    /// The addresses that somebody may claim by this frame.
-    pub(super) fn addresses(&self) -> [Ipv4Addr; 2] {
-        [self.sender, self.target]
-    }
-
-    /// Who says by this frame that `address` is, or is going to be, at their place.
-    pub(super) fn claimant(&self, address: Ipv4Addr) -> Option<[u8; 6]> {
-        let has_it = self.sender == address;
-        let asks_whether_it_is_free = self.operation == Operation::Request
-            && self.sender.is_unspecified()
-            && self.target == address;
-        (has_it || asks_whether_it_is_free).then_some(self.sender_mac)
+    /// Who has which address, as this frame says. One that only asks whether an address is free (RFC
+    /// 5227 §1.1) has none yet; were it believed, anybody could keep a stack from starting.
+    pub(super) fn claim(&self) -> Option<(Ipv4Addr, [u8; 6])> {
+        (!self.sender.is_unspecified()).then_some((self.sender, self.sender_mac))
     }
 }

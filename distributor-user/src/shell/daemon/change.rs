@@ -7,7 +7,7 @@
 
 mod program;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use anyhow::{Context as _, bail};
@@ -15,12 +15,12 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
 use super::network::Network;
-use super::open::{read_profile, refuse_taken, seeds};
+use super::open::{read_profile, seeds, taken};
 use super::{Daemon, DaemonOptions};
 use crate::engine::agreement::{IdentityChanged, keeps_identity};
 use crate::engine::config::Config;
 use crate::engine::profile::{self, Style, Texts};
-use crate::engine::stack::{Event, Placement};
+use crate::engine::stack::Event;
 use crate::shell::admin::Answer;
 use crate::shell::profile_files::ProfileFiles;
 use crate::shell::supervisor;
@@ -85,7 +85,7 @@ impl Daemon {
             options: self.options.clone(),
             running: self.stack.config().clone(),
             network: self.network.clone(),
-            held: self.placements.clone(),
+            known: self.known_dvipas(),
             program: self.changes.program.clone(),
         };
         let outcomes = self.changes.outcomes.clone();
@@ -146,7 +146,8 @@ struct Check {
     options: DaemonOptions,
     running: Config,
     network: Network,
-    held: BTreeMap<IpAddr, Placement>,
+    /// DVIPAs that are here, or that a stack of the group owns.
+    known: BTreeSet<IpAddr>,
     program: Program,
 }
 
@@ -193,6 +194,13 @@ impl Check {
         if let Err(changed) = keeps_identity(self.running.dynamic_xcf, config.dynamic_xcf) {
             bail!("{changed}; {}", IdentityChanged::REMEDY);
         }
-        refuse_taken(config, &self.held, &self.network).await
+        let taken = taken(config, &self.known, &self.network).await?;
+        match taken.first_key_value() {
+            None => Ok(()),
+            Some((dvipa, (other, link))) => bail!(
+                "VIPA {dvipa} is taken: {other} answers for it on `{link}`, and no stack of the \
+                 group owns it"
+            ),
+        }
     }
 }

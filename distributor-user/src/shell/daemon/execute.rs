@@ -3,8 +3,8 @@
 //! An effect that fails is told to the operator and the rest goes on: the
 //! engine's desired state stands, and what is missing is repaired later.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 
 use tracing::{debug, error, info, warn};
 
@@ -13,9 +13,8 @@ use super::reports::wall_clock;
 use crate::engine::fact::Fact;
 use crate::engine::message::Message;
 use crate::engine::stack::{Effect, Event, Placement};
-use crate::shell::arp::Port;
 use crate::shell::group::SendError;
-use crate::shell::{arp, connections};
+use crate::shell::{connections, probe};
 
 impl Daemon {
     pub(super) async fn execute(&mut self, effects: Vec<Effect>) {
@@ -76,6 +75,31 @@ impl Daemon {
                     flows,
                 }));
             }
+            Effect::CountConnections(dvipa) => {
+                let here = connections::living(&BTreeSet::from([dvipa])).await?;
+                let count = here.len() as u64 + self.dataplane.living_flows(dvipa);
+                return Ok(Some(Event::ConnectionCount { dvipa, count }));
+            }
+            Effect::InsertFlows { target, flows } => {
+                let inserted = self.dataplane.insert_flows(target, &flows)?;
+                debug!(
+                    "{} flows of {target} were reported: {inserted:?}",
+                    flows.len()
+                );
+            }
+            Effect::ForgetFlows(dvipa) => {
+                let removed = self.dataplane.forget_dvipa(dvipa);
+                info!("{removed} flows of {dvipa} are another stack's now");
+            }
+            Effect::Probe {
+                name,
+                target,
+                paths,
+            } => {
+                let port = self.options.port + probe::PORT_OFFSET;
+                let paths = self.network.probe_paths(&paths, port);
+                self.probes.ask(name, target, paths);
+            }
             Effect::SnapshotFlows => {
                 return Ok(Some(Event::FlowSnapshot(self.dataplane.flows().collect())));
             }
@@ -93,9 +117,8 @@ impl Daemon {
     }
 
     fn note_placement(&mut self, dvipa: IpAddr, placement: Option<Placement>) {
-        if placement == Some(Placement::Owned) {
-            self.unannounced.push(dvipa);
-        }
+        let is_owned = placement == Some(Placement::Owned);
+        self.announcer.note(dvipa, is_owned);
         if let Some(placement) = placement {
             self.activated
                 .insert(dvipa, wall_clock("%m/%d/%Y %H:%M:%S"));
@@ -109,27 +132,8 @@ impl Daemon {
     /// Puts the DVIPAs where they belong, and announces those that this stack has come to own.
     async fn place(&mut self) -> anyhow::Result<()> {
         let wanted = self.network.addresses(&self.placements);
-        let new = std::mem::take(&mut self.unannounced);
         self.kernel.addresses.apply(wanted).await?;
-        let mut by_port: BTreeMap<(u32, [u8; 6]), (String, Vec<Ipv4Addr>)> = BTreeMap::new();
-        for dvipa in new {
-            if let IpAddr::V4(address) = dvipa
-                && let Some((link, port)) = self.network.owner_port(dvipa)
-            {
-                let at_port = by_port.entry((port.ifindex, port.mac));
-                let (_, addresses) = at_port.or_insert_with(|| (link.name.clone(), Vec::new()));
-                addresses.push(address);
-            }
-        }
-        for ((ifindex, mac), (name, addresses)) in by_port {
-            // Beside the loop: it is repeated over a second, and dropping it loses only repeats.
-            tokio::spawn(async move {
-                let port = Port { ifindex, mac };
-                if let Err(error) = arp::announce(port, &addresses, arp::ANNOUNCE).await {
-                    warn!("the VIPAs could not be announced on {name}: {error}");
-                }
-            });
-        }
+        self.announcer.announce_new(&self.network);
         Ok(())
     }
 }

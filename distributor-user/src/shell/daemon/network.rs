@@ -3,7 +3,7 @@
 //! Chosen once, at the start, by `engine::links`; nothing here changes anything.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context as _;
 
@@ -11,11 +11,12 @@ use super::DaemonOptions;
 use crate::engine::addresses::{self, Role};
 use crate::engine::config::DynamicXcf;
 use crate::engine::links::{self, Link};
-use crate::engine::stack::Placement;
+use crate::engine::stack::{NextHopKey, Placement};
 use crate::engine::sysctls::InterfaceUse;
 use crate::shell::arp::Port;
 use crate::shell::dataplane::Interface;
 use crate::shell::group::LocalAddress;
+use crate::shell::probe::ProbePath;
 
 /// The interfaces of a running stack.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Network {
     pub(super) ingress: Vec<Link>,
     /// Index of `lo`.
     loopback: u32,
+    /// The addresses on which the group is talked to, as they were found at the start.
+    pub(super) own_addresses: Vec<LocalAddress>,
 }
 
 impl Network {
@@ -48,6 +51,7 @@ impl Network {
             xcf_link: xcf_link.clone(),
             ingress: ingress.into_iter().cloned().collect(),
             loopback: loopback.index,
+            own_addresses: Vec::new(),
         })
     }
 
@@ -140,6 +144,12 @@ impl Network {
         chosen
     }
 
+    /// Lists the interfaces that the packet path runs on by their indices.
+    pub(super) fn ifindexes(&self) -> Vec<u32> {
+        let interfaces = self.interfaces().into_iter();
+        interfaces.map(|interface| interface.ifindex).collect()
+    }
+
     /// Lists what each interface is used for, as far as the kernel's settings care.
     pub(super) fn uses(&self) -> Vec<InterfaceUse> {
         let interfaces = self.interfaces();
@@ -151,6 +161,38 @@ impl Network {
             ifindex: interface.ifindex,
         });
         uses.collect()
+    }
+
+    /// The interfaces by which clients reach this stack: all that packets for DVIPAs come by, but the
+    /// DYNAMICXCF network's if there are others.
+    pub(super) fn client_ifindexes(&self) -> BTreeSet<u32> {
+        let ingress = self.ingress.iter().map(|link| link.index);
+        let others: BTreeSet<u32> = ingress
+            .clone()
+            .filter(|index| *index != self.xcf_link.index)
+            .collect();
+        if others.is_empty() {
+            ingress.collect()
+        } else {
+            others
+        }
+    }
+
+    /// Finds the ways to ask whether a stack lives; `port` is that of the probe.
+    pub(super) fn probe_paths(&self, paths: &[NextHopKey], port: u16) -> Vec<ProbePath> {
+        let probe_path = |path: &NextHopKey| {
+            let on_path = |local: &&LocalAddress| {
+                local.ifindex == path.ifindex
+                    && local.address.is_ipv4() == path.destination.is_ipv4()
+            };
+            let local = self.own_addresses.iter().find(on_path)?;
+            Some(ProbePath {
+                local: local.address,
+                ifname: local.ifname.clone(),
+                peer: SocketAddr::new(path.destination, port),
+            })
+        };
+        paths.iter().filter_map(probe_path).collect()
     }
 
     /// Lists the addresses on which the group is talked to, on every network; never a DVIPA.

@@ -6,16 +6,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
+use super::announcer::Announcer;
 use super::change::{Changes, Outcome};
+use super::contested::Contested;
+use super::life::Life;
 use super::network::Network;
+use super::probes::Probes;
 use super::stop::put_back;
 use super::{Daemon, DaemonOptions, Input};
 use crate::engine::config::{Config, DvipaRole, DynamicXcf};
@@ -25,7 +30,8 @@ use crate::engine::profile::{self, Style};
 use crate::engine::stack::{Adopted, Event, Placement, Stack, StackOptions};
 use crate::shell::addresses::{Addresses, Repaired};
 use crate::shell::admin::{self, AdminServer};
-use crate::shell::arp::Port;
+use crate::shell::arp::{Mac, Port};
+use crate::shell::carriers::{self, CarrierChange};
 use crate::shell::connections::{Connections, Ends};
 use crate::shell::dataplane::{Dataplane, DataplaneOptions};
 use crate::shell::group::{self, Group, GroupEvent, GroupOptions, KeyRing};
@@ -34,7 +40,7 @@ use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::netlink::Netlink;
 use crate::shell::profile_files::ProfileFiles;
 use crate::shell::sysctls::Sysctls;
-use crate::shell::{self, arp, objects};
+use crate::shell::{self, arp, objects, probe};
 
 /// What the daemon does to its kernel besides the packet path.
 pub(super) struct Kernel {
@@ -55,6 +61,8 @@ pub(super) struct Sources {
     hops: mpsc::Receiver<HopChange>,
     repaired: mpsc::Receiver<Repaired>,
     changes: mpsc::Receiver<Outcome>,
+    answers: mpsc::Receiver<Event>,
+    carriers: mpsc::Receiver<CarrierChange>,
 }
 
 impl Sources {
@@ -75,6 +83,10 @@ impl Sources {
                 path: change.path,
                 hop: change.hop,
             }),
+            Some(event) = self.answers.recv() => Input::Event(event),
+            Some(CarrierChange { ifindex, is_up }) = self.carriers.recv() => {
+                Input::Event(Event::Link { ifindex, is_up })
+            }
             Some(outcome) = self.changes.recv() => Input::Change(outcome),
             Some(repaired) = self.repaired.recv() => Input::AddressRepaired(repaired.address),
             // Every sender lives in a task; when all have ended, only signals and ticks are left.
@@ -92,11 +104,11 @@ impl Daemon {
             keys,
             netlink,
             all,
-            network,
+            mut network,
         } = Ready::check(&options).await?;
         let held = network.held(&all);
         let (admin_server, admin) = AdminServer::start(&options.run_dir, &options.name)?;
-        refuse_taken(&config, &held, &network).await?;
+        let contested = taken(&config, &held.keys().copied().collect(), &network).await?;
 
         let dataplane = Dataplane::open(&DataplaneOptions {
             pin_dir: options.pin_dir.join(&options.name),
@@ -107,10 +119,11 @@ impl Daemon {
         let adopted = Adopted {
             forwarding: dataplane.forwarding(),
             placements: held,
+            silent_for: dataplane.last_beat_age(),
         };
+        let (probes, answers) = prepare_life(&dataplane, &options, xcf, &keys);
         let (addresses, repaired) = Addresses::start(&netlink)?;
-        let state_file = options.run_dir.join(format!("{}.sysctls", options.name));
-        let mut sysctls = Sysctls::open(&state_file)?;
+        let mut sysctls = Sysctls::open(&state_file(&options))?;
         let group = GroupOptions {
             seeds: seeds(&config, &options.seeds),
             port: options.port,
@@ -122,6 +135,7 @@ impl Daemon {
                 .apply(network.addresses(&adopted.placements))
                 .await?;
             let local = network.locals(&shell::links::list(&netlink).await?);
+            network.own_addresses.clone_from(&local);
             Ok(Group::start(GroupOptions { local, ..group }).await?)
         };
         let (group, group_events) = match joined.await {
@@ -139,18 +153,18 @@ impl Daemon {
         let (connections, ends) = Connections::start(watch_object)?;
         let (next_hops, hops) = NextHops::start(&netlink)?;
         let (changes, outcomes) = Changes::new()?;
-        let began = Instant::now();
         let instance = since_epoch_ms();
         let stack = StackOptions {
-            name: options.name.clone(),
-            config,
-            xcf_ifindex: network.xcf_link.index,
             first_revision: instance,
+            contested: contested.keys().copied().collect(),
+            ..stack_options(config, &options, &network)
         };
-        let placements = adopted.placements.clone();
+        let carriers = carriers::watch(&netlink, network.ifindexes());
         let daemon = Self {
-            began,
-            stack: Stack::new(stack, adopted, began.elapsed()),
+            began: Instant::now(),
+            placements: adopted.placements.clone(),
+            announcer: Announcer::new(owned(&adopted.placements)),
+            stack: Stack::new(stack, adopted, Duration::ZERO),
             dataplane,
             group,
             kernel: Kernel {
@@ -162,12 +176,13 @@ impl Daemon {
                 _admin: admin_server,
             },
             network,
-            placements,
             activated: BTreeMap::new(),
-            unannounced: Vec::new(),
             instance,
             changes,
             walks: Arc::default(),
+            life: Life::new(options.grace),
+            probes,
+            contested: Contested::new(contested),
             options,
         };
         let sources = Sources {
@@ -178,9 +193,57 @@ impl Daemon {
             hops,
             repaired,
             changes: outcomes,
+            answers,
+            carriers,
         };
         Ok((daemon, sources))
     }
+}
+
+fn owned(placements: &BTreeMap<IpAddr, Placement>) -> BTreeSet<IpAddr> {
+    let owned = placements
+        .iter()
+        .filter(|(_, placement)| **placement == Placement::Owned);
+    owned.map(|(dvipa, _)| *dvipa).collect()
+}
+
+/// Where the settings that were changed are recorded.
+fn state_file(options: &DaemonOptions) -> PathBuf {
+    options.run_dir.join(format!("{}.sysctls", options.name))
+}
+
+fn stack_options(config: Config, options: &DaemonOptions, network: &Network) -> StackOptions {
+    StackOptions {
+        name: options.name.clone(),
+        config,
+        xcf_ifindex: network.xcf_link.index,
+        client_ifindexes: network.client_ifindexes(),
+        grace: options.grace,
+        first_revision: 0,
+        contested: BTreeSet::new(),
+    }
+}
+
+/// Has the packet path answer probes, and fence itself when the daemon falls silent; returns what asks
+/// other stacks.
+fn prepare_life(
+    dataplane: &Dataplane,
+    options: &DaemonOptions,
+    xcf: DynamicXcf,
+    keys: &KeyRing,
+) -> (Probes, mpsc::Receiver<Event>) {
+    let accepted: Vec<_> = keys.probes().collect();
+    dataplane.set_probe_keys(xcf.address, options.port + probe::PORT_OFFSET, &accepted);
+    dataplane.set_grace(options.grace);
+    // A start takes its time, and the others wait only for a daemon that lives. One that comes too
+    // late for them waits in turn, until it knows who owns what its predecessor owned.
+    if dataplane
+        .last_beat_age()
+        .is_some_and(|age| age < options.grace)
+    {
+        dataplane.beat();
+    }
+    Probes::new(keys.sealing().probe())
 }
 
 /// What a start needs, found and checked.
@@ -257,18 +320,18 @@ pub(super) fn read_profile(options: &DaemonOptions, style: Style) -> (Option<Con
     (loaded.config, text)
 }
 
-/// Asks the network whether somebody else has a DVIPA that this stack is going to own.
-pub(super) async fn refuse_taken(
+/// Asks the network who else has a DVIPA that this stack is going to own.
+pub(super) async fn taken(
     config: &Config,
-    held: &BTreeMap<IpAddr, Placement>,
+    known: &BTreeSet<IpAddr>,
     network: &Network,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<BTreeMap<IpAddr, (Mac, String)>> {
     let mut wanted: BTreeMap<(u32, [u8; 6]), (String, BTreeSet<Ipv4Addr>)> = BTreeMap::new();
     for dvipa in &config.dvipas {
         let is_definer = matches!(dvipa.role, DvipaRole::Define { .. });
         if let IpAddr::V4(address) = dvipa.address
             && is_definer
-            && !held.contains_key(&dvipa.address)
+            && !known.contains(&dvipa.address)
             && let Some((link, port)) = network.owner_port(dvipa.address)
         {
             let at_port = wanted.entry((port.ifindex, port.mac));
@@ -283,22 +346,18 @@ pub(super) async fn refuse_taken(
             let others = arp::probe(port, &addresses, &own, arp::PROBE)
                 .await
                 .with_context(|| format!("cannot ask on `{name}` who has the VIPAs"))?;
-            let taken = others
-                .iter()
-                .find_map(|(address, macs)| Some((address, macs.first()?)));
-            match taken {
-                None => Ok(()),
-                Some((address, other)) => bail!(
-                    "VIPA {address} is taken: {other} answers for it on `{name}`; if that is a \
-                     stack of the group, code VIPABACKUP here instead of VIPADEFINE"
-                ),
-            }
+            let taken = others.into_iter().filter_map(|(address, macs)| {
+                let other = *macs.first()?;
+                Some((IpAddr::V4(address), (other, name.clone())))
+            });
+            anyhow::Ok(taken.collect::<BTreeMap<_, _>>())
         });
     }
+    let mut taken = BTreeMap::new();
     while let Some(answer) = questions.join_next().await {
-        answer.context("a question was not asked to its end")??;
+        taken.extend(answer.context("a question was not asked to its end")??);
     }
-    Ok(())
+    Ok(taken)
 }
 
 /// Lists where group members may be: the targets of the profile and what the operator named.

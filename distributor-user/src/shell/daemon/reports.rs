@@ -11,10 +11,12 @@ use super::Daemon;
 use super::change::Source;
 use crate::engine::agreement::Running;
 use crate::engine::group::drops;
+use crate::engine::message::Message;
 use crate::engine::report::{
     self, Body, CounterRow, DaemonRow, Frame, GroupRow, InterfaceRow, Query, Report, ReportName,
     Room, Stats,
 };
+use crate::engine::stack::{Event, Vary};
 use crate::shell::admin::{Answer, Request};
 use crate::shell::dataplane::AttachMode;
 use crate::shell::links;
@@ -37,12 +39,23 @@ impl Daemon {
             Request::Obey(texts) => {
                 return self.begin_change(Source::Obeyfile(texts), Some(answer));
             }
+            Request::Vary(vary) => self.vary(vary).await,
             Request::Instance => Answer::Instance(self.instance),
             Request::Group => Answer::Group(Running::of(&self.stack)),
             Request::Netstat(query) => return self.report(&query, answer).await,
         };
         // Whoever asked may have gone.
         let _ = answer.send(reply);
+    }
+
+    /// Carries an order out, if it can be.
+    async fn vary(&mut self, vary: Vary) -> Answer {
+        if let Err(refused) = self.stack.consider(&vary) {
+            return Answer::Refused(refused.to_string());
+        }
+        let done = Message::Varied(vary.clone());
+        self.handle(Event::Vary(vary)).await;
+        Answer::Done(format!("{} {done}", done.id()))
     }
 
     /// Makes a report, and answers here or, if there are connections to be walked over, beside the

@@ -59,6 +59,25 @@ impl Daemon {
                 }
             }
         }
+        let name = self.stack.name().to_owned();
+        self.end().await?;
+        info!("stack {name} is down; everything is as it was");
+        Ok(())
+    }
+
+    /// Ends a start that must not go on, for the reason that is returned again.
+    pub(super) async fn give_up(self, reason: anyhow::Error) -> anyhow::Result<()> {
+        if self.dataplane.is_adopted() {
+            // It served before this start, and goes on serving.
+            return Err(reason);
+        }
+        if let Err(left) = self.end().await {
+            warn!("{left:#}");
+        }
+        Err(reason)
+    }
+
+    async fn end(mut self) -> anyhow::Result<()> {
         self.handle(Event::Quiet).await;
         self.group.stop().await;
         self.kernel.next_hops.stop().await;
@@ -67,12 +86,7 @@ impl Daemon {
             &mut self.kernel.sysctls,
             self.dataplane,
         )
-        .await?;
-        info!(
-            "stack {} is down; everything is as it was",
-            self.stack.name()
-        );
-        Ok(())
+        .await
     }
 
     /// Counts the connections that end here and that a program still has.

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use distributor_common::abi::program;
+use distributor_common::abi::{Path, program};
 use distributor_common::flow::Reported;
 
 use super::{Dataplane, DataplaneError, clock, object};
-use crate::engine::forwarding::FlowKey;
+use crate::engine::forwarding::{FlowKey, FlowState};
 
 /// What became of reported flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,5 +80,23 @@ impl Dataplane {
     #[must_use]
     pub fn forget_dvipa(&self, dvipa: IpAddr) -> usize {
         self.flows.remove_dvipa(dvipa)
+    }
+
+    /// Counts the connections of a DVIPA that lead to other stacks and have not begun to end.
+    #[must_use]
+    pub fn living_flows(&self, dvipa: IpAddr) -> u64 {
+        let living = self.flows().filter(|flow| {
+            flow.key.dvipa == dvipa
+                && flow.state != FlowState::Ending
+                && !self.is_local(flow.target)
+        });
+        living.count() as u64
+    }
+
+    /// Whether a target is this stack itself.
+    fn is_local(&self, target: IpAddr) -> bool {
+        let slot = self.slots.slot(target);
+        let target = slot.and_then(|slot| self.settings[0].targets.get(usize::from(slot)));
+        target.is_some_and(|target| target.path() == Path::Local)
     }
 }

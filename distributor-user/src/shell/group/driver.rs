@@ -15,6 +15,7 @@ use super::sockets::Sockets;
 use super::{GroupEvent, LocalAddress, Member};
 use crate::engine::group::drops::UNSENT;
 use crate::engine::group::{DATAGRAM_MAX, EncodedFact, GroupEngine, Input, Notice, Output};
+use crate::shell::priority;
 
 /// Datagrams that may wait for the driver; more wait in the sockets.
 const DATAGRAMS_MAX: usize = 256;
@@ -89,6 +90,10 @@ pub(super) fn spawn(
     std::thread::Builder::new()
         .name("group".to_owned())
         .spawn(move || {
+            // A beat that is late is one that the others miss.
+            if let Err(error) = priority::hurry() {
+                tracing::info!("the group's thread has no priority over others: {error}");
+            }
             let stopped = LocalSet::new().block_on(&runtime, driver.run(sockets, commands));
             // With its runtime the last of the sockets is closed, so the addresses are free.
             drop(runtime);

@@ -91,12 +91,12 @@ fn a_path_is_up_while_our_own_beats_come_back() {
     assert!(!paths.beaten(path, 8, Some(9_000), ms(150)) && !is_up(&paths));
     // The round trip: the member may not know yet that the path works.
     assert!(paths.beaten(path, 9, Some(101), ms(200)) && is_up(&paths));
-    assert_eq!(paths.deadline(), Some(ms(1_101)));
+    assert_eq!(paths.deadline(ms(0)), Some(ms(1_101)));
     // What was held back proves no more than when it was sent.
     assert!(!paths.beaten(path, 9, Some(101), ms(1_000)));
-    paths.expire(ms(1_100));
+    paths.expire(ms(1_100), ms(0));
     assert!(is_up(&paths));
-    paths.expire(ms(1_101));
+    paths.expire(ms(1_101), ms(0));
     assert!(!is_up(&paths));
     assert!(!paths.beaten(path, 10, Some(101), ms(1_200)) && !is_up(&paths));
     // It comes back.
@@ -119,7 +119,7 @@ fn messages_go_where_they_may_arrive() {
     );
     paths.beaten(lan, 1, Some(900), ms(1_001));
     assert_eq!(paths.usable(ms(1_002)), [lan]);
-    paths.expire(ms(1_900));
+    paths.expire(ms(1_900), ms(0));
     assert_eq!(paths.usable(ms(1_900)), [xcf, lan]);
 }
 

@@ -95,6 +95,7 @@ fn settings_for(seed: u64, stack: u8) -> GroupSettings {
     GroupSettings {
         beat: ms(50),
         down_after: ms(250),
+        gone_after: ms(250),
         ..usual
     }
 }

@@ -55,6 +55,7 @@ pub(super) fn settings(stack: u8) -> GroupSettings {
         multicast: Some(MULTICAST),
         beat: ms(200),
         down_after: ms(1_000),
+        gone_after: ms(1_000),
     }
 }
 

@@ -139,7 +139,7 @@ impl Simulation {
     /// Starts a daemon over the packet path of its predecessor.
     fn restart(&mut self, number: usize, silent_since: Duration) {
         self.note(&format!("restart {number}"));
-        let is_late = self.now - silent_since >= GRACE;
+        let is_late = self.now.saturating_sub(silent_since) >= GRACE;
         let node = &self.nodes[number];
         let adopted = node.accepted.iter().map(|(dvipa, epoch)| {
             let adopted = AdoptedEpoch {
@@ -240,7 +240,7 @@ impl Simulation {
             for (_, input) in owed {
                 self.input(number, input);
             }
-            if now.as_millis() % BEAT.as_millis() == 0 {
+            if now.as_millis().is_multiple_of(BEAT.as_millis()) {
                 self.beat(number);
             }
             let timer = self.nodes[number].machine.next_timer();
@@ -259,7 +259,7 @@ impl Simulation {
             let is_reached = self.is_connected(number, other);
             let is_lost = self.is_stormy && self.random.random_bool(0.05);
             let peer = &self.nodes[other];
-            let (state, silent) = (peer.state, now - peer.last_beat);
+            let (state, silent) = (peer.state, now.saturating_sub(peer.last_beat));
             let node = &mut self.nodes[number];
             if is_reached && state == State::Up && !is_lost {
                 node.heard.insert(other, now);
@@ -267,7 +267,7 @@ impl Simulation {
             let Some(heard) = node.heard.get(&other) else {
                 continue;
             };
-            let liveness = if now - *heard < QUIET {
+            let liveness = if now.saturating_sub(*heard) < QUIET {
                 Liveness::Alive
             } else if is_reached && state != State::Down && silent < GRACE {
                 Liveness::Doubtful
@@ -342,7 +342,7 @@ impl Simulation {
     fn resume(&mut self, number: usize, since: Duration) {
         self.note(&format!("resume {number}"));
         self.nodes[number].state = State::Up;
-        if self.now - since >= GRACE / 2 {
+        if self.now.saturating_sub(since) >= GRACE / 2 {
             self.input(number, Input::Overslept);
         }
     }

@@ -1,5 +1,6 @@
 //! A sysplex in the middle of its work, seen from its front end.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::engine::fact::{Fact, ReadyRow};
 use crate::engine::forwarding::{Flow, FlowKey, FlowState, ServiceKey};
 use crate::engine::group::drops;
 use crate::engine::links::{Link, LinkAddress};
+use crate::engine::ownership::LISTEN_AS_BACKUP;
 use crate::engine::profile::{self, Operand, ReadError, Reader, Text};
 use crate::engine::stack::{Adopted, Event, Hop, NextHopKey, Stack, StackOptions};
 
@@ -87,10 +89,14 @@ pub(super) fn stack(name: &str, profile: &str) -> Stack {
         name: name.to_owned(),
         config: config(profile),
         xcf_ifindex: 3,
+        client_ifindexes: BTreeSet::new(),
+        grace: Duration::from_secs(5),
         first_revision: 1,
+        contested: BTreeSet::new(),
     };
     let mut stack = Stack::new(options, Adopted::default(), Duration::ZERO);
     stack.start(Duration::ZERO);
+    stack.handle(Event::Timer, LISTEN_AS_BACKUP);
     stack
 }
 

@@ -5,7 +5,7 @@ use super::*;
 /// The owner with two ready targets.
 fn busy_owner() -> Stack {
     let mut stack = owner();
-    stack.start(ZERO);
+    start(&mut stack);
     for (name, host) in [("TCPIP2", 2), ("TCPIP3", 3)] {
         join(&mut stack, name, host, &Definitions::default());
         ready(&mut stack, name, 1, 1);
@@ -15,6 +15,12 @@ fn busy_owner() -> Stack {
 
 fn reconfigure(stack: &mut Stack, config: Config) -> Vec<Effect> {
     stack.handle(Event::Reconfigured(Box::new(config)), ZERO)
+}
+
+/// Takes the DVIPA out of the profile, and waits until nobody has come for it.
+fn withdraw(stack: &mut Stack) {
+    reconfigure(stack, target(1));
+    stack.handle(Event::Timer, Duration::from_secs(1));
 }
 
 fn serving(stack: &Stack) -> Vec<IpAddr> {
@@ -70,7 +76,7 @@ fn a_removed_service_leaves_the_address_and_its_connections() {
 fn a_withdrawn_address_stays_until_its_last_connection_has_ended() {
     let mut stack = busy_owner();
     let now = Duration::from_secs(1);
-    reconfigure(&mut stack, target(1));
+    withdraw(&mut stack);
     assert!(stack.is_quiescing(vipa()));
     assert_eq!(
         stack.applied().placements.get(&vipa()),
@@ -115,9 +121,17 @@ fn a_withdrawn_address_stays_until_its_last_connection_has_ended() {
 #[test]
 fn an_address_that_comes_back_while_quiescing_is_active_again() {
     let mut stack = busy_owner();
-    reconfigure(&mut stack, target(1));
+    withdraw(&mut stack);
     let config = front_end(Destinations::list([xcf(2), xcf(3)]));
-    let effects = reconfigure(&mut stack, config);
+    let now = Duration::from_secs(1);
+    let mut effects = stack.handle(Event::Reconfigured(Box::new(config)), now);
+    for name in ["TCPIP2", "TCPIP3"] {
+        let epoch = Epoch {
+            counter: 2,
+            stack: "TCPIP".to_owned(),
+        };
+        effects.extend(stack.handle(say(name, Word::Promise { epoch }), now));
+    }
     assert!(!stack.is_quiescing(vipa()));
     let moves = |effect: &Effect| matches!(effect, Effect::Place { .. });
     assert!(!effects.iter().any(moves), "{effects:?}");
@@ -127,7 +141,7 @@ fn an_address_that_comes_back_while_quiescing_is_active_again() {
 #[test]
 fn a_target_reports_to_who_withdrew_and_lets_go_when_idle() {
     let mut target = stack("TCPIP2", target(2), Adopted::default());
-    target.start(ZERO);
+    start(&mut target);
     let defined = Definitions::of(&front_end(Destinations::All));
     join(&mut target, "TCPIP", 1, &defined);
     assert_eq!(
@@ -137,6 +151,11 @@ fn a_target_reports_to_who_withdrew_and_lets_go_when_idle() {
     let name = "TCPIP".to_owned();
     let values = Definitions::default().to_parts(2).into_iter().collect();
     target.handle(Event::State { name, values }, ZERO);
+    let epoch = Epoch {
+        counter: 1,
+        stack: "TCPIP".to_owned(),
+    };
+    target.handle(say("TCPIP", Word::Vacant { epoch }), ZERO);
     assert!(target.is_unwanted(vipa()));
 
     let flows = vec![flow(1, FlowState::Established).key];
@@ -157,7 +176,7 @@ fn a_target_reports_to_who_withdrew_and_lets_go_when_idle() {
 #[test]
 fn an_owner_that_restarts_or_dies_has_withdrawn_nothing() {
     let mut target = stack("TCPIP2", target(2), Adopted::default());
-    target.start(ZERO);
+    start(&mut target);
     let defined = Definitions::of(&front_end(Destinations::All));
     join(&mut target, "TCPIP", 1, &defined);
     let (name, dynamic_xcf) = ("TCPIP".to_owned(), xcf(1));
@@ -165,17 +184,21 @@ fn an_owner_that_restarts_or_dies_has_withdrawn_nothing() {
     target.handle(again, ZERO);
     assert!(!target.is_unwanted(vipa()));
     let name = "TCPIP".to_owned();
-    target.handle(Event::Left { name }, ZERO);
+    target.handle(left(&name), ZERO);
     assert!(!target.is_unwanted(vipa()));
 }
 
 #[test]
 fn what_was_taken_out_of_the_profile_while_the_daemon_was_down_is_withdrawn() {
     let adopted = Adopted {
+        forwarding: Forwarding {
+            dvipas: [(vipa(), owned(7))].into(),
+            ..Forwarding::default()
+        },
         placements: [(vipa(), Placement::Owned)].into(),
-        ..Adopted::default()
+        silent_for: Some(ZERO),
     };
     let mut stack = stack("TCPIP", target(1), adopted);
-    stack.start(ZERO);
+    start(&mut stack);
     assert!(stack.is_quiescing(vipa()));
 }

@@ -1,0 +1,95 @@
+//! `distributor vary`: what z/OS's `VARY TCPIP,,SYSPLEX` orders.
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+
+use super::running::{StackArguments, unexpected};
+use crate::engine::stack;
+use crate::shell::admin::{Answer, Request};
+
+/// Arguments of `distributor vary`.
+#[derive(Debug, Args)]
+pub(super) struct Vary {
+    #[command(subcommand)]
+    order: Order,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(rename_all = "lower")]
+enum Order {
+    /// Gives every DVIPA to the backups, is no target any more, and keeps the configuration.
+    LeaveGroup(StackOnly),
+    /// Undoes `leavegroup`.
+    JoinGroup(StackOnly),
+    /// Gives a DVIPA to its backup, or stops to be its backup; the definition is kept.
+    Deactivate(Dvipa),
+    /// Undoes `deactivate`: the definer takes the DVIPA back.
+    Reactivate(Dvipa),
+}
+
+#[derive(Debug, Args)]
+struct StackOnly {
+    #[command(flatten)]
+    stack: StackArguments,
+}
+
+#[derive(Debug, Args)]
+struct Dvipa {
+    /// The DVIPA; `DVIPA=` before it is allowed, as z/OS writes it.
+    #[arg(value_name = "DVIPA", value_parser = dvipa)]
+    dvipa: IpAddr,
+    #[command(flatten)]
+    stack: StackArguments,
+}
+
+fn dvipa(text: &str) -> Result<IpAddr, String> {
+    let address = match text.split_at_checked("DVIPA=".len()) {
+        Some((word, address)) if word.eq_ignore_ascii_case("DVIPA=") => address,
+        _ => text,
+    };
+    address
+        .parse()
+        .map_err(|_error| format!("expected an address such as 10.1.3.10, found `{text}`"))
+}
+
+pub(super) fn run(arguments: &Vary) -> anyhow::Result<ExitCode> {
+    let (order, stack) = match &arguments.order {
+        Order::LeaveGroup(on) => (stack::Vary::LeaveGroup, &on.stack),
+        Order::JoinGroup(on) => (stack::Vary::JoinGroup, &on.stack),
+        Order::Deactivate(on) => (stack::Vary::Deactivate(on.dvipa), &on.stack),
+        Order::Reactivate(on) => (stack::Vary::Reactivate(on.dvipa), &on.stack),
+    };
+    let stack = stack.find()?;
+    match stack.ask(&Request::Vary(order))? {
+        Answer::Done(done) => println!("{done}"),
+        Answer::Refused(reason) => {
+            bail!(
+                "`{}` refused, and nothing was changed: {reason}",
+                stack.name
+            )
+        }
+        answer @ (Answer::Report(_) | Answer::Instance(_) | Answer::Group(_)) => {
+            return Err(unexpected(&answer));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dvipa;
+
+    #[test]
+    fn a_dvipa_is_written_alone_or_as_z_os_writes_it() {
+        let address = "10.1.3.10".parse().expect("an address");
+        for text in ["10.1.3.10", "DVIPA=10.1.3.10", "dvipa=10.1.3.10"] {
+            assert_eq!(dvipa(text), Ok(address), "{text}");
+        }
+        for text in ["", "DVIPA=", "10.1.3", "DVIPB=10.1.3.10"] {
+            assert!(dvipa(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What the packet path of this stack should do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::desired::Placement;
+use super::{Phase, Stack};
+use crate::engine::config::{Destinations, Service, Terms};
+use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets};
+use crate::engine::selection;
+
+/// Most targets that one service can have.
+pub(super) const MAX_ROWS: usize = 32;
+
+impl Stack {
+    pub(super) fn forwarding(&mut self, placements: &BTreeMap<IpAddr, Placement>) -> Forwarding {
+        let mut rows = std::mem::take(&mut self.rows);
+        let ready = self.ready();
+        let mut forwarding = Forwarding::default();
+        let mut alike = Alike::default();
+        let distributed: Vec<Arc<[Service]>> = self
+            .ownership
+            .dvipas()
+            .filter(|dvipa| self.ownership.is_owner(*dvipa) || self.is_claimant(*dvipa))
+            .filter_map(|dvipa| self.shared_distribution(dvipa))
+            .collect();
+        for service in distributed.iter().flat_map(|services| services.iter()) {
+            let key = ServiceKey::of(service);
+            let before = rows.get(&key);
+            let after = alike.rows(before, &service.terms, || {
+                self.update_rows(before, &service.terms.destinations)
+            });
+            let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
+            let ring = alike.ring(|| {
+                let eligible: Vec<bool> = after.iter().map(|row| ready.contains(row)).collect();
+                selection::ring(&service.terms, &after, &eligible)
+            });
+            rows.insert(key, Arc::clone(&after));
+            let targets = ServiceTargets { rows: after, ring };
+            forwarding.services.insert(key, targets);
+        }
+        let targets: BTreeSet<IpAddr> = alike.targets;
+        // A target that was taken out of a service keeps the connections that it has, and their path.
+        let former = self.applied.forwarding.targets.keys().copied();
+        let former = former.filter(|target| self.is_member(*target));
+        forwarding.dvipas = self.dvipas_forwarded(placements);
+        let offered = forwarding.dvipas.values().flat_map(|dvipa| {
+            let stacks = dvipa.offers.iter().copied();
+            stacks.chain(dvipa.owner).chain(dvipa.claimant)
+        });
+        let offered: BTreeSet<IpAddr> = offered.collect();
+        forwarding.senders = self.senders();
+        forwarding.targets = former
+            .chain(targets)
+            .chain(offered)
+            .chain(forwarding.senders.values().copied())
+            .map(|target| (target, self.path_to(target)))
+            .collect();
+        self.rows = rows;
+        forwarding
+    }
+
+    /// Lists the targets that may receive a new connection, by service.
+    fn ready(&self) -> BTreeMap<ServiceKey, Vec<IpAddr>> {
+        let mut ready: BTreeMap<ServiceKey, Vec<IpAddr>> = BTreeMap::new();
+        if self.phase == Phase::Stopping {
+            return ready;
+        }
+        let others = self
+            .members
+            .values()
+            .filter(|member| !member.is_lost() && member.path() != Path::Unreachable);
+        let others = others.map(|member| (member.dynamic_xcf, &member.readiness));
+        let own = self.dynamic_xcf().map(|own| (own, &self.readiness));
+        for (target, readiness) in others.chain(own) {
+            for row in readiness.ready.iter().filter(|row| row.listeners > 0) {
+                let (dvipa, port) = (row.dvipa, row.port);
+                ready
+                    .entry(ServiceKey { dvipa, port })
+                    .or_default()
+                    .push(target);
+            }
+        }
+        ready
+    }
+
+    /// Says whether a stack of the group, present or not forgotten, has this DYNAMICXCF address.
+    fn is_member(&self, dynamic_xcf: IpAddr) -> bool {
+        let mut members = self.members.values();
+        Some(dynamic_xcf) == self.dynamic_xcf()
+            || members.any(|member| member.dynamic_xcf == dynamic_xcf)
+    }
+
+    /// Appends the targets that have become known to the rows of a service; none ever moves.
+    fn update_rows(
+        &self,
+        before: Option<&Arc<[IpAddr]>>,
+        destinations: &Destinations,
+    ) -> Vec<IpAddr> {
+        let targets: Vec<IpAddr> = match destinations {
+            Destinations::List(_) => destinations.addresses().collect(),
+            Destinations::All => {
+                let present = self
+                    .members
+                    .values()
+                    .filter(|member| member.left_at.is_none());
+                let all: BTreeSet<IpAddr> = present
+                    .map(|member| member.dynamic_xcf)
+                    .chain(self.dynamic_xcf())
+                    .collect();
+                all.into_iter().collect()
+            }
+        };
+        let mut rows: Vec<IpAddr> = before.map(|rows| rows.to_vec()).unwrap_or_default();
+        rows.retain(|row| destinations.include(*row));
+        for target in targets {
+            if !rows.contains(&target) && rows.len() < MAX_ROWS {
+                rows.push(target);
+            }
+        }
+        rows
+    }
+
+    fn path_to(&self, target: IpAddr) -> Path {
+        if Some(target) == self.dynamic_xcf() {
+            return Path::Local;
+        }
+        // A departed member of the same address may still stand beside the one that replaced it.
+        self.members
+            .values()
+            .filter(|member| member.dynamic_xcf == target)
+            .min_by_key(|member| member.left_at.is_some())
+            .map(super::Member::path)
+            .filter(|path| *path != Path::Unreachable)
+            // One that an earlier daemon used may still lead to living connections.
+            .or_else(|| self.applied.forwarding.targets.get(&target).copied())
+            .unwrap_or(Path::Unreachable)
+    }
+
+    /// Says whether this stack is about to own a DVIPA, so that its owner may relay to it already.
+    fn is_claimant(&self, dvipa: IpAddr) -> bool {
+        self.ownership.holding(dvipa).claimant == Some(self.name.as_str())
+    }
+
+    /// Who may send packets for each DVIPA that is here, and whom they are offered to.
+    fn dvipas_forwarded(
+        &self,
+        placements: &BTreeMap<IpAddr, Placement>,
+    ) -> BTreeMap<IpAddr, DvipaForwarding> {
+        let claimed = self
+            .ownership
+            .dvipas()
+            .filter(|dvipa| self.is_claimant(*dvipa));
+        let concerned: BTreeSet<IpAddr> = placements.keys().copied().chain(claimed).collect();
+        let dvipas = concerned.into_iter().map(|dvipa| {
+            let holding = self.ownership.holding(dvipa);
+            let owner = match (holding.owner, placements.get(&dvipa)) {
+                // What was given up and lives on is this stack's own.
+                (None, Some(Placement::Owned)) => self.dynamic_xcf(),
+                (owner, _) => owner.and_then(|owner| self.address_of(owner)),
+            };
+            let offers = self.standing.offers.get(&dvipa);
+            let forwarded = DvipaForwarding {
+                owner,
+                claimant: holding
+                    .claimant
+                    .and_then(|claimant| self.address_of(claimant)),
+                offers: offers.map(Arc::clone).unwrap_or_default(),
+                epoch: holding.epoch,
+                has_successor: self.standing.shared.contains(&dvipa),
+            };
+            (dvipa, forwarded)
+        });
+        dvipas.collect()
+    }
+
+    /// Which member sends from which Ethernet address.
+    fn senders(&self) -> BTreeMap<[u8; 6], IpAddr> {
+        let mut senders = BTreeMap::new();
+        for member in self.members.values() {
+            for path in member.paths.keys() {
+                if let Some(hop) = self.hops.get(path) {
+                    senders.insert(hop.next_hop_mac, member.dynamic_xcf);
+                }
+            }
+        }
+        senders
+    }
+}
+
+/// What consecutive services have in common, so that it is derived and kept once: a statement may
+/// name 64 ports and 32 targets, and there may be a thousand statements.
+#[derive(Default)]
+struct Alike {
+    terms: Option<Arc<Terms>>,
+    before: Option<Arc<[IpAddr]>>,
+    rows: Arc<[IpAddr]>,
+    ring: Arc<[u16]>,
+    /// The targets of all services so far.
+    targets: BTreeSet<IpAddr>,
+}
+
+impl Alike {
+    /// Returns the rows of the next service.
+    fn rows(
+        &mut self,
+        before: Option<&Arc<[IpAddr]>>,
+        terms: &Arc<Terms>,
+        derive: impl FnOnce() -> Vec<IpAddr>,
+    ) -> Arc<[IpAddr]> {
+        let is_same = |one: &Arc<[IpAddr]>, other: &Arc<[IpAddr]>| Arc::ptr_eq(one, other);
+        let is_alike = self
+            .terms
+            .as_ref()
+            .is_some_and(|last| Arc::ptr_eq(last, terms))
+            && match (&self.before, before) {
+                (None, None) => true,
+                (Some(one), Some(other)) => is_same(one, other),
+                _ => false,
+            };
+        if !is_alike {
+            let rows = derive();
+            // What was the same before, or was for the last service, is not kept twice.
+            self.rows = match before {
+                Some(before) if **before == *rows => Arc::clone(before),
+                _ if *self.rows == *rows => Arc::clone(&self.rows),
+                _ => rows.into(),
+            };
+            self.targets.extend(self.rows.iter());
+            self.terms = Some(Arc::clone(terms));
+            self.before = before.map(Arc::clone);
+        }
+        Arc::clone(&self.rows)
+    }
+
+    /// Returns the ring of the next service.
+    fn ring(&mut self, derive: impl FnOnce() -> Vec<u16>) -> Arc<[u16]> {
+        let ring = derive();
+        if *self.ring != *ring {
+            self.ring = ring.into();
+        }
+        Arc::clone(&self.ring)
+    }
+}

@@ -1,0 +1,138 @@
+//! The flow table of a DVIPA that this stack comes to own, filled by its targets.
+//!
+//! Every living member is asked for the connections that it terminates. Until
+//! all have answered, and for what was missed after that, the packet path
+//! offers unknown flows to the targets in turn.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Effect, Stack};
+use crate::engine::fact::Fact;
+use crate::engine::forwarding::FlowKey;
+use crate::engine::ownership::{Input, Liveness};
+
+/// The flow tables that are being filled.
+#[derive(Debug, Default)]
+pub(super) struct Rebuilds {
+    last_request: u64,
+    /// Whose answer to which request is missing, by DVIPA.
+    awaited: BTreeMap<IpAddr, Awaited>,
+}
+
+#[derive(Debug, Default)]
+struct Awaited {
+    answers: BTreeMap<u64, String>,
+    /// Whether the stack waits for it before it claims the DVIPA.
+    is_preparation: bool,
+}
+
+/// Tells the requests of a rebuild from those of an audit.
+const REQUESTS: u64 = 1 << 63;
+
+impl Stack {
+    /// Asks every living member for its connections to a DVIPA.
+    pub(super) fn rebuild(
+        &mut self,
+        dvipa: IpAddr,
+        is_preparation: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut awaited = Awaited {
+            is_preparation,
+            ..Awaited::default()
+        };
+        let living = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.liveness == Liveness::Alive);
+        let names: BTreeSet<String> = living.map(|(name, _)| name.clone()).collect();
+        for name in names.into_iter().chain([self.name.clone()]) {
+            self.rebuilds.last_request += 1;
+            let request = REQUESTS | self.rebuilds.last_request;
+            effects.push(if name == self.name {
+                Effect::ListConnections {
+                    dvipa,
+                    asked: Some((name.clone(), request)),
+                }
+            } else {
+                Effect::Send {
+                    to: name.clone(),
+                    fact: Fact::FlowsRequest { request, dvipa },
+                }
+            });
+            awaited.answers.insert(request, name);
+        }
+        self.rebuilds.awaited.insert(dvipa, awaited);
+    }
+
+    /// Takes a part of an answer, if it belongs to a rebuild.
+    pub(super) fn take_rebuilt(
+        &mut self,
+        request: u64,
+        target: IpAddr,
+        parts_left: u32,
+        flows: &[FlowKey],
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if request & REQUESTS == 0 {
+            return false;
+        }
+        let mut rebuilds = self.rebuilds.awaited.iter_mut();
+        let Some((dvipa, awaited)) =
+            rebuilds.find(|(_, awaited)| awaited.answers.contains_key(&request))
+        else {
+            return true;
+        };
+        let dvipa = *dvipa;
+        if !flows.is_empty() {
+            effects.push(Effect::InsertFlows {
+                target,
+                flows: flows.to_vec(),
+            });
+        }
+        if parts_left == 0 {
+            awaited.answers.remove(&request);
+            self.end_if_complete(dvipa, now, effects);
+        }
+        true
+    }
+
+    /// Waits no longer for the answers of a member that is dead.
+    pub(super) fn rebuilds_without(
+        &mut self,
+        name: &str,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        for awaited in self.rebuilds.awaited.values_mut() {
+            awaited.answers.retain(|_, member| member != name);
+        }
+        let all: Vec<IpAddr> = self.rebuilds.awaited.keys().copied().collect();
+        for dvipa in all {
+            self.end_if_complete(dvipa, now, effects);
+        }
+    }
+
+    fn end_if_complete(&mut self, dvipa: IpAddr, now: Duration, effects: &mut Vec<Effect>) {
+        let is_complete = |awaited: &Awaited| awaited.answers.is_empty();
+        if self.rebuilds.awaited.get(&dvipa).is_some_and(is_complete)
+            && let Some(awaited) = self.rebuilds.awaited.remove(&dvipa)
+            && awaited.is_preparation
+        {
+            self.decide(Input::Prepared(dvipa), now, effects);
+        }
+    }
+
+    pub(super) fn drop_rebuilds(&mut self, dvipa: IpAddr) {
+        self.rebuilds.awaited.remove(&dvipa);
+    }
+
+    /// Whose connections to a DVIPA are not in the flow table yet.
+    pub fn missing_flows(&self, dvipa: IpAddr) -> impl Iterator<Item = &str> {
+        let awaited = self.rebuilds.awaited.get(&dvipa).into_iter();
+        awaited.flat_map(|awaited| awaited.answers.values().map(String::as_str))
+    }
+}

@@ -1,0 +1,148 @@
+//! What an operator orders a running stack to do: z/OS's `VARY TCPIP,,SYSPLEX`.
+//!
+//! An order lasts until it is undone or the daemon ends; the configuration is
+//! kept as it is.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Stack};
+use crate::engine::definitions::Definitions;
+use crate::engine::message::Message;
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Vary {
+    /// `LEAVEGROUP`: give every DVIPA up, be no target, and define nothing.
+    LeaveGroup,
+    /// `JOINGROUP`: undo it.
+    JoinGroup,
+    /// `DEACTIVATE,DVIPA=`: give this one up, and do not take it.
+    Deactivate(IpAddr),
+    /// `REACTIVATE,DVIPA=`: undo it.
+    Reactivate(IpAddr),
+}
+
+/// Why an order was not obeyed; nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The profile does not mention the DVIPA.
+    #[error(
+        "{dvipa} is no DVIPA of {stack}; it has {}",
+        if known.is_empty() { "none" } else { known }
+    )]
+    UnknownDvipa {
+        /// The address.
+        dvipa: IpAddr,
+        /// The stack's name.
+        stack: String,
+        /// The DVIPAs that could be named.
+        known: String,
+    },
+    /// It is so already.
+    #[error("{0}")]
+    Already(String),
+}
+
+/// The orders in force.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Orders {
+    has_left: bool,
+    deactivated: BTreeSet<IpAddr>,
+}
+
+impl Orders {
+    /// Whether this stack must not have a DVIPA.
+    pub(super) fn forbid(&self, dvipa: IpAddr) -> bool {
+        self.has_left || self.deactivated.contains(&dvipa)
+    }
+}
+
+impl Stack {
+    /// Says whether an order can be obeyed; [`Event::Vary`](super::Event::Vary) carries it out.
+    ///
+    /// # Errors
+    ///
+    /// It names what is not there, or asks for what is so already.
+    pub fn consider(&self, vary: &Vary) -> Result<(), Refused> {
+        let already = |text: String| Err(Refused::Already(text));
+        let stack = &self.name;
+        match vary {
+            Vary::LeaveGroup if self.orders.has_left => {
+                already(format!("{stack} has left the group already"))
+            }
+            Vary::JoinGroup if !self.orders.has_left => {
+                already(format!("{stack} is in the group already"))
+            }
+            Vary::Deactivate(dvipa) | Vary::Reactivate(dvipa) => {
+                let mut known = self.config.dvipas.iter().map(|dvipa| dvipa.address);
+                if !known.any(|known| known == *dvipa) {
+                    let known: Vec<String> = self
+                        .config
+                        .dvipas
+                        .iter()
+                        .map(|dvipa| dvipa.address.to_string())
+                        .collect();
+                    return Err(Refused::UnknownDvipa {
+                        dvipa: *dvipa,
+                        stack: stack.clone(),
+                        known: known.join(", "),
+                    });
+                }
+                let is_deactivated = self.orders.deactivated.contains(dvipa);
+                let deactivates = matches!(vary, Vary::Deactivate(_));
+                match (deactivates, is_deactivated) {
+                    (true, true) => already(format!("{dvipa} is deactivated already")),
+                    (false, false) => already(format!("{dvipa} is not deactivated")),
+                    (true, false) | (false, true) => Ok(()),
+                }
+            }
+            Vary::LeaveGroup | Vary::JoinGroup => Ok(()),
+        }
+    }
+
+    pub(super) fn obey_order(&mut self, vary: &Vary, effects: &mut Vec<Effect>) {
+        self.is_dirty = true;
+        match vary {
+            Vary::LeaveGroup => self.orders.has_left = true,
+            Vary::JoinGroup => self.orders.has_left = false,
+            Vary::Deactivate(dvipa) => {
+                self.orders.deactivated.insert(*dvipa);
+            }
+            Vary::Reactivate(dvipa) => {
+                self.orders.deactivated.remove(dvipa);
+            }
+        }
+        effects.push(Effect::Tell(Message::Varied(vary.clone())));
+        effects.extend(self.publish_definitions());
+        effects.push(self.publish_readiness());
+        self.informed.clear();
+    }
+
+    /// What this stack publishes of its configuration: all but what it was ordered not to have.
+    pub(super) fn published(&self) -> Definitions {
+        let mut definitions = self.own.clone();
+        let orders = &self.orders;
+        definitions
+            .dvipas
+            .retain(|dvipa| !orders.forbid(dvipa.address));
+        definitions
+            .services
+            .retain(|service| !orders.forbid(service.dvipa));
+        definitions
+    }
+
+    /// Says whether a DVIPA was deactivated by the operator.
+    #[must_use]
+    pub fn is_deactivated(&self, dvipa: IpAddr) -> bool {
+        self.orders.forbid(dvipa)
+    }
+
+    /// Says whether the operator has had this stack leave the group.
+    #[must_use]
+    pub fn has_left_group(&self) -> bool {
+        self.orders.has_left
+    }
+}
