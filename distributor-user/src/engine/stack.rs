@@ -242,12 +242,14 @@ impl Stack {
                     .values()
                     .flat_map(|member| member.probe_at.into_iter().chain(member.give_up_at)),
             )
+            .chain(self.preparation_deadline())
             .min()
     }
 
     /// Brings what is applied to what is desired.
     fn settle(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         self.declare_willingness(now, effects);
+        self.resume_preparations(now, effects);
         if let Phase::Settling { until, awaited } = &self.phase {
             let reported = |target: &IpAddr| {
                 self.members.values().any(|member| {

@@ -69,6 +69,11 @@ fn packets_that_go_to_the_old_owner_are_relayed() {
 }
 
 #[test]
+fn the_connections_of_a_lost_target_are_reset() {
+    assert_kept("target-cut-off");
+}
+
+#[test]
 fn a_backup_inherits_how_the_address_is_distributed() {
     assert_kept("backup-inherits");
 }

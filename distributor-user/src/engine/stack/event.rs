@@ -166,6 +166,8 @@ pub enum Effect {
     },
     /// Remove every flow of a target that is not coming back.
     ForgetTarget(IpAddr),
+    /// Remove every flow of a target that is lost with its host, and let the clients know.
+    ResetTarget(IpAddr),
     /// List what this stack terminates on the DVIPA, and report it.
     ListConnections {
         /// The DVIPA.

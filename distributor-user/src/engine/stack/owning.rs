@@ -85,7 +85,7 @@ impl Stack {
                 Output::Say { to, dvipa, word } => {
                     self.owning.words.entry(to).or_default().push((dvipa, word));
                 }
-                Output::Prepare(dvipa) => self.rebuild(dvipa, true, effects),
+                Output::Prepare(dvipa) => self.prepare(dvipa, now, effects),
                 Output::CountConnections(dvipa) => {
                     effects.push(Effect::CountConnections(dvipa));
                 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{Effect, Stack};
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::FlowKey;
-use crate::engine::ownership::{Input, Liveness};
+use crate::engine::ownership::{Awaits, Input, Liveness};
 
 /// The flow tables that are being filled.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub(super) struct Rebuilds {
     last_request: u64,
     /// Whose answer to which request is missing, by DVIPA.
     awaited: BTreeMap<IpAddr, Awaited>,
+    /// Until when the preparation of a DVIPA waits for targets that are not heard yet.
+    postponed: BTreeMap<IpAddr, Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +33,55 @@ struct Awaited {
 /// Tells the requests of a rebuild from those of an audit.
 const REQUESTS: u64 = 1 << 63;
 
+/// How long a stack that was away waits for the targets that it knew.
+const REUNION: Duration = Duration::from_secs(2);
+
 impl Stack {
+    /// Prepares to own a DVIPA, as soon as all its targets that are known are heard and have said what
+    /// listens there: who takes over without them would reset their connections.
+    pub(super) fn prepare(&mut self, dvipa: IpAddr, now: Duration, effects: &mut Vec<Effect>) {
+        if self.has_targets(dvipa) {
+            self.rebuild(dvipa, true, effects);
+        } else {
+            self.rebuilds.postponed.insert(dvipa, now + REUNION);
+        }
+    }
+
+    /// Goes on with what was postponed, where there is no more reason to wait.
+    pub(super) fn resume_preparations(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let postponed = self.rebuilds.postponed.iter();
+        let due: Vec<IpAddr> = postponed
+            .filter(|(dvipa, until)| now >= **until || self.has_targets(**dvipa))
+            .map(|(dvipa, _)| *dvipa)
+            .collect();
+        for dvipa in due {
+            self.rebuilds.postponed.remove(&dvipa);
+            if self.ownership.holding(dvipa).awaits == Some(Awaits::Flows) {
+                self.rebuild(dvipa, true, effects);
+            }
+        }
+    }
+
+    /// When waiting for targets ends.
+    pub(super) fn preparation_deadline(&self) -> Option<Duration> {
+        self.rebuilds.postponed.values().min().copied()
+    }
+
+    /// Whether every stack that was in the group and is a target of a DVIPA is heard, and has said
+    /// what listens there.
+    fn has_targets(&self, dvipa: IpAddr) -> bool {
+        let services = self.own_distribution(dvipa);
+        let is_target = |address| {
+            let mut terms = services.iter().map(|service| &service.terms);
+            terms.any(|terms| terms.destinations.include(address))
+        };
+        let mut members = self.members.values();
+        members.all(|member| {
+            (member.liveness == Liveness::Alive && member.is_ready_to_serve(&self.hops))
+                || !is_target(member.dynamic_xcf)
+        })
+    }
+
     /// Asks every living member for its connections to a DVIPA.
     pub(super) fn rebuild(
         &mut self,
@@ -128,6 +178,7 @@ impl Stack {
 
     pub(super) fn drop_rebuilds(&mut self, dvipa: IpAddr) {
         self.rebuilds.awaited.remove(&dvipa);
+        self.rebuilds.postponed.remove(&dvipa);
     }
 
     /// Whose connections to a DVIPA are not in the flow table yet.

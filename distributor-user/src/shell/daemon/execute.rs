@@ -11,10 +11,11 @@ use tracing::{debug, error, info, warn};
 use super::Daemon;
 use super::reports::wall_clock;
 use crate::engine::fact::Fact;
+use crate::engine::forwarding::FlowKey;
 use crate::engine::message::Message;
 use crate::engine::stack::{Effect, Event, Placement};
 use crate::shell::group::SendError;
-use crate::shell::{connections, probe};
+use crate::shell::{challenge, connections, probe};
 
 impl Daemon {
     pub(super) async fn execute(&mut self, effects: Vec<Effect>) {
@@ -67,6 +68,7 @@ impl Daemon {
                 let removed = self.dataplane.forget_target(target);
                 info!("{removed} flows of {target} were removed: it is not coming back");
             }
+            Effect::ResetTarget(target) => self.reset_target(target),
             Effect::ListConnections { dvipa, asked } => {
                 let flows = connections::list(&BTreeSet::from([dvipa])).await?;
                 return Ok(Some(Event::Connections {
@@ -106,6 +108,19 @@ impl Daemon {
             Effect::Tell(message) => tell(&message),
         }
         Ok(None)
+    }
+
+    /// Removes the flows of a target, and has their clients find out beside the loop.
+    fn reset_target(&self, target: IpAddr) {
+        let flows = self.dataplane.flows();
+        let flows = flows.filter(|flow| flow.target == target);
+        let flows: Vec<FlowKey> = flows.map(|flow| flow.key).collect();
+        let removed = self.dataplane.forget_target(target);
+        info!("{removed} flows of {target} were removed: its host is gone, and clients are told");
+        tokio::task::spawn_blocking(move || match challenge::challenge(&flows) {
+            Ok(sent) => debug!("{sent} clients were challenged"),
+            Err(error) => warn!("clients of {target} find out by themselves: {error}"),
+        });
     }
 
     /// Sends a fact; a member that has just left needs none.

@@ -116,11 +116,7 @@ impl Daemon {
             flow_capacity: options.flow_capacity,
             seeds: None,
         })?;
-        let adopted = Adopted {
-            forwarding: dataplane.forwarding(),
-            placements: held,
-            silent_for: dataplane.last_beat_age(),
-        };
+        let adopted = adopted(&dataplane, held);
         let (probes, answers) = prepare_life(&dataplane, &options, xcf, &keys);
         let (addresses, repaired) = Addresses::start(&netlink)?;
         let mut sysctls = Sysctls::open(&state_file(&options))?;
@@ -197,6 +193,15 @@ impl Daemon {
             carriers,
         };
         Ok((daemon, sources))
+    }
+}
+
+/// What an earlier daemon of this stack has left behind.
+fn adopted(dataplane: &Dataplane, held: BTreeMap<IpAddr, Placement>) -> Adopted {
+    Adopted {
+        forwarding: dataplane.forwarding(),
+        placements: held,
+        silent_for: dataplane.last_beat_age(),
     }
 }
 

@@ -166,6 +166,7 @@ fn a_definer_takes_back_only_with_a_complete_flow_table() {
     join(&mut stack, "TCPIP3", 3, &Definitions::default());
     ready(&mut stack, "TCPIP3", 1, 1);
     join(&mut stack, "TCPIP2", 2, &Definitions::of(&backup(200)));
+    ready(&mut stack, "TCPIP2", 1, 0);
     let now = LISTEN;
     stack.handle(own(5, "TCPIP2", 200), ZERO);
     let effects = stack.handle(Event::Timer, now);
