@@ -89,33 +89,71 @@ pub enum Message {
     },
 }
 
-impl Message {
-    /// Returns the z/OS message id, or our own (`SDL…`) where z/OS has none.
-    #[must_use]
-    pub fn id(&self) -> &'static str {
-        match self {
-            Self::Activated { .. } => "EZD1214I",
-            Self::HeldAsTarget { .. } => "SDL0101I",
-            Self::Released { .. } => "SDL0102I",
-            Self::TakenOver { .. } => "EZZ8301I",
-            Self::TakenBack { .. } => "EZZ8302I",
-            Self::Given { .. } => "EZZ8303I",
-            Self::Varied(Vary::LeaveGroup) => "EZD1177I",
-            Self::Varied(Vary::JoinGroup) => "EZD1178I",
-            Self::Varied(Vary::Deactivate(_)) => "EZD1197I",
-            Self::Varied(Vary::Reactivate(_)) => "EZD1189I",
-            Self::Joined { .. } => "EZD1176I",
-            Self::Left { .. } => "EZZ9676E",
-            Self::ServerStarted { .. } => "SDL0103I",
-            Self::ServerEnded { .. } => "SDL0104I",
-            Self::Unreadable { .. } => "SDL0105E",
-        }
-    }
+/// What all messages of a kind have in common.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The z/OS message id, or our own (`SDL…`) where z/OS has none.
+    pub id: &'static str,
+    /// When it is given.
+    pub when: &'static str,
+    /// Whether an operator should look at it.
+    pub is_warning: bool,
+}
 
-    /// Says whether an operator should look at it.
+macro_rules! kinds {
+    ($($name:ident = $id:literal $severity:ident $when:literal;)*) => {
+        $(static $name: Kind = Kind {
+            id: $id,
+            when: $when,
+            is_warning: kinds!(@$severity),
+        };)*
+
+        /// Every kind, in the order of the page.
+        pub static KINDS: &[&Kind] = &[$(&$name),*];
+    };
+    (@warning) => { true };
+    (@info) => { false };
+}
+
+kinds! {
+    ACTIVATED = "EZD1214I" info "this stack owns a DVIPA now";
+    TAKEN_OVER = "EZZ8301I" info "a DVIPA was taken over from a stack that is gone, or that gave it up";
+    TAKEN_BACK = "EZZ8302I" info "the definer has taken a DVIPA back from its backup";
+    GIVEN = "EZZ8303I" info "another stack owns a DVIPA that this one had";
+    HELD_AS_TARGET = "SDL0101I" info "a DVIPA is held hidden here: this stack is a target of it";
+    RELEASED = "SDL0102I" info "a DVIPA is no longer on this stack";
+    SERVER_STARTED = "SDL0103I" info "a target has its first listener for a service";
+    SERVER_ENDED = "SDL0104I" info "a target has no listener for a service any more";
+    UNREADABLE = "SDL0105E" warning "what a member publishes cannot be read; it is of another release, or broken";
+    LEFT_BY_ORDER = "SDL0106I" info "`vary leavegroup` was obeyed";
+    JOINED_BY_ORDER = "EZD1178I" info "`vary joingroup` was obeyed";
+    DEACTIVATED = "EZD1197I" info "`vary deactivate` was obeyed";
+    REACTIVATED = "EZD1189I" info "`vary reactivate` was obeyed";
+    JOINED = "EZD1176I" info "a member joined the group, or is back after a restart";
+    LEFT = "EZZ9676E" warning "a member left the group, or is not heard any more";
+}
+
+impl Message {
+    /// Returns what this message has in common with others of its kind.
     #[must_use]
-    pub fn is_warning(&self) -> bool {
-        matches!(self, Self::Unreadable { .. } | Self::Left { .. })
+    pub fn kind(&self) -> &'static Kind {
+        match self {
+            Self::Activated { .. } => &ACTIVATED,
+            Self::HeldAsTarget { .. } => &HELD_AS_TARGET,
+            Self::Released { .. } => &RELEASED,
+            Self::TakenOver { .. } => &TAKEN_OVER,
+            Self::TakenBack { .. } => &TAKEN_BACK,
+            Self::Given { .. } => &GIVEN,
+            Self::Varied(Vary::LeaveGroup) => &LEFT_BY_ORDER,
+            Self::Varied(Vary::JoinGroup) => &JOINED_BY_ORDER,
+            Self::Varied(Vary::Deactivate(_)) => &DEACTIVATED,
+            Self::Varied(Vary::Reactivate(_)) => &REACTIVATED,
+            Self::Joined { .. } => &JOINED,
+            Self::Left { .. } => &LEFT,
+            Self::ServerStarted { .. } => &SERVER_STARTED,
+            Self::ServerEnded { .. } => &SERVER_ENDED,
+            Self::Unreadable { .. } => &UNREADABLE,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::super::reference::MADE;
 use super::grammar::{Part, Row, Standing};
 use super::message::{MESSAGES, Message, OWN_MESSAGES};
 use super::table;
+use crate::engine::message::KINDS;
 
 /// Writes the reference of the profile language.
 #[must_use]
@@ -180,6 +181,20 @@ Those from SDL0301I on come of several stacks: several profiles, or a running gr
     } in OWN_MESSAGES
     {
         let _ = writeln!(page, "| {id} | {when} | {remedy} |");
+    }
+    page.push_str(
+        "
+## Messages of a running daemon
+
+In its log, on standard error or in the journal.
+
+| number | severity | when |
+|---|---|---|
+",
+    );
+    for kind in KINDS {
+        let severity = if kind.is_warning { "warning" } else { "info" };
+        let _ = writeln!(page, "| {} | {severity} | {} |", kind.id, kind.when);
     }
     page.push_str(
         "

@@ -154,10 +154,10 @@ impl Daemon {
 }
 
 fn tell(message: &Message) {
-    let id = message.id();
-    if message.is_warning() {
-        warn!("{id} {message}");
+    let kind = message.kind();
+    if kind.is_warning {
+        warn!("{} {message}", kind.id);
     } else {
-        info!("{id} {message}");
+        info!("{} {message}", kind.id);
     }
 }

@@ -55,7 +55,7 @@ impl Daemon {
         }
         let done = Message::Varied(vary.clone());
         self.handle(Event::Vary(vary)).await;
-        Answer::Done(format!("{} {done}", done.id()))
+        Answer::Done(format!("{} {done}", done.kind().id))
     }
 
     /// Makes a report, and answers here or, if there are connections to be walked over, beside the
