@@ -3,19 +3,16 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::record::{Accepted, Asker, Promise, Record, Role};
-use super::{
-    Claim, DEFINER, Epoch, Liveness, Message, Output, Ownership, Refusal, Willingness, Word,
-    announce,
-};
-use crate::engine::config::Moveable;
+use super::announcement::announce;
+use super::record::{Accepted, Promise, Record, Role};
+use super::{DEFINER, Epoch, Liveness, Message, Output, Ownership, Refusal, Willingness, Word};
 
 /// How long a promise holds.
 const PROMISE: Duration = Duration::from_secs(1);
 /// When a claim is tried again that a living owner, or a better claimant, stands against.
 const RETRY_SOON: Duration = Duration::from_millis(50);
 /// When it is tried again if only time can change the answer.
-const RETRY_LATER: Duration = Duration::from_millis(300);
+pub(super) const RETRY_LATER: Duration = Duration::from_millis(300);
 
 impl Ownership {
     pub(super) fn take_word(
@@ -184,6 +181,15 @@ impl Ownership {
             until: now + PROMISE,
         });
         out.push(Output::Changed(dvipa));
+        if let Some(accepted) = &mut record.accepted
+            && accepted.epoch.stack == self.name
+            && !accepted.is_vacant
+            && !record.role.is_active()
+        {
+            // It was the owner and is not any more: the others need not wait for it either.
+            accepted.is_vacant = true;
+            record.announcement = Some(announce(&self.members, now));
+        }
         // A promise ends a claim of this stack's own.
         if matches!(
             record.role,
@@ -215,7 +221,8 @@ impl Ownership {
             record.highest = record.highest.max(*counter);
             let is_own = |accepted: &Accepted| Some(&accepted.epoch) == asked;
             if record.is_active() && record.accepted.as_ref().is_some_and(is_own) {
-                // It goes above.
+                // It goes above, and is no owner until it has.
+                record.announcement = None;
                 self.ask(dvipa, false, now, out);
                 return;
             }
@@ -363,132 +370,9 @@ impl Ownership {
         };
         say(out, from, dvipa, word);
     }
-
-    /// Answers who asks for a DVIPA that this stack may own.
-    fn take_request(
-        &mut self,
-        from: &str,
-        dvipa: IpAddr,
-        claim: Claim,
-        epoch: Option<Epoch>,
-        now: Duration,
-        out: &mut Vec<Output>,
-    ) {
-        let announcement = announce(&self.members, now);
-        let record = self.records.entry(dvipa).or_default();
-        let yields = record.yields_to(claim);
-        let Some(accepted) = &mut record.accepted else {
-            return;
-        };
-        if accepted.epoch.stack == self.name && !record.role.is_active() && yields {
-            // It was the owner and is not yet again. Who has the better right need not wait for it.
-            accepted.is_vacant = true;
-            record.announcement = Some(announcement);
-            self.give_way(dvipa, RETRY_LATER, now, out);
-            return;
-        }
-        if epoch.as_ref() == Some(&accepted.epoch) {
-            // The answer was lost.
-            let epoch = accepted.epoch.clone();
-            say(out, from, dvipa, Word::HandedOver { epoch });
-            return;
-        }
-        let refusal =
-            if !record.role.is_active() || epoch.as_ref().is_some_and(|e| *e < accepted.epoch) {
-                Some(Refusal::Later {
-                    epoch: accepted.epoch.clone(),
-                    rank: accepted.rank,
-                })
-            } else {
-                (!yields).then_some(Refusal::Unwilling)
-            };
-        if let Some(because) = refusal {
-            say(out, from, dvipa, Word::Refuse { epoch, because });
-            return;
-        }
-        record.asker = Some(Asker {
-            name: from.to_owned(),
-            claim,
-            epoch,
-        });
-        let moves_when_idle = record
-            .stake
-            .is_some_and(|stake| stake.moveable == Moveable::WhenIdle);
-        if moves_when_idle && record.willingness == Willingness::Willing {
-            out.push(Output::CountConnections(dvipa));
-        } else {
-            self.hand_over(dvipa, out);
-        }
-    }
-
-    /// Takes the number of connections that somebody who asks for the DVIPA waits for.
-    pub(super) fn take_count(
-        &mut self,
-        dvipa: IpAddr,
-        count: u64,
-        now: Duration,
-        out: &mut Vec<Output>,
-    ) {
-        if count == 0 {
-            self.hand_over(dvipa, out);
-            self.look_at(dvipa, now, out);
-        } else if let Some(record) = self.records.get_mut(&dvipa)
-            && let Some(Asker { name, epoch, .. }) = record.asker.take()
-        {
-            let because = Refusal::Busy;
-            say(out, &name, dvipa, Word::Refuse { epoch, because });
-        }
-    }
-
-    /// Gives the DVIPA to who asks for it, or says that it would.
-    fn hand_over(&mut self, dvipa: IpAddr, out: &mut Vec<Output>) {
-        let Some(record) = self.records.get_mut(&dvipa) else {
-            return;
-        };
-        if !record.is_active() {
-            return;
-        }
-        let Some(Asker { name, claim, epoch }) = record.asker.take() else {
-            return;
-        };
-        let Some(epoch) = epoch else {
-            say(out, &name, dvipa, Word::Willing);
-            return;
-        };
-        record.highest = record.highest.max(epoch.counter);
-        record.accepted = Some(Accepted {
-            epoch: epoch.clone(),
-            rank: claim.rank,
-            is_vacating: false,
-            is_vacant: false,
-        });
-        record.role = Role::Bystander;
-        record.announcement = None;
-        record.vacate_at = None;
-        out.push(Output::Tell(Message::Given {
-            dvipa,
-            to: name.clone(),
-        }));
-        out.push(Output::Changed(dvipa));
-        say(out, &name, dvipa, Word::HandedOver { epoch });
-    }
 }
 
-impl Record {
-    /// Whether this stack, the owner, yields to a claim.
-    fn yields_to(&self, claim: Claim) -> bool {
-        let is_vacating = self
-            .accepted
-            .as_ref()
-            .is_some_and(|accepted| accepted.is_vacating);
-        let rank = self.rank();
-        is_vacating
-            || claim.rank > rank
-            || (claim.is_fresh && claim.rank == DEFINER && rank == DEFINER)
-    }
-}
-
-fn say(out: &mut Vec<Output>, to: &str, dvipa: IpAddr, word: Word) {
+pub(super) fn say(out: &mut Vec<Output>, to: &str, dvipa: IpAddr, word: Word) {
     out.push(Output::Say {
         to: to.to_owned(),
         dvipa,

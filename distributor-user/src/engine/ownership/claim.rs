@@ -4,17 +4,14 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::record::{Accepted, Announcement, Asking, Record, Role};
-use super::{
-    Claim, DEFINER, Epoch, Liveness, Message, Output, Ownership, Willingness, Word, announce,
-};
+use super::announcement::{announce, living};
+use super::record::{Accepted, Asking, Record, Role};
+use super::{Claim, DEFINER, Epoch, Liveness, Message, Output, Ownership, Willingness, Word};
 
 /// How often a question is repeated.
 const REPEAT: Duration = Duration::from_millis(50);
 /// How often the owner is asked again whether it would hand over.
 const INQUIRE: Duration = Duration::from_millis(300);
-/// How often an announcement is repeated.
-const ANNOUNCE: Duration = Duration::from_millis(200);
 /// How long a living member that does not answer holds up a claim.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the owner may take to hand over.
@@ -129,12 +126,7 @@ impl Ownership {
         out: &mut Vec<Output>,
     ) {
         let name = self.name.clone();
-        let living: BTreeSet<String> = self
-            .members
-            .iter()
-            .filter(|(_, liveness)| **liveness == Liveness::Alive)
-            .map(|(name, _)| name.clone())
-            .collect();
+        let living: BTreeSet<String> = living(&self.members).cloned().collect();
         let Some(record) = self.records.get_mut(&dvipa) else {
             return;
         };
@@ -286,8 +278,7 @@ impl Ownership {
 
     /// Does what is due for a DVIPA that this stack owns.
     fn keep(&mut self, dvipa: IpAddr, now: Duration, out: &mut Vec<Output>) {
-        let announcement = announce(&self.members, now);
-        let has_members = !self.members.is_empty();
+        let members = &self.members;
         let Some(record) = self.records.get_mut(&dvipa) else {
             return;
         };
@@ -298,108 +289,29 @@ impl Ownership {
         };
         if accepted.is_vacating != is_vacating {
             accepted.is_vacating = is_vacating;
-            record.announcement = Some(announcement.clone());
+            record.announcement = Some(announce(members, now));
         }
         if !must_go {
             record.vacate_at = None;
             return;
         }
-        let patience = if has_members {
-            VACATING
-        } else {
+        let patience = if members.is_empty() {
             Duration::ZERO
+        } else {
+            VACATING
         };
         let vacate_at = *record.vacate_at.get_or_insert(now + patience);
         if now >= vacate_at {
             accepted.is_vacant = true;
             record.vacate_at = None;
             record.role = Role::Bystander;
-            record.announcement = Some(announcement);
+            record.announcement = Some(announce(members, now));
             out.push(Output::Changed(dvipa));
-        }
-    }
-
-    /// Repeats what has not been heeded yet.
-    fn repeat_announcement(&mut self, dvipa: IpAddr, now: Duration, out: &mut Vec<Output>) {
-        let members = &self.members;
-        let Some(record) = self.records.get_mut(&dvipa) else {
-            return;
-        };
-        let (Some(announcement), Some(accepted)) = (&mut record.announcement, &record.accepted)
-        else {
-            return;
-        };
-        announcement
-            .unheeded
-            .retain(|name| members.contains_key(name));
-        if announcement.unheeded.is_empty() {
-            record.announcement = None;
-            return;
-        }
-        if now < announcement.repeat_at {
-            return;
-        }
-        announcement.repeat_at = now + ANNOUNCE;
-        let names = announcement.unheeded.iter();
-        out.extend(names.map(|name| accepted.say_to(name, dvipa)));
-    }
-}
-
-impl Accepted {
-    /// What the owner, or who was it last, tells a member.
-    fn say_to(&self, name: &str, dvipa: IpAddr) -> Output {
-        let epoch = self.epoch.clone();
-        let word = if self.is_vacant {
-            Word::Vacant { epoch }
-        } else {
-            Word::Own {
-                epoch,
-                rank: self.rank,
-                is_vacating: self.is_vacating,
-            }
-        };
-        Output::Say {
-            to: name.to_owned(),
-            dvipa,
-            word,
         }
     }
 }
 
 impl Record {
-    /// Tells a member that was not heard before who owns the DVIPA, if that is for `own` to say, or
-    /// if it is that member itself.
-    pub(super) fn speak_to(
-        &mut self,
-        name: &str,
-        dvipa: IpAddr,
-        own: &str,
-        now: Duration,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(accepted) = &self.accepted else {
-            return;
-        };
-        if accepted.epoch.stack == name && !accepted.is_vacant {
-            let epoch = accepted.epoch.clone();
-            out.push(Output::Say {
-                to: name.to_owned(),
-                dvipa,
-                word: Word::Recall { epoch },
-            });
-        }
-        let has_vacated = accepted.is_vacant && accepted.epoch.stack == own;
-        if !self.is_active() && !has_vacated {
-            return;
-        }
-        out.push(accepted.say_to(name, dvipa));
-        let announcement = self.announcement.get_or_insert_with(|| Announcement {
-            unheeded: BTreeSet::new(),
-            repeat_at: now + ANNOUNCE,
-        });
-        announcement.unheeded.insert(name.to_owned());
-    }
-
     pub(super) fn claim(&self) -> Claim {
         Claim {
             rank: self.rank(),

@@ -16,6 +16,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng, SeedableRng};
 
 use super::super::*;
+use crate::engine::config::Moveable;
 
 /// How often stacks beat, and how long one is missed before its packet path is probed.
 const BEAT: Duration = Duration::from_millis(50);
