@@ -370,11 +370,13 @@ impl Pair {
 
     /// New connections by service and row, of the kernel and of the host.
     fn connections(&self) -> Result<[Vec<Vec<u64>>; 2]> {
+        let counted = self.kernel.traffic().total_connections();
         let kernel = SERVICES.iter().map(|&(dvipa, port)| {
-            let rows = self
-                .kernel
-                .total_connections(Ipv4Addr::from(dvipa).into(), port);
-            rows.into_iter().map(|(_, count)| count).collect()
+            let dvipa = Ipv4Addr::from(dvipa).into();
+            let rows = counted.iter();
+            rows.filter(|((key, _), _)| *key == ServiceKey { dvipa, port })
+                .map(|(_, count)| *count)
+                .collect()
         });
         let host = (0..u32::try_from(SERVICES.len())?).map(|service| {
             // On the host, rows are places of the ring; what they have in common is the sum.

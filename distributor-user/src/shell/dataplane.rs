@@ -26,7 +26,7 @@ use distributor_common::flow::{BUCKET_SLOTS, Bucket};
 use distributor_common::word::Word;
 
 use super::namespace;
-use crate::engine::forwarding::{Flow, ServiceKey, ServiceTargets};
+use crate::engine::forwarding::{ServiceKey, ServiceTargets};
 
 pub use self::attach::Interface;
 pub use self::error::DataplaneError;
@@ -245,40 +245,8 @@ impl Dataplane {
             .map(|attachment| (&attachment.interface, attachment.mode))
     }
 
-    /// New connections that a service has handed out, by target.
-    #[must_use]
-    pub fn total_connections(&self, dvipa: IpAddr, port: u16) -> Vec<(IpAddr, u64)> {
-        let rows = self.services.connections(ServiceKey { dvipa, port });
-        rows.into_iter()
-            .filter_map(|(slot, count)| Some((self.address(slot)?, count)))
-            .collect()
-    }
-
     fn address(&self, slot: u16) -> Option<IpAddr> {
         targets::address_of(self.settings[0].targets.get(usize::from(slot))?)
-    }
-
-    /// Every flow in the table, in no particular order.
-    pub fn flows(&self) -> impl Iterator<Item = Flow> {
-        self.flows.iter().filter_map(|(key, tag)| {
-            Some(Flow {
-                key: flows::engine_key(&key),
-                target: self.address(tag.target())?,
-                state: flows::engine_state(tag.state())?,
-            })
-        })
-    }
-
-    /// How many flows each service has to each target.
-    #[must_use]
-    pub fn active_connections(&self) -> BTreeMap<(ServiceKey, IpAddr), u64> {
-        let counts = self.flows.counts().into_iter();
-        counts
-            .filter_map(|(course, flows)| {
-                let target = self.address(course.target())?;
-                Some(((course.service(), target), flows))
-            })
-            .collect()
     }
 
     /// All counters, summed over the CPUs.

@@ -156,8 +156,15 @@ fn distribute_by_hand() -> Result<()> {
         .map(|name| (name.to_owned(), 10))
         .into();
     assert_eq!(by_server, expected);
-    let counted = dataplane.total_connections(VIPA.into(), PORT);
-    let expected: Vec<_> = addresses.iter().map(|&address| (address, 10)).collect();
+    let counted = dataplane.traffic().total_connections();
+    let service = ServiceKey {
+        dvipa: VIPA.into(),
+        port: PORT,
+    };
+    let expected: BTreeMap<_, _> = addresses
+        .iter()
+        .map(|&address| ((service, address), 10))
+        .collect();
     assert_eq!(counted, expected);
     let states: Vec<_> = dataplane.flows().map(|flow| flow.state).collect();
     assert_eq!(states, [FlowState::Ending; 30]);

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::{Desired, Member, Phase, Stack};
-use crate::engine::config::{Config, DistMethod};
+use crate::engine::config::Config;
 use crate::engine::definitions::Readiness;
-use crate::engine::forwarding::ServiceKey;
 
 impl Stack {
     /// Returns the stack's name.
@@ -59,26 +58,6 @@ impl Stack {
             .iter()
             .find(|(_, member)| member.dynamic_xcf == dynamic_xcf && member.left_at.is_none())
             .map(|(name, _)| name.as_str())
-    }
-
-    /// Returns the name and the listeners of a present target of a service.
-    #[must_use]
-    pub fn target(&self, dynamic_xcf: IpAddr, key: ServiceKey) -> Option<(&str, u16)> {
-        let name = self.name_of(dynamic_xcf)?;
-        let readiness = self
-            .members
-            .get(name)
-            .map_or(&self.readiness, |member| &member.readiness);
-        Some((name, readiness.listeners(key.dvipa, key.port)))
-    }
-
-    /// Returns the distribution method of one of this stack's services.
-    #[must_use]
-    pub fn method(&self, key: ServiceKey) -> DistMethod {
-        self.own_distribution(key.dvipa)
-            .iter()
-            .find(|service| service.port == key.port)
-            .map_or(DistMethod::RoundRobin, |service| service.terms.method)
     }
 
     /// Returns this stack's DYNAMICXCF address.

@@ -159,14 +159,6 @@ impl Services {
         (rows, ring.map(RingEntry::target).collect())
     }
 
-    /// New connections of a service by the slots of its targets.
-    pub(super) fn connections(&self, key: ServiceKey) -> Vec<(u16, u64)> {
-        let index = self.indices.get(&key).copied();
-        index.map_or_else(Vec::new, |index| {
-            connections(&self.values, &self.connections, index)
-        })
-    }
-
     /// The counts of all services as they are numbered now.
     pub(super) fn counts(&self) -> Counts {
         Counts {

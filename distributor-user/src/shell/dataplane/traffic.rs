@@ -34,18 +34,17 @@ impl Dataplane {
             settings: self.settings.clone(),
         }
     }
+
+    /// Every flow in the table, in no particular order.
+    pub fn flows(&self) -> impl Iterator<Item = Flow> {
+        flows(&self.flows, &self.settings[0])
+    }
 }
 
 impl Traffic {
     /// Every flow in the table, in no particular order.
     pub fn flows(&self) -> impl Iterator<Item = Flow> {
-        self.flows.iter().filter_map(|(key, tag)| {
-            Some(Flow {
-                key: engine_key(&key),
-                target: self.address(tag.target())?,
-                state: engine_state(tag.state())?,
-            })
-        })
+        flows(&self.flows, &self.settings[0])
     }
 
     /// How many flows each service has to each target.
@@ -72,4 +71,14 @@ impl Traffic {
     fn address(&self, slot: u16) -> Option<IpAddr> {
         address_of(self.settings[0].targets.get(usize::from(slot))?)
     }
+}
+
+fn flows(table: &Flows, settings: &Settings) -> impl Iterator<Item = Flow> {
+    table.iter().filter_map(|(key, tag)| {
+        Some(Flow {
+            key: engine_key(&key),
+            target: address_of(settings.targets.get(usize::from(tag.target()))?)?,
+            state: engine_state(tag.state())?,
+        })
+    })
 }
