@@ -35,6 +35,7 @@ mod reassembly;
 mod seal;
 mod search;
 mod session;
+mod settings;
 mod traffic;
 mod window;
 
@@ -47,13 +48,14 @@ use rand::{RngCore, SeedableRng};
 
 pub use drops::{DropReason, Drops};
 pub use interface::{
-    ConflictKind, EncodedFact, FactTooLong, GroupEvent, GroupSettings, Input, LeftReason,
-    LocalAddress, Member, Notice, Output,
+    ConflictKind, EncodedFact, FactTooLong, GroupEvent, Input, LeftReason, LocalAddress, Member,
+    Notice, Output,
 };
 pub use message::{ADDRESSES_MAX, NAME_MAX};
 pub use path::Endpoints;
 pub use reassembly::GOSSIP_BYTES_MAX;
 pub use seal::DATAGRAM_MAX;
+pub use settings::{GroupSettings, SettingsError};
 
 use key::KeyRing;
 use limit::{Allowance, PerSource};
@@ -69,49 +71,11 @@ const NOTICES: Allowance = Allowance {
     burst: 1,
 };
 
-/// Beats that must be missing before a path is down, at least.
-const BEATS_MIN: u32 = 5;
-
 /// Beats that a stack misses itself before it counts as having stood still.
 const BEATS_MISSED: u32 = 2;
 
 /// Our addresses of another network from which a seed is asked, at most.
 const DISTANT_LOCALS_MAX: usize = 4;
-
-/// Why a stack cannot be in a group as it is set up.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
-    /// The name does not fit into the messages.
-    #[error("expected a stack name of 1 to {NAME_MAX} printable characters, found `{0}`")]
-    Name(String),
-    /// No address, so no network.
-    #[error("expected at least one address on a network of the group, found none")]
-    NoAddress,
-    /// The addresses do not fit into the messages.
-    #[error("expected at most {ADDRESSES_MAX} addresses, found {0}: name the interfaces to use")]
-    Addresses(usize),
-    /// A member would be gone whose paths are up.
-    #[error(
-        "expected a member to be gone after {down_after:?} or more, when all its paths are down; \
-         found {gone_after:?}"
-    )]
-    Gone {
-        /// How long a path is up without a beat.
-        down_after: Duration,
-        /// How long a stack is a member without one.
-        gone_after: Duration,
-    },
-    /// A path would be down, or a restart a conflict, because of one beat that is late.
-    #[error(
-        "expected a path to be down after {BEATS_MIN} beats of {beat:?} or more, found {down_after:?}"
-    )]
-    Beat {
-        /// How often a beat goes on every path.
-        beat: Duration,
-        /// How long a path is up without one.
-        down_after: Duration,
-    },
-}
 
 /// The group as one stack sees it.
 #[derive(Debug)]
@@ -145,22 +109,7 @@ impl GroupEngine {
         keys: KeyRing,
         seed: [u8; 32],
     ) -> Result<Self, SettingsError> {
-        Self::check_locals(&settings.locals)?;
-        let is_printable = settings.name.chars().all(|c| c.is_ascii_graphic());
-        if settings.name.is_empty() || settings.name.len() > NAME_MAX || !is_printable {
-            return Err(SettingsError::Name(settings.name));
-        }
-        let (beat, down_after) = (settings.beat, settings.down_after);
-        if beat.is_zero() || down_after < beat * BEATS_MIN {
-            return Err(SettingsError::Beat { beat, down_after });
-        }
-        let gone_after = settings.gone_after;
-        if gone_after < down_after {
-            return Err(SettingsError::Gone {
-                down_after,
-                gone_after,
-            });
-        }
+        settings.check()?;
         let mut random = StdRng::from_seed(seed);
         let seeds = settings.seeds.iter().copied().chain(settings.multicast);
         Ok(Self {
@@ -178,19 +127,6 @@ impl GroupEngine {
             awake_since: Duration::ZERO,
             settings,
         })
-    }
-
-    /// Checks that a stack can be in the group with these addresses.
-    ///
-    /// # Errors
-    ///
-    /// There must be at least one, and not more than fit into the messages.
-    pub fn check_locals(locals: &[LocalAddress]) -> Result<(), SettingsError> {
-        match locals.len() {
-            0 => Err(SettingsError::NoAddress),
-            1..=ADDRESSES_MAX => Ok(()),
-            more => Err(SettingsError::Addresses(more)),
-        }
     }
 
     /// Which start of this stack this is: random.

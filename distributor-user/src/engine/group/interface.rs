@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,29 +37,6 @@ impl LocalAddress {
         };
         differing != 0 && differing.leading_zeros() >= u32::from(self.prefix_len)
     }
-}
-
-/// Who this stack is in the group, and how the group behaves.
-#[derive(Clone, Debug)]
-pub struct GroupSettings {
-    /// This stack's name.
-    pub name: String,
-    /// This stack's DYNAMICXCF address.
-    pub dynamic_xcf: IpAddr,
-    /// UDP port of every member.
-    pub port: u16,
-    /// This stack's addresses on the group's networks.
-    pub locals: Vec<LocalAddress>,
-    /// Addresses where members are looked for, without end.
-    pub seeds: Vec<SocketAddr>,
-    /// Multicast address at which members are looked for on the DYNAMICXCF network.
-    pub multicast: Option<SocketAddr>,
-    /// How often a beat goes on every path.
-    pub beat: Duration,
-    /// How long a path is up without a beat that made the round trip.
-    pub down_after: Duration,
-    /// How long a stack is a member without a beat that made the round trip, on any path.
-    pub gone_after: Duration,
 }
 
 /// What happens to the engine.

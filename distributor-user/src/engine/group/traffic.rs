@@ -11,6 +11,7 @@ use super::message::{Frame, Letter, encode, read_frame, read_letter};
 use super::path::Endpoints;
 use super::reassembly::{GOSSIP_BYTES_MAX, split};
 use super::session::{Ids, Session};
+use super::settings::GroupSettings;
 use crate::engine::fact::Fact;
 
 /// How often goodbye is said, since nobody will acknowledge it.
@@ -231,7 +232,7 @@ impl GroupEngine {
         now: Duration,
         out: &mut Vec<Output>,
     ) {
-        if locals == self.settings.locals || Self::check_locals(&locals).is_err() {
+        if locals == self.settings.locals || GroupSettings::check_locals(&locals).is_err() {
             return;
         }
         self.settings.locals = locals;
