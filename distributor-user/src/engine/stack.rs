@@ -21,6 +21,7 @@ mod readiness;
 mod rebuild;
 mod reconfigure;
 mod standing;
+mod state;
 mod vary;
 mod view;
 
@@ -35,11 +36,11 @@ pub use member::Member;
 pub use vary::{Refused, Vary};
 
 use super::config::Config;
-use super::definitions::{DEFINITIONS_KEY, Definitions, Distributions, READINESS_KEY, Readiness};
+use super::definitions::{Definitions, Distributions, Readiness};
 use super::fact::Fact;
 use super::forwarding::ServiceKey;
 use super::message::Message;
-use super::ownership::{AdoptedEpoch, Input, Liveness, Ownership};
+use super::ownership::{Input, Liveness, Ownership};
 use audit::Audits;
 use desired::Hops;
 use owning::Owning;
@@ -157,18 +158,7 @@ impl Stack {
             .iter()
             .map(|(key, service)| (*key, Arc::clone(&service.rows)))
             .collect();
-        let is_late = adopted
-            .silent_for
-            .is_some_and(|silent| silent >= options.grace);
-        let epochs = adopted.forwarding.dvipas.iter().map(|(dvipa, forwarding)| {
-            let is_owned = adopted.placements.get(dvipa) == Some(&Placement::Owned);
-            let epoch = AdoptedEpoch {
-                counter: forwarding.epoch,
-                is_own: is_owned && !is_late && forwarding.epoch > 0,
-            };
-            (*dvipa, epoch)
-        });
-        let ownership = Ownership::new(&options.name, &epochs.collect(), now);
+        let ownership = Ownership::new(&options.name, &adopted.epochs(options.grace), now);
         let own = Definitions::of(&options.config);
         Self {
             distributions: own.by_dvipa(),
@@ -292,6 +282,7 @@ impl Stack {
                     .entry(name.clone())
                     .and_modify(|member| member.rejoin(dynamic_xcf))
                     .or_insert_with(|| Member::new(dynamic_xcf));
+                self.ask_again(&name, effects);
                 self.decide(Input::Member(name, Liveness::Alive), now, effects);
             }
             Event::State { name, values } => {
@@ -378,51 +369,6 @@ impl Stack {
         }
     }
 
-    fn take_state(
-        &mut self,
-        name: &str,
-        values: &BTreeMap<String, String>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(member) = self.members.get_mut(name) else {
-            return;
-        };
-        let mut unreadable = |key, error: serde_json::Error| {
-            effects.push(Effect::Tell(Message::Unreadable {
-                name: name.to_owned(),
-                key,
-                reason: error.to_string(),
-            }));
-        };
-        match Definitions::from_parts(values, member.edition) {
-            Ok(Some((edition, definitions))) => {
-                member.distributions = definitions.by_dvipa();
-                member.definitions = definitions;
-                member.edition = Some(edition);
-                member.is_arriving = false;
-            }
-            Ok(None) => member.is_arriving = Definitions::are_arriving(values, member.edition),
-            Err(error) => {
-                member.is_arriving = true;
-                unreadable(DEFINITIONS_KEY, error);
-            }
-        }
-        if let Some(text) = values.get(READINESS_KEY) {
-            match serde_json::from_str(text) {
-                Ok(readiness) => self.take_readiness(name, readiness, effects),
-                Err(error) => unreadable(READINESS_KEY, error),
-            }
-        }
-    }
-
-    fn publish_definitions(&mut self) -> Vec<Effect> {
-        self.edition += 1;
-        let parts = self.published().to_parts(self.edition).into_iter();
-        parts
-            .map(|(key, value)| Effect::Publish { key, value })
-            .collect()
-    }
-
     fn tick(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let departed: Vec<String> = self
             .members
@@ -437,14 +383,13 @@ impl Stack {
         for name in departed {
             if let Some(member) = self.members.remove(&name) {
                 effects.push(Effect::ForgetTarget(member.dynamic_xcf));
+                self.decide(Input::Left(name), now, effects);
             }
         }
         self.decide(Input::Timer, now, effects);
         self.owning.expire_relays(now);
         self.release_idle(effects);
         self.audit(now, effects);
-        // Time alone may have changed what is wanted here.
-        self.is_dirty |= self.owning.has_lost();
     }
 }
 

@@ -208,8 +208,13 @@ fn waits_for(stack: &Stack, dvipa: IpAddr, owner: Option<&str>) -> Option<String
     let text = match stack.awaits(dvipa)? {
         Awaits::Owner => format!("{owner} to hand over; it may wait until it is idle"),
         Awaits::Flows => {
-            let missing: Vec<&str> = stack.missing_flows(dvipa).collect();
-            format!("the connections of {}", missing.join(", "))
+            let flows: Vec<&str> = stack.missing_flows(dvipa).collect();
+            if flows.is_empty() {
+                let targets: Vec<&str> = stack.missing_targets(dvipa).collect();
+                format!("a sign of life of {}", targets.join(", "))
+            } else {
+                format!("the connections of {}", flows.join(", "))
+            }
         }
         Awaits::Members => "the consent of the other members".to_owned(),
     };

@@ -10,6 +10,7 @@ use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReadyRow};
 use crate::engine::forwarding::{Flow, FlowKey, Forwarding};
 use crate::engine::message::Message;
+use crate::engine::ownership::AdoptedEpoch;
 
 /// What an earlier daemon of this stack left in the kernel.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,24 @@ pub struct Adopted {
     pub placements: BTreeMap<IpAddr, Placement>,
     /// How long the packet path had been without a daemon; absent if there was none.
     pub silent_for: Option<Duration>,
+}
+
+impl Adopted {
+    /// What the packet path knows of the owners, if others wait `grace` for a silent one.
+    pub(super) fn epochs(&self, grace: Duration) -> BTreeMap<IpAddr, AdoptedEpoch> {
+        let is_late = self.silent_for.is_some_and(|silent| silent >= grace);
+        let dvipas = self.forwarding.dvipas.iter();
+        dvipas
+            .map(|(dvipa, forwarding)| {
+                let is_owned = self.placements.get(dvipa) == Some(&Placement::Owned);
+                let epoch = AdoptedEpoch {
+                    counter: forwarding.epoch,
+                    is_own: is_owned && !is_late && forwarding.epoch > 0,
+                };
+                (*dvipa, epoch)
+            })
+            .collect()
+    }
 }
 
 /// Something that happened.

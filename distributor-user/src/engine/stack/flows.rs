@@ -83,7 +83,7 @@ impl Stack {
                 parts_left,
                 flows,
             } => {
-                if !self.take_rebuilt(request, target, parts_left, &flows, now, effects) {
+                if !self.take_rebuilt(from, request, parts_left, &flows, now, effects) {
                     self.audits
                         .answer(request, target, parts_left, flows, effects);
                 }
@@ -110,7 +110,7 @@ impl Stack {
         match asked {
             Some((to, request)) if self.dynamic_xcf().is_some() && to == self.name => {
                 let target = self.dynamic_xcf().unwrap_or(dvipa);
-                if !self.take_rebuilt(request, target, 0, &flows, now, effects) {
+                if !self.take_rebuilt(&to, request, 0, &flows, now, effects) {
                     self.audits.answer(request, target, 0, flows, effects);
                 }
             }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Stack;
 use super::desired::Placement;
-use super::{Phase, Stack};
 use crate::engine::config::{Destinations, Service, Terms};
 use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets};
 use crate::engine::selection;
@@ -64,9 +64,6 @@ impl Stack {
     /// Lists the targets that may receive a new connection, by service.
     fn ready(&self) -> BTreeMap<ServiceKey, Vec<IpAddr>> {
         let mut ready: BTreeMap<ServiceKey, Vec<IpAddr>> = BTreeMap::new();
-        if self.phase == Phase::Stopping {
-            return ready;
-        }
         let others = self
             .members
             .values()

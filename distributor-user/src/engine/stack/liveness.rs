@@ -62,6 +62,7 @@ impl Stack {
         if is_goodbye {
             member.liveness = Liveness::Dead;
             member.probe_at = None;
+            self.rebuilds_without(name, now, effects);
             self.decide(Input::Left(name.to_owned()), now, effects);
         } else if member.liveness == Liveness::Alive {
             self.doubt(name, now, effects);

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Effect, Stack};
+use super::standing::reaches;
+use super::{Effect, Member, Stack};
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::FlowKey;
 use crate::engine::ownership::{Awaits, Input, Liveness};
@@ -70,16 +71,13 @@ impl Stack {
     /// Whether every stack that was in the group and is a target of a DVIPA is heard, and has said
     /// what listens there.
     fn has_targets(&self, dvipa: IpAddr) -> bool {
-        let services = self.own_distribution(dvipa);
-        let is_target = |address| {
-            let mut terms = services.iter().map(|service| &service.terms);
-            terms.any(|terms| terms.destinations.include(address))
-        };
-        let mut members = self.members.values();
-        members.all(|member| {
-            (member.liveness == Liveness::Alive && member.is_ready_to_serve(&self.hops))
-                || !is_target(member.dynamic_xcf)
-        })
+        self.missing_targets(dvipa).next().is_none()
+    }
+
+    /// Whether a member is heard and has said what listens there, or is no target of the DVIPA.
+    fn is_ready_target(&self, dvipa: IpAddr, member: &Member) -> bool {
+        let is_ready = member.liveness == Liveness::Alive && member.is_ready_to_serve(&self.hops);
+        is_ready || !reaches(self.own_distribution(dvipa), member.dynamic_xcf)
     }
 
     /// Asks every living member for its connections to a DVIPA.
@@ -120,8 +118,8 @@ impl Stack {
     /// Takes a part of an answer, if it belongs to a rebuild.
     pub(super) fn take_rebuilt(
         &mut self,
+        from: &str,
         request: u64,
-        target: IpAddr,
         parts_left: u32,
         flows: &[FlowKey],
         now: Duration,
@@ -130,14 +128,21 @@ impl Stack {
         if request & REQUESTS == 0 {
             return false;
         }
+        let target = self.address_of(from);
         let mut rebuilds = self.rebuilds.awaited.iter_mut();
-        let Some((dvipa, awaited)) =
-            rebuilds.find(|(_, awaited)| awaited.answers.contains_key(&request))
-        else {
+        let is_asked = |awaited: &Awaited| {
+            awaited
+                .answers
+                .get(&request)
+                .is_some_and(|name| name == from)
+        };
+        let Some((dvipa, awaited)) = rebuilds.find(|(_, awaited)| is_asked(awaited)) else {
             return true;
         };
         let dvipa = *dvipa;
-        if !flows.is_empty() {
+        if let Some(target) = target
+            && !flows.is_empty()
+        {
             effects.push(Effect::InsertFlows {
                 target,
                 flows: flows.to_vec(),
@@ -148,6 +153,24 @@ impl Stack {
             self.end_if_complete(dvipa, now, effects);
         }
         true
+    }
+
+    /// Asks a member again that was started anew, and knows nothing of what it was asked.
+    pub(super) fn ask_again(&mut self, name: &str, effects: &mut Vec<Effect>) {
+        for (dvipa, awaited) in &mut self.rebuilds.awaited {
+            let before = awaited.answers.len();
+            awaited.answers.retain(|_, member| member != name);
+            if awaited.answers.len() < before {
+                self.rebuilds.last_request += 1;
+                let request = REQUESTS | self.rebuilds.last_request;
+                awaited.answers.insert(request, name.to_owned());
+                let dvipa = *dvipa;
+                effects.push(Effect::Send {
+                    to: name.to_owned(),
+                    fact: Fact::FlowsRequest { request, dvipa },
+                });
+            }
+        }
     }
 
     /// Waits no longer for the answers of a member that is dead.
@@ -179,6 +202,13 @@ impl Stack {
     pub(super) fn drop_rebuilds(&mut self, dvipa: IpAddr) {
         self.rebuilds.awaited.remove(&dvipa);
         self.rebuilds.postponed.remove(&dvipa);
+    }
+
+    /// Which targets of a DVIPA are not heard, or have not said yet what listens there.
+    pub fn missing_targets(&self, dvipa: IpAddr) -> impl Iterator<Item = &str> {
+        let members = self.members.iter();
+        let missing = members.filter(move |(_, member)| !self.is_ready_target(dvipa, member));
+        missing.map(|(name, _)| name.as_str())
     }
 
     /// Whose connections to a DVIPA are not in the flow table yet.

@@ -183,7 +183,7 @@ fn remember(heritage: &mut Distributions, dvipa: IpAddr, distributions: &Distrib
 }
 
 /// Whether any of the services goes to `stack`. The services of a statement share their terms.
-fn reaches(services: &[Service], stack: IpAddr) -> bool {
+pub(super) fn reaches(services: &[Service], stack: IpAddr) -> bool {
     let mut last = ptr::null();
     services.iter().any(|service| {
         let terms = ptr::from_ref(&*service.terms);

@@ -1,6 +1,7 @@
 //! Another profile for a running stack.
 
 use super::*;
+use crate::engine::definitions::DEFINITIONS_KEY;
 
 /// The owner with two ready targets.
 fn busy_owner() -> Stack {
