@@ -44,9 +44,16 @@ pub(super) struct RunArguments {
     /// repeated.
     #[arg(long, value_name = "ADDR")]
     seed: Vec<IpAddr>,
-    /// The group's UDP port.
-    #[arg(long, default_value_t = crate::shell::group::DEFAULT_PORT)]
+    /// The group's UDP port; the one above it is that of the probes.
+    #[arg(long, default_value_t = crate::shell::group::DEFAULT_PORT, value_parser = clap::value_parser!(u16).range(1..=65_534))]
     port: u16,
+    /// How often a beat goes to each member on every network, in milliseconds; the same on every
+    /// stack.
+    #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(10..=1_000))]
+    beat: u64,
+    /// Beats that must be missing on a network before the member counts as silent there.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(5..=100))]
+    missed_beats: u32,
     /// How many connections the flow table holds; 16 bytes each.
     #[arg(long, value_name = "N", default_value_t = 1 << 20)]
     flow_capacity: u32,
@@ -96,6 +103,8 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         xcf_interface: arguments.xcf_interface,
         seeds: arguments.seed,
         port: arguments.port,
+        beat: Duration::from_millis(arguments.beat),
+        missed_beats: arguments.missed_beats,
         flow_capacity: arguments.flow_capacity,
         grace: Duration::from_millis(arguments.grace),
         stop_deadline: Duration::from_secs(arguments.stop_deadline),

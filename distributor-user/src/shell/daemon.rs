@@ -68,6 +68,10 @@ pub struct DaemonOptions {
     pub seeds: Vec<IpAddr>,
     /// The group's UDP port.
     pub port: u16,
+    /// How often a beat goes to each member on every network.
+    pub beat: Duration,
+    /// Beats that must be missing on a network before a member counts as silent there.
+    pub missed_beats: u32,
     /// How many flows the table holds.
     pub flow_capacity: u32,
     /// How long the packet path goes on without the daemon before it fences itself.

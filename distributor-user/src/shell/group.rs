@@ -49,7 +49,7 @@ pub const BEATS_MISSED: u32 = 5;
 /// How long a member may be silent before its session is given up. Whether a silent owner is dead is
 /// found out long before, by asking its packet path; a host whose processors are all taken answers
 /// late, and a session that ends takes the facts with it that are on their way.
-const GONE_AFTER: Duration = Duration::from_secs(3);
+pub const GONE_AFTER: Duration = Duration::from_secs(3);
 
 /// Events that may wait for the daemon before the group refuses further facts.
 const EVENTS_MAX: usize = 1_024;
@@ -294,7 +294,7 @@ impl Group {
     ///
     /// When an address cannot be used or the addresses are too many; then nothing has changed.
     pub fn set_local(&mut self, local: Vec<LocalAddress>) -> Result<(), GroupError> {
-        GroupEngine::check_locals(&local)?;
+        GroupSettings::check_locals(&local)?;
         let before = std::mem::replace(&mut self.settings.locals, local);
         match Sockets::bind_changed(&before, &self.settings) {
             Ok(sockets) => self

@@ -14,6 +14,7 @@ use anyhow::{Context as _, bail};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
+use super::contested::Taken;
 use super::network::Network;
 use super::open::{read_profile, seeds, taken};
 use super::{Daemon, DaemonOptions};
@@ -59,8 +60,16 @@ pub(super) enum Source {
 /// What a check came to, and who wants to know.
 #[derive(Debug)]
 pub(in crate::shell) struct Outcome {
-    change: anyhow::Result<Change>,
+    checked: anyhow::Result<Checked>,
     answer: Option<oneshot::Sender<Answer>>,
+}
+
+/// A change that could be made.
+#[derive(Debug)]
+struct Checked {
+    change: Change,
+    /// Hosts that answer for its DVIPAs.
+    taken: Taken,
 }
 
 /// What is to be done.
@@ -90,19 +99,23 @@ impl Daemon {
         };
         let outcomes = self.changes.outcomes.clone();
         tokio::spawn(async move {
-            let change = match source {
+            let checked = match source {
                 Source::Profile => check.reload().await,
                 Source::Obeyfile(texts) => check.obey(texts).await,
             };
             // The daemon may have ended meanwhile.
-            let _ = outcomes.send(Outcome { change, answer }).await;
+            let _ = outcomes.send(Outcome { checked, answer }).await;
         });
     }
 
     /// Applies what was checked.
     pub(super) async fn finish_change(&mut self, outcome: Outcome) {
         self.changes.is_under_way = false;
-        let Outcome { change, answer } = outcome;
+        let Outcome { checked, answer } = outcome;
+        let change = checked.and_then(|Checked { change, taken }| {
+            // A stack of the group may have come to own one while the network was asked.
+            refuse_taken(taken, &self.known_dvipas()).map(|()| change)
+        });
         match change {
             Err(reason) => refuse(answer, format!("{reason:#}")),
             Ok(Change::Apply(config, remarks)) => {
@@ -141,6 +154,18 @@ fn confirm(answer: Option<oneshot::Sender<Answer>>, done: String) {
     }
 }
 
+/// Refuses a DVIPA that somebody else has.
+fn refuse_taken(taken: Taken, known: &BTreeSet<IpAddr>) -> anyhow::Result<()> {
+    let mut strangers = taken.into_iter();
+    match strangers.find(|(dvipa, _)| !known.contains(dvipa)) {
+        None => Ok(()),
+        Some((dvipa, (other, link))) => bail!(
+            "VIPA {dvipa} is taken: {other} answers for it on `{link}`, and no stack of the group \
+             owns it"
+        ),
+    }
+}
+
 /// What a check needs to know; a copy, because it runs beside the loop.
 struct Check {
     options: DaemonOptions,
@@ -152,7 +177,7 @@ struct Check {
 }
 
 impl Check {
-    async fn reload(self) -> anyhow::Result<Change> {
+    async fn reload(self) -> anyhow::Result<Checked> {
         let options = self.options.clone();
         let read = move || read_profile(&options, Style::Plain);
         let (config, text) = tokio::task::spawn_blocking(read)
@@ -161,15 +186,17 @@ impl Check {
         let Some(config) = config else {
             bail!("`{}` has errors\n{text}", self.options.profile.display());
         };
-        self.examine(&config).await?;
-        if !self.program.is_replaced()? {
-            return Ok(Change::Apply(Box::new(config), text));
-        }
-        self.program.rehearse().await?;
-        Ok(Change::Execute)
+        let taken = self.examine(&config).await?;
+        let change = if self.program.is_replaced()? {
+            self.program.rehearse().await?;
+            Change::Execute
+        } else {
+            Change::Apply(Box::new(config), text)
+        };
+        Ok(Checked { change, taken })
     }
 
-    async fn obey(self, texts: Texts) -> anyhow::Result<Change> {
+    async fn obey(self, texts: Texts) -> anyhow::Result<Checked> {
         let running = self.running.clone();
         let symbols = self.options.symbols.clone();
         let symbols = ProfileFiles::new(Vec::new()).with_symbols(symbols);
@@ -185,22 +212,16 @@ impl Check {
         let Some(config) = config else {
             bail!("it has errors\n{text}");
         };
-        self.examine(&config).await?;
-        Ok(Change::Apply(Box::new(config), text))
+        let taken = self.examine(&config).await?;
+        let change = Change::Apply(Box::new(config), text);
+        Ok(Checked { change, taken })
     }
 
-    /// Checks what a running stack cannot follow.
-    async fn examine(&self, config: &Config) -> anyhow::Result<()> {
+    /// Checks what a running stack cannot follow, and asks who else has its DVIPAs.
+    async fn examine(&self, config: &Config) -> anyhow::Result<Taken> {
         if let Err(changed) = keeps_identity(self.running.dynamic_xcf, config.dynamic_xcf) {
             bail!("{changed}; {}", IdentityChanged::REMEDY);
         }
-        let taken = taken(config, &self.known, &self.network).await?;
-        match taken.first_key_value() {
-            None => Ok(()),
-            Some((dvipa, (other, link))) => bail!(
-                "VIPA {dvipa} is taken: {other} answers for it on `{link}`, and no stack of the \
-                 group owns it"
-            ),
-        }
+        taken(config, &self.known, &self.network).await
     }
 }

@@ -16,16 +16,18 @@ use crate::shell::arp::Mac;
 /// How long the members have to say that the address is theirs.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The Ethernet address of who answers for a DVIPA, and the interface where it does.
+pub(super) type Taken = BTreeMap<IpAddr, (Mac, String)>;
+
 /// Who answers for what.
 #[derive(Debug)]
 pub(super) struct Contested {
     since: Instant,
-    /// The other's Ethernet address, and the interface where it answers.
-    pub(super) dvipas: BTreeMap<IpAddr, (Mac, String)>,
+    pub(super) dvipas: Taken,
 }
 
 impl Contested {
-    pub(super) fn new(dvipas: BTreeMap<IpAddr, (Mac, String)>) -> Self {
+    pub(super) fn new(dvipas: Taken) -> Self {
         Self {
             since: Instant::now(),
             dvipas,

@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::announcer::Announcer;
 use super::change::{Changes, Outcome};
-use super::contested::Contested;
+use super::contested::{Contested, Taken};
 use super::life::Life;
 use super::network::Network;
 use super::probes::Probes;
@@ -30,7 +30,7 @@ use crate::engine::profile::{self, Style};
 use crate::engine::stack::{Adopted, Event, Placement, Stack, StackOptions};
 use crate::shell::addresses::{Addresses, Repaired};
 use crate::shell::admin::{self, AdminServer};
-use crate::shell::arp::{Mac, Port};
+use crate::shell::arp::Port;
 use crate::shell::carriers::{self, CarrierChange};
 use crate::shell::connections::{Connections, Ends};
 use crate::shell::dataplane::{Dataplane, DataplaneOptions};
@@ -123,6 +123,9 @@ impl Daemon {
         let group = GroupOptions {
             seeds: seeds(&config, &options.seeds),
             port: options.port,
+            beat: options.beat,
+            down_after: options.beat * options.missed_beats,
+            gone_after: group::GONE_AFTER.max(options.beat * options.missed_beats),
             ..GroupOptions::new(&options.name, xcf.address, keys, Vec::new())
         };
         let joined = async {
@@ -330,7 +333,7 @@ pub(super) async fn taken(
     config: &Config,
     known: &BTreeSet<IpAddr>,
     network: &Network,
-) -> anyhow::Result<BTreeMap<IpAddr, (Mac, String)>> {
+) -> anyhow::Result<Taken> {
     let mut wanted: BTreeMap<(u32, [u8; 6]), (String, BTreeSet<Ipv4Addr>)> = BTreeMap::new();
     for dvipa in &config.dvipas {
         let is_definer = matches!(dvipa.role, DvipaRole::Define { .. });
