@@ -50,6 +50,9 @@ use record::{Accepted, Record, Role};
 /// How long a stack listens for the others before it claims anything.
 pub const LISTEN: Duration = Duration::from_millis(300);
 
+/// How long a stack that has slept listens on for those of which it does not know whether they live.
+const LISTEN_ON: Duration = Duration::from_millis(50);
+
 /// How long a backup listens before it creates an address that nobody has had: its definer may be
 /// about to start, and there is no hurry to serve what was never there.
 pub const LISTEN_AS_BACKUP: Duration = Duration::from_secs(1);
@@ -60,6 +63,8 @@ pub struct Ownership {
     name: String,
     /// When it may claim; absent since it may.
     listens_until: Option<Duration>,
+    /// Whether it listens because it has done nothing for long.
+    has_slept: bool,
     /// When it may create what it only backs up; absent since it may.
     creates_from: Option<Duration>,
     members: BTreeMap<String, Liveness>,
@@ -97,6 +102,7 @@ impl Ownership {
         Self {
             name: name.to_owned(),
             listens_until: Some(now + LISTEN),
+            has_slept: false,
             creates_from: Some(now + LISTEN_AS_BACKUP),
             members: BTreeMap::new(),
             records: records.collect(),
@@ -107,7 +113,7 @@ impl Ownership {
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Output> {
         let mut out = Vec::new();
         if self.listens_until.is_some_and(|until| now >= until) {
-            self.listens_until = None;
+            self.listens_until = self.is_in_doubt().then_some(now + LISTEN_ON);
             self.look_at_all(now, &mut out);
         }
         if self.creates_from.is_some_and(|from| now >= from) {
@@ -266,11 +272,21 @@ impl Ownership {
         self.look_at_all(now, out);
     }
 
-    /// Gives up everything that another may have come to own meanwhile, to claim it again.
+    /// Whether this stack has slept, and does not know yet which members live.
+    fn is_in_doubt(&mut self) -> bool {
+        let mut members = self.members.values();
+        self.has_slept &= members.any(|liveness| *liveness == Liveness::Doubtful);
+        self.has_slept
+    }
+
+    /// Gives up everything that another may have come to own meanwhile, to claim it again when the
+    /// others have been heard.
     fn step_down(&mut self, now: Duration, out: &mut Vec<Output>) {
         if self.members.is_empty() {
             return;
         }
+        self.listens_until = Some(now + LISTEN);
+        self.has_slept = true;
         for (dvipa, record) in &mut self.records {
             if record.is_active() {
                 record.role = Role::Bystander;
