@@ -219,6 +219,13 @@ impl Totals {
         verdicts.map(|counter| self.0[counter.index]).sum()
     }
 
+    /// How many packets came in that some host on the network must have sent: IPv4, and questions
+    /// for a VIPA of this stack. A switch alone sends other ones.
+    #[must_use]
+    pub fn of_hosts(&self) -> u64 {
+        self.received() - self.verdict(Verdict::NotIpv4)
+    }
+
     /// How many packets the kernel was told to treat so, for whatever reason.
     #[must_use]
     pub fn action(&self, action: Action) -> u64 {

@@ -41,7 +41,7 @@ fn totals_are_summed_over_cpus_and_reasons() {
     assert_eq!(totals.action(Action::Pass), 12);
     assert_eq!(totals.action(Action::Drop), 0);
     assert_eq!(totals.event(Event::FlowStored), 2);
-    assert_eq!(totals.received(), 12);
+    assert_eq!((totals.received(), totals.of_hosts()), (12, 7));
     let (received, value) = totals.iter().next().expect("some counter");
     assert_eq!((received.name, value), ("received", 12));
 }

@@ -48,6 +48,10 @@ pub enum Message {
     },
     /// The operator's order was obeyed.
     Varied(Vary),
+    /// No member is heard, and nothing arrives at this stack.
+    CutOff,
+    /// This stack is among others again, or knows that it is alone.
+    Connected,
     /// A member joined.
     Joined {
         /// Its name.
@@ -129,6 +133,8 @@ kinds! {
     JOINED_BY_ORDER = "EZD1178I" info "`vary joingroup` was obeyed";
     DEACTIVATED = "EZD1197I" info "`vary deactivate` was obeyed";
     REACTIVATED = "EZD1189I" info "`vary reactivate` was obeyed";
+    CUT_OFF = "SDL0107W" warning "this stack is cut off: it hears no member, and nothing arrives";
+    CONNECTED = "SDL0108I" info "a stack that was cut off is among others again, or knows that it is alone";
     JOINED = "EZD1176I" info "a member joined the group, or is back after a restart";
     LEFT = "EZZ9676E" warning "a member left the group, or is not heard any more";
 }
@@ -148,6 +154,8 @@ impl Message {
             Self::Varied(Vary::JoinGroup) => &JOINED_BY_ORDER,
             Self::Varied(Vary::Deactivate(_)) => &DEACTIVATED,
             Self::Varied(Vary::Reactivate(_)) => &REACTIVATED,
+            Self::CutOff => &CUT_OFF,
+            Self::Connected => &CONNECTED,
             Self::Joined { .. } => &JOINED,
             Self::Left { .. } => &LEFT,
             Self::ServerStarted { .. } => &SERVER_STARTED,
@@ -174,6 +182,11 @@ impl fmt::Display for Message {
             Self::Varied(Vary::JoinGroup) => f.write_str("this stack joins the group by order"),
             Self::Varied(Vary::Deactivate(dvipa)) => write!(f, "VIPA {dvipa} is deactivated"),
             Self::Varied(Vary::Reactivate(dvipa)) => write!(f, "VIPA {dvipa} is reactivated"),
+            Self::CutOff => f.write_str(
+                "no member is heard and nothing arrives: this stack is cut off, and takes no new \
+                 connection for a VIPA that another could have",
+            ),
+            Self::Connected => f.write_str("this stack is no longer cut off"),
             Self::Joined { name, dynamic_xcf } => {
                 write!(f, "{name} ({dynamic_xcf}) joined the group")
             }

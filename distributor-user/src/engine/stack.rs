@@ -14,6 +14,7 @@ mod desired;
 mod event;
 mod flows;
 mod forwarding;
+mod isolation;
 mod liveness;
 mod member;
 mod owning;
@@ -43,6 +44,7 @@ use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
 use audit::Audits;
 use desired::Hops;
+use isolation::Isolation;
 use owning::Owning;
 use rebuild::Rebuilds;
 use standing::Standing;
@@ -114,6 +116,7 @@ pub struct Stack {
     ownership: Ownership,
     owning: Owning,
     rebuilds: Rebuilds,
+    isolation: Isolation,
     grace: Duration,
     client_ifindexes: BTreeSet<u32>,
     /// Interfaces of this stack that have no carrier.
@@ -181,6 +184,7 @@ impl Stack {
             owning: Owning::of(&ownership),
             ownership,
             rebuilds: Rebuilds::default(),
+            isolation: Isolation::default(),
             grace: options.grace,
             client_ifindexes: options.client_ifindexes,
             dead_links: BTreeSet::new(),
@@ -254,6 +258,7 @@ impl Stack {
             }
         }
         if self.is_dirty || !self.released.is_empty() {
+            self.note_hearing(now, effects);
             self.is_dirty = false;
             let (xcf, dead) = (self.xcf_ifindex, &self.dead_links);
             for member in self.members.values_mut() {
@@ -305,6 +310,7 @@ impl Stack {
                 self.judge(&name, now, effects);
             }
             Event::Probed { name, age } => self.take_probe(&name, age, now, effects),
+            Event::Arrivals(arrived) => self.take_arrivals(arrived, now, effects),
             Event::Link { ifindex, is_up } => {
                 self.is_dirty = true;
                 if is_up {

@@ -34,6 +34,11 @@ fn a_backup_takes_over_from_a_daemon_that_is_gone() {
 }
 
 #[test]
+fn a_suspended_owner_is_never_a_second_one() {
+    assert_kept("daemon-suspended");
+}
+
+#[test]
 fn a_clean_stop_hands_over() {
     assert_kept("clean-stop");
 }
@@ -56,6 +61,11 @@ fn an_owner_without_its_xcf_network_stays_the_only_one() {
 #[test]
 fn an_owner_that_clients_cannot_reach_gives_up() {
     assert_kept("lan-of-owner-cut");
+}
+
+#[test]
+fn an_owner_that_was_cut_off_takes_back_what_it_lost() {
+    assert_kept("owner-cut-off-and-healed");
 }
 
 #[test]

@@ -159,23 +159,34 @@ pub(super) fn plan(
             effects.push(Effect::Tell(Message::Released { dvipa: *dvipa }));
         }
     }
+    // What is no longer owned is first no longer answered for: a packet path that does not own a
+    // DVIPA lets every question for it through to the kernel.
+    let changed = desired.placements.iter();
+    let changed =
+        changed.filter(|(dvipa, placement)| applied.placements.get(dvipa) != Some(*placement));
+    let (activated, hidden): (Vec<_>, Vec<_>) =
+        changed.partition(|(_, placement)| **placement == Placement::Owned);
+    place(&hidden, effects);
     if desired.forwarding != applied.forwarding {
         effects.push(Effect::Forward(desired.forwarding.clone()));
     }
-    for (dvipa, placement) in &desired.placements {
-        if applied.placements.get(dvipa) != Some(placement) {
-            effects.push(Effect::Place {
-                dvipa: *dvipa,
-                placement: Some(placement.clone()),
-            });
-            effects.push(Effect::Tell(match placement {
-                Placement::Owned => Message::Activated { dvipa: *dvipa },
-                Placement::Hidden => Message::HeldAsTarget { dvipa: *dvipa },
-            }));
-        }
-    }
+    place(&activated, effects);
     if !applied.placements.keys().eq(desired.placements.keys()) {
         effects.push(Effect::Watch(desired.placements.keys().copied().collect()));
     }
     *applied = desired;
+}
+
+fn place(changed: &[(&IpAddr, &Placement)], effects: &mut Vec<Effect>) {
+    for &(dvipa, placement) in changed {
+        let dvipa = *dvipa;
+        effects.push(Effect::Place {
+            dvipa,
+            placement: Some(placement.clone()),
+        });
+        effects.push(Effect::Tell(match placement {
+            Placement::Owned => Message::Activated { dvipa },
+            Placement::Hidden => Message::HeldAsTarget { dvipa },
+        }));
+    }
 }

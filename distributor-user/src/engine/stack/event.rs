@@ -72,6 +72,9 @@ pub enum Event {
         /// How long its daemon has been silent, as its packet path says; absent if none answers.
         age: Option<Duration>,
     },
+    /// How many packets of other hosts have arrived since the packet path began; see
+    /// [`Stack::looks_for_packets`](super::Stack::looks_for_packets).
+    Arrivals(u64),
     /// An interface of this stack has got a carrier, or lost it.
     Link {
         /// The interface.
@@ -207,6 +210,8 @@ pub enum Effect {
     },
     /// Remove every flow of a DVIPA that this stack no longer owns.
     ForgetFlows(IpAddr),
+    /// Fence the packet path, although the daemon lives; or no longer.
+    Fence(bool),
     /// Ask a member's packet path whether it lives, and report it.
     Probe {
         /// The member's name.

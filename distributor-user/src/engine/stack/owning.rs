@@ -104,6 +104,7 @@ impl Stack {
         let is_owner = self.ownership.is_owner(dvipa);
         if is_owner && self.owning.owned.insert(dvipa) {
             self.owning.relayed_until.remove(&dvipa);
+            self.note_consent(effects);
             self.rebuild(dvipa, false, effects);
         } else if !is_owner && self.owning.owned.remove(&dvipa) {
             self.owning.has_lost = true;

@@ -23,7 +23,7 @@ pub(super) struct Standing {
     targeted: BTreeSet<IpAddr>,
     /// The targets of each DVIPA, its owner not among them, in the order of their addresses.
     pub(super) offers: BTreeMap<IpAddr, Arc<[IpAddr]>>,
-    /// DVIPAs that another present member could own.
+    /// DVIPAs that another member could own.
     pub(super) shared: BTreeSet<IpAddr>,
 }
 
@@ -36,6 +36,11 @@ impl Stack {
         let mut shared = BTreeSet::new();
         for (name, member) in &self.members {
             if member.left_at.is_some() {
+                // Who is cut off itself does not know whether they are gone.
+                if self.is_cut_off() && member.is_unreachable {
+                    let dvipas = member.definitions.dvipas.iter();
+                    shared.extend(dvipas.map(|dvipa| dvipa.address));
+                }
                 continue;
             }
             for dvipa in &member.definitions.dvipas {

@@ -8,6 +8,7 @@ use crate::engine::forwarding::{
 };
 use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 
+mod isolation;
 mod reconfigure;
 mod takeover;
 

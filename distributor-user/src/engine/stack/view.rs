@@ -17,11 +17,13 @@ impl Stack {
     }
 
     /// Says whether the daemon may give a sign of life: not while it does not know yet whether
-    /// somebody else owns what its silent predecessor owned.
+    /// somebody else owns what its silent predecessor owned, or what it owned before it was cut off.
     #[must_use]
     pub fn may_live(&self) -> bool {
         let is_settling = matches!(self.phase, Phase::Settling { .. });
-        !is_settling || !self.ownership.is_listening() || !self.owning.owned().is_empty()
+        let knows =
+            !is_settling || !self.ownership.is_listening() || !self.owning.owned().is_empty();
+        knows && !self.is_cut_off()
     }
 
     /// Returns the stack's configuration.

@@ -28,6 +28,8 @@ pub(super) struct Announcer {
     /// DVIPAs that this stack has come to own and has told nobody of.
     new: BTreeSet<IpAddr>,
     refreshed_at: Instant,
+    /// Whether somebody else may have what this stack owned.
+    is_paused: bool,
 }
 
 impl Announcer {
@@ -37,7 +39,13 @@ impl Announcer {
             owned: Arc::new(RwLock::new(owned)),
             new: BTreeSet::new(),
             refreshed_at: Instant::now(),
+            is_paused: false,
         }
+    }
+
+    /// Announces nothing again until it is told to go on.
+    pub(super) fn pause(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
     }
 
     /// Takes note that this stack has come to own a DVIPA, or owns it no more.
@@ -60,7 +68,7 @@ impl Announcer {
 
     /// Announces everything again, when it is time.
     pub(super) fn refresh(&mut self, network: &Network) {
-        if self.refreshed_at.elapsed() >= REFRESH {
+        if !self.is_paused && self.refreshed_at.elapsed() >= REFRESH {
             self.refreshed_at = Instant::now();
             let owned = self.owned.read().unwrap_or_else(PoisonError::into_inner);
             let owned = owned.clone();

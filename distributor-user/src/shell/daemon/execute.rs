@@ -93,6 +93,14 @@ impl Daemon {
                 let removed = self.dataplane.forget_dvipa(dvipa);
                 info!("{removed} flows of {dvipa} are another stack's now");
             }
+            Effect::Fence(is_fenced) => {
+                self.announcer.pause(is_fenced);
+                if is_fenced {
+                    self.dataplane.fence();
+                } else {
+                    self.dataplane.beat();
+                }
+            }
             Effect::Probe {
                 name,
                 target,

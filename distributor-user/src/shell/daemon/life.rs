@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
+use tracing::warn;
 
 use super::Daemon;
 use crate::engine::stack::Event;
@@ -53,6 +54,9 @@ impl Daemon {
         if self.life.is_late() {
             self.handle(Event::Overslept).await;
         }
+        if self.stack.looks_for_packets() {
+            self.count_arrivals().await;
+        }
         if self.stack.may_live() {
             self.dataplane.beat();
         }
@@ -63,6 +67,13 @@ impl Daemon {
             .is_some_and(|timer| timer <= self.now());
         if is_due {
             self.handle(Event::Timer).await;
+        }
+    }
+
+    async fn count_arrivals(&mut self) {
+        match self.dataplane.counters() {
+            Ok(totals) => self.handle(Event::Arrivals(totals.of_hosts())).await,
+            Err(error) => warn!("whether packets arrive is not known: {error}"),
         }
     }
 }

@@ -18,6 +18,11 @@ impl Dataplane {
         self.settings[0].life.beat_ns.store(monotonic_ns());
     }
 
+    /// Lets the packet path go on as if the daemon had been silent for ever, until the next beat.
+    pub fn fence(&self) {
+        self.settings[0].life.beat_ns.store(1);
+    }
+
     /// Sets how long the daemon may be silent before the packet path hands out no new connections
     /// for DVIPAs that another member could own; zero is for ever.
     ///

@@ -1,0 +1,206 @@
+//! An owner that hears nobody.
+
+use super::*;
+
+/// What happens, and whether the packet path is fenced after it.
+enum Step {
+    /// No packet of anybody arrives for so many milliseconds.
+    Silence(u64),
+    /// A packet arrives.
+    Packet,
+    /// The backup is heard again.
+    Heard,
+    /// The backup is no longer heard, and its packet path does not answer.
+    Lost,
+    /// The backup owns the DVIPA, with this counter.
+    Owns(u64),
+    /// The backup gives it back.
+    HandsOver,
+}
+
+use Step::{HandsOver, Heard, Lost, Owns, Packet, Silence};
+
+/// A definer whose backup is a member, and owns nothing.
+fn with_backup() -> Stack {
+    let mut stack = owner();
+    start(&mut stack);
+    let role = DvipaRole::Backup {
+        rank: 200,
+        moveable: Some(Moveable::Immediate),
+    };
+    let backup = Definitions {
+        dvipas: vec![Dvipa::new(vipa(), Some(24), role)],
+        ..Definitions::default()
+    };
+    join(&mut stack, "TCPIP2", 2, &backup);
+    ready(&mut stack, "TCPIP2", 1, 1);
+    stack
+}
+
+#[test]
+fn it_is_fenced_from_when_nothing_arrives_until_it_knows_who_owns() {
+    let cases: [(&str, &[(Step, bool)]); 6] = [
+        (
+            "the others die, and clients are there",
+            &[(Lost, false), (Packet, false), (Silence(5_000), false)],
+        ),
+        (
+            "it is cut off, and nobody comes back",
+            &[
+                (Lost, false),
+                (Silence(50), false),
+                (Silence(100), true),
+                (Silence(60_000), true),
+                (Packet, true),
+                (Silence(1_900), true),
+                (Silence(200), false),
+                (Silence(5_000), false),
+            ],
+        ),
+        (
+            "it is cut off for a moment, in which nobody took over",
+            &[
+                (Lost, false),
+                (Silence(200), true),
+                (Packet, true),
+                (Heard, true),
+                (Silence(150), true),
+                (Silence(100), false),
+            ],
+        ),
+        (
+            "it is cut off, and another has taken over",
+            &[
+                (Lost, false),
+                (Silence(200), true),
+                (Heard, true),
+                (Owns(9), true),
+                (HandsOver, false),
+            ],
+        ),
+        (
+            "the way back is lost again",
+            &[
+                (Lost, false),
+                (Silence(200), true),
+                (Heard, true),
+                (Lost, true),
+                (Silence(1_900), true),
+                (Silence(200), false),
+            ],
+        ),
+        (
+            "a member is heard before anything is decided",
+            &[(Lost, false), (Heard, false), (Silence(5_000), false)],
+        ),
+    ];
+    for (name, steps) in cases {
+        let mut stack = with_backup();
+        let (mut now, mut arrived, mut is_fenced) = (LISTEN, 7, false);
+        for (number, (step, expected)) in steps.iter().enumerate() {
+            let mut effects = Vec::new();
+            match step {
+                Silence(ms) => {
+                    let end = now + Duration::from_millis(*ms);
+                    while now < end && stack.looks_for_packets() {
+                        effects.extend(stack.handle(Event::Arrivals(arrived), now));
+                        now += Duration::from_millis(50);
+                    }
+                    now = end;
+                    effects.extend(stack.handle(Event::Arrivals(arrived), now));
+                }
+                Packet => {
+                    effects.extend(stack.handle(Event::Arrivals(arrived), now));
+                    arrived += 1;
+                    effects.extend(stack.handle(Event::Arrivals(arrived), now));
+                }
+                Heard | Lost => {
+                    let path = path(XCF, xcf(2));
+                    let (name, is_up) = ("TCPIP2".to_owned(), matches!(step, Heard));
+                    effects.extend(stack.handle(Event::Path { name, path, is_up }, now));
+                    let (name, age) = ("TCPIP2".to_owned(), None);
+                    effects.extend(stack.handle(Event::Probed { name, age }, now));
+                }
+                Owns(counter) => {
+                    effects.extend(stack.handle(own(*counter, "TCPIP2", 200), now));
+                    assert_eq!(stack.owner(vipa()), Some("TCPIP2"), "{name}");
+                }
+                HandsOver => {
+                    let epoch = || Epoch {
+                        counter: 10,
+                        stack: "TCPIP".to_owned(),
+                    };
+                    effects.extend(stack.handle(say("TCPIP2", Word::Willing), now));
+                    effects.extend(answer_rebuilds(&mut stack, &effects, now));
+                    effects
+                        .extend(stack.handle(say("TCPIP2", Word::Promise { epoch: epoch() }), now));
+                    effects.extend(
+                        stack.handle(say("TCPIP2", Word::HandedOver { epoch: epoch() }), now),
+                    );
+                    assert_eq!(stack.owner(vipa()), Some("TCPIP"), "{name}");
+                }
+            }
+            for effect in &effects {
+                if let Effect::Fence(is) = effect {
+                    is_fenced = *is;
+                }
+            }
+            assert_eq!(is_fenced, *expected, "{name}, step {number}");
+            assert_eq!(stack.may_live(), !is_fenced, "{name}, step {number}");
+        }
+    }
+}
+
+/// Says for every member that is asked that it has no connections.
+fn answer_rebuilds(stack: &mut Stack, effects: &[Effect], now: Duration) -> Vec<Effect> {
+    let mut then = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::Send {
+                to,
+                fact: Fact::FlowsRequest { request, .. },
+            } => {
+                let fact = Fact::Flows {
+                    request: *request,
+                    dvipa: vipa(),
+                    parts_left: 0,
+                    flows: Vec::new(),
+                };
+                let from = to.clone();
+                then.extend(stack.handle(Event::Fact { from, fact }, now));
+            }
+            Effect::ListConnections {
+                dvipa,
+                asked: Some(asked),
+            } => {
+                let event = Event::Connections {
+                    dvipa: *dvipa,
+                    asked: Some(asked.clone()),
+                    flows: Vec::new(),
+                };
+                then.extend(stack.handle(event, now));
+            }
+            _ => {}
+        }
+    }
+    then
+}
+
+/// What is known to be another's is neither answered for nor distributed in between.
+#[test]
+fn an_address_is_hidden_before_it_is_no_longer_distributed() {
+    let mut stack = with_backup();
+    let effects = stack.handle(own(9, "TCPIP2", 200), LISTEN);
+    let at = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted);
+    let hidden = at(|effect| {
+        matches!(
+            effect,
+            Effect::Place {
+                placement: Some(Placement::Hidden),
+                ..
+            }
+        )
+    });
+    let forwarded = at(|effect| matches!(effect, Effect::Forward(_)));
+    assert!(hidden.is_some() && hidden < forwarded, "{effects:?}");
+}
