@@ -47,6 +47,8 @@ enum Verb {
     Vary(vary::Vary),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),
+    /// Shows what a running stack knows of the group, as D TCPIP,,SYSPLEX does.
+    Sysplex(netstat::Sysplex),
     /// Prints a page of the documentation that is made from the program's tables.
     #[command(hide = true)]
     Reference(reference::Reference),
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
         Verb::Obey(arguments) => obey::run(&arguments),
         Verb::Vary(arguments) => vary::run(&arguments),
         Verb::Netstat(arguments) => netstat::run(&arguments),
+        Verb::Sysplex(arguments) => netstat::run_sysplex(&arguments),
         Verb::Reference(arguments) => reference::run(&arguments),
     };
     done.unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! `distributor netstat`: the reports of a running stack.
+//! `distributor netstat` and `distributor sysplex`: the reports of a running stack.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -18,6 +18,34 @@ pub(super) struct Netstat {
     /// The report.
     #[arg(value_enum, ignore_case = true)]
     report: ReportName,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Arguments of `distributor sysplex`.
+#[derive(Debug, Args)]
+pub(super) struct Sysplex {
+    /// What to show of the group.
+    #[arg(value_enum, ignore_case = true)]
+    report: SysplexReport,
+    #[command(flatten)]
+    options: Options,
+}
+
+/// The reports about the whole group.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SysplexReport {
+    /// Who has each DVIPA, who would take it over, who serves it.
+    #[value(aliases = ["vipad", "vipady"])]
+    Vipadyn,
+    /// Who is a member.
+    #[value(aliases = ["g", "gr", "gro", "grou"])]
+    Group,
+}
+
+/// Which records are shown, and how.
+#[derive(Debug, Args)]
+struct Options {
     /// Options as z/OS writes them: DETAIL, IPADDR=…, PORT=…, IPPORT=…, INTFNAME=…, MAX=…,
     /// FORMAT=SHORT, FORMAT=LONG; for VIPADYN also DVIPA, VIPAROUTE.
     #[arg(value_name = "OPTION", value_delimiter = ',')]
@@ -64,8 +92,20 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Netstat) -> anyhow::Result<ExitCode> {
-    let asked = Asked::of(arguments)?;
-    let stack = arguments.stack.find()?;
+    show(arguments.report, &arguments.options)
+}
+
+pub(super) fn run_sysplex(arguments: &Sysplex) -> anyhow::Result<ExitCode> {
+    let report = match arguments.report {
+        SysplexReport::Vipadyn => ReportName::Sysplex,
+        SysplexReport::Group => ReportName::Group,
+    };
+    show(report, &arguments.options)
+}
+
+fn show(report: ReportName, options: &Options) -> anyhow::Result<ExitCode> {
+    let asked = Asked::of(report, options)?;
+    let stack = options.stack.find()?;
     let answer = stack.ask(&Request::Netstat(asked.query))?;
     let Answer::Report(report) = answer else {
         return Err(unexpected(&answer));
@@ -83,7 +123,7 @@ pub(super) fn run(arguments: &Netstat) -> anyhow::Result<ExitCode> {
     let style = Style {
         layout,
         has_detail: asked.has_detail,
-        is_console: arguments.console,
+        is_console: options.console,
     };
     print(&render(&report, style))?;
     Ok(ExitCode::SUCCESS)
@@ -108,19 +148,19 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(arguments: &Netstat) -> anyhow::Result<Self> {
+    fn of(report: ReportName, options: &Options) -> anyhow::Result<Self> {
         let mut filters = Filters {
-            addresses: arguments.ipaddr.clone(),
-            ports: arguments.port.clone(),
-            endpoints: arguments.ipport.clone(),
-            interfaces: arguments.intfname.clone(),
+            addresses: options.ipaddr.clone(),
+            ports: options.port.clone(),
+            endpoints: options.ipport.clone(),
+            interfaces: options.intfname.clone(),
             limit: Limit::None,
         };
-        let mut format = arguments.format;
-        let mut has_detail = arguments.detail;
-        let mut limit = arguments.max;
+        let mut format = options.format;
+        let mut has_detail = options.detail;
+        let mut limit = options.max;
         let mut part = None;
-        for option in &arguments.options {
+        for option in &options.options {
             let (word, value) = match option.split_once('=') {
                 Some((word, value)) => (word, Some(value)),
                 None => (option.as_str(), None),
@@ -151,7 +191,6 @@ impl Asked {
                 ),
             }
         }
-        let report = arguments.report;
         let name = report.word().to_uppercase();
         for kind in filters.kinds() {
             ensure!(
@@ -164,19 +203,19 @@ impl Asked {
             part.is_none() || report == ReportName::Vipadyn,
             "only VIPADYN has the parts DVIPA and VIPAROUTE"
         );
-        let default = if arguments.console {
+        let default = if options.console {
             Format::Short
         } else {
             Format::Table
         };
         let format = format.unwrap_or(default);
         ensure!(
-            !arguments.console || matches!(format, Format::Short | Format::Long),
+            !options.console || matches!(format, Format::Short | Format::Long),
             "the console has the formats `short` and `long` only"
         );
         filters.limit = match limit {
             Some(limit) => limit,
-            None if arguments.console => Limit::Maxrecs,
+            None if options.console => Limit::Maxrecs,
             None => Limit::None,
         };
         let query = Query {

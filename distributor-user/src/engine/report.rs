@@ -15,6 +15,7 @@ mod portlist;
 mod schema;
 mod snapshot;
 mod stats;
+mod sysplex;
 mod vcrt;
 mod vdpt;
 mod vipadcfg;
@@ -35,6 +36,7 @@ pub use portlist::{PortRow, Portlist, portlist};
 pub use schema::schema;
 pub use snapshot::Snapshot;
 pub use stats::{CounterRow, GroupRow, InterfaceRow, Stats};
+pub use sysplex::{Group, Sysplex, group, sysplex};
 pub use vcrt::{Vcrt, VcrtRow, vcrt};
 pub use vdpt::{Totals, Vdpt, VdptRow, vdpt};
 pub use vipadcfg::{Vipadcfg, vipadcfg};
@@ -67,11 +69,17 @@ pub enum ReportName {
     Home,
     /// What the packet path received and did, by reason.
     Stats,
+    /// Every DVIPA of the group, and what each stack is to it: `SYSPLEX,VIPADYN`.
+    #[value(skip)]
+    Sysplex,
+    /// The members of the group: `SYSPLEX,GROUP`.
+    #[value(skip)]
+    Group,
 }
 
 impl ReportName {
     /// Every report, in the order of the reference.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Vipadcfg,
         Self::Vipadyn,
         Self::Vdpt,
@@ -80,6 +88,8 @@ impl ReportName {
         Self::Portlist,
         Self::Home,
         Self::Stats,
+        Self::Sysplex,
+        Self::Group,
     ];
 
     /// The name as the command line takes it.
@@ -94,6 +104,25 @@ impl ReportName {
             Self::Portlist => "portlist",
             Self::Home => "home",
             Self::Stats => "stats",
+            Self::Sysplex => "sysplex",
+            Self::Group => "group",
+        }
+    }
+
+    /// How the report is asked for, behind `distributor`.
+    #[must_use]
+    pub const fn command(self) -> &'static str {
+        match self {
+            Self::Vipadcfg => "netstat vipadcfg",
+            Self::Vipadyn => "netstat vipadyn",
+            Self::Vdpt => "netstat vdpt",
+            Self::Vcrt => "netstat vcrt",
+            Self::Config => "netstat config",
+            Self::Portlist => "netstat portlist",
+            Self::Home => "netstat home",
+            Self::Stats => "netstat stats",
+            Self::Sysplex => "sysplex vipadyn",
+            Self::Group => "sysplex group",
         }
     }
 
@@ -101,11 +130,11 @@ impl ReportName {
     #[must_use]
     pub const fn filters(self) -> &'static [FilterKind] {
         match self {
-            Self::Vipadcfg | Self::Vipadyn => &[FilterKind::IpAddr],
+            Self::Vipadcfg | Self::Vipadyn | Self::Sysplex => &[FilterKind::IpAddr],
             Self::Vdpt | Self::Vcrt => &[FilterKind::IpAddr, FilterKind::Port, FilterKind::IpPort],
             Self::Portlist => &[FilterKind::Port],
             Self::Home => &[FilterKind::IpAddr, FilterKind::IntfName],
-            Self::Config | Self::Stats => &[],
+            Self::Config | Self::Stats | Self::Group => &[],
         }
     }
 
@@ -200,6 +229,10 @@ pub enum Body {
     Home(Home),
     /// See [`ReportName::Stats`].
     Stats(Stats),
+    /// See [`ReportName::Sysplex`].
+    Sysplex(Sysplex),
+    /// See [`ReportName::Group`].
+    Group(Group),
 }
 
 /// Renders a report as text; every line ends with a line feed.
@@ -216,6 +249,13 @@ pub fn render(report: &Report, style: Style) -> String {
         Body::Portlist(body) => portlist::text(&mut text, body, style),
         Body::Home(body) => home::text(&mut text, body, style),
         Body::Stats(body) => stats::text(&mut text, body),
+        Body::Sysplex(body) => sysplex::text(&mut text, body, style),
+        Body::Group(body) => sysplex::group_text(&mut text, body, style),
+    };
+    let (console, shell) = match &report.body {
+        Body::Sysplex(_) => ("EZZ8260I SYSPLEX", "SYSPLEX"),
+        Body::Group(_) => ("EZZ8270I SYSPLEX GROUP", "SYSPLEX GROUP"),
+        _ => ("EZD0101I NETSTAT", "NETSTAT"),
     };
     let Frame {
         stack,
@@ -227,12 +267,12 @@ pub fn render(report: &Report, style: Style) -> String {
     let version = concat!("V", env!("CARGO_PKG_VERSION"));
     let count = format!("{shown} OF {total} RECORDS DISPLAYED\n");
     if style.is_console {
-        let head = format!("EZD0101I NETSTAT DISTRIBUTOR {version} {stack}\n");
+        let head = format!("{console} DISTRIBUTOR {version} {stack}\n");
         return format!("{head}{text}{count}END OF THE REPORT\n").to_uppercase();
     }
     // The hours, minutes and seconds of an RFC 3339 time.
     let time = time.get(11..19).unwrap_or(time);
-    let name = format!("DISTRIBUTOR NETSTAT {version}");
+    let name = format!("DISTRIBUTOR {shell} {version}");
     let head = format!("{name:<33}TCPIP Name: {stack:<16}{time}\n");
     let count = if shown == total { "" } else { &count };
     format!("{head}{text}{count}")

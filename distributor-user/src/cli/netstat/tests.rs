@@ -10,7 +10,8 @@ struct Line {
 
 fn asked(line: &str) -> anyhow::Result<Asked> {
     let words = ["netstat"].into_iter().chain(line.split_whitespace());
-    Asked::of(&Line::try_parse_from(words)?.netstat)
+    let netstat = Line::try_parse_from(words)?.netstat;
+    Asked::of(netstat.report, &netstat.options)
 }
 
 #[test]

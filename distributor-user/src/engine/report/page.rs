@@ -10,14 +10,16 @@ use serde_json::Value;
 use super::layout::Column;
 use super::schema::{document, object, resolve};
 use super::{
-    FilterKind, ReportName, configuration, home, portlist, stats, vcrt, vdpt, vipadcfg, vipadyn,
+    FilterKind, ReportName, configuration, home, portlist, stats, sysplex, vcrt, vdpt, vipadcfg,
+    vipadyn,
 };
 use crate::engine::reference::MADE;
 
 const BEGINNING: &str = "\
 `distributor netstat REPORT [OPTION…] [--name STACK] [--format table|short|long|json]`
-asks a running stack; root and the members of the group `distributor` may. What
-nothing measures is shown as dashes, in JSON as null.
+asks a running stack about itself, `distributor sysplex vipadyn|group` about the
+group, with the same options; root and the members of the group `distributor` may.
+What nothing measures is shown as dashes, in JSON as null.
 
 | layout | what it is |
 |---|---|
@@ -151,6 +153,20 @@ fn about(report: ReportName) -> (&'static str, &'static str, Vec<Section>) {
                 section("Group", "group", &[]),
             ],
         ),
+        ReportName::Sysplex => (
+            "D TCPIP,,SYSPLEX,VIPADYN",
+            "Who has each DVIPA of the group, who would take it over, and who serves it: the same on \
+             every stack, as far as it hears the others.",
+            vec![
+                section("A DVIPA", "dvipas", sysplex::DVIPAS),
+                section("A stack", "dvipas.stacks", sysplex::STACKS),
+            ],
+        ),
+        ReportName::Group => (
+            "D TCPIP,,SYSPLEX,GROUP",
+            "Who is a member of the group, how well it is heard, and what it owns.",
+            vec![section("Members", "rows", sysplex::MEMBERS)],
+        ),
     }
 }
 
@@ -204,7 +220,12 @@ fn write_report(text: &mut String, report: ReportName) {
     let document = document(report);
     let (letter, purpose, sections) = about(report);
     let word = report.word();
-    let _ = write!(text, "\n## {}\n\n{purpose}\n\n", word.to_uppercase());
+    let title = match report {
+        ReportName::Sysplex => "SYSPLEX VIPADYN".to_owned(),
+        ReportName::Group => "SYSPLEX GROUP".to_owned(),
+        _ => word.to_uppercase(),
+    };
+    let _ = write!(text, "\n## {title}\n\n{purpose}\n\n");
     if !letter.is_empty() {
         let _ = writeln!(text, "- On z/OS: `{letter}`.");
     }
@@ -236,7 +257,9 @@ fn write_report(text: &mut String, report: ReportName) {
         | ReportName::Vcrt
         | ReportName::Config
         | ReportName::Home
-        | ReportName::Stats => {}
+        | ReportName::Stats
+        | ReportName::Sysplex
+        | ReportName::Group => {}
     }
 }
 

@@ -5,7 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Configuration, Frame, Home, Portlist, ReportName, Stats, Vcrt, Vdpt, Vipadcfg, Vipadyn,
+    Configuration, Frame, Group, Home, Portlist, ReportName, Stats, Sysplex, Vcrt, Vdpt, Vipadcfg,
+    Vipadyn,
 };
 
 /// The schema of a report's JSON, as a document of its own.
@@ -31,10 +32,7 @@ pub(super) fn document(report: ReportName) -> Value {
         let names = schema.get("required").and_then(Value::as_array);
         required.extend(names.into_iter().flatten().cloned());
     }
-    document["title"] = json!(format!(
-        "{} of `distributor netstat`",
-        report.word().to_uppercase()
-    ));
+    document["title"] = json!(format!("`distributor {}`", report.command()));
     document["properties"] = Value::Object(properties);
     document["required"] = Value::Array(required);
     document
@@ -50,6 +48,8 @@ fn body(report: ReportName) -> Value {
         ReportName::Portlist => root::<Portlist>(),
         ReportName::Home => root::<Home>(),
         ReportName::Stats => root::<Stats>(),
+        ReportName::Sysplex => root::<Sysplex>(),
+        ReportName::Group => root::<Group>(),
     }
 }
 

@@ -203,7 +203,7 @@ fn row(
 }
 
 /// What a stack waits for before it takes a DVIPA over, in words.
-fn waits_for(stack: &Stack, dvipa: IpAddr, owner: Option<&str>) -> Option<String> {
+pub(super) fn waits_for(stack: &Stack, dvipa: IpAddr, owner: Option<&str>) -> Option<String> {
     let owner = owner.unwrap_or("the owner");
     let text = match stack.awaits(dvipa)? {
         Awaits::Owner => format!("{owner} to hand over; it may wait until it is idle"),

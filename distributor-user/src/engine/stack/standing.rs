@@ -147,6 +147,25 @@ impl Stack {
         self.ownership.holding(dvipa).owner
     }
 
+    /// Lists every DVIPA that this stack has heard of.
+    pub fn known_dvipas(&self) -> impl Iterator<Item = IpAddr> {
+        self.ownership.dvipas()
+    }
+
+    /// Whether a DVIPA is distributed by its owner, or would be.
+    #[must_use]
+    pub fn is_distributed(&self, dvipa: IpAddr) -> bool {
+        let services = self.standing.distributions.get(&dvipa);
+        services.is_some_and(|services| !services.is_empty())
+    }
+
+    /// Whether a DVIPA is distributed to a stack by its owner, or would be.
+    #[must_use]
+    pub fn is_distributed_to(&self, dvipa: IpAddr, stack: IpAddr) -> bool {
+        let services = self.standing.distributions.get(&dvipa);
+        services.is_some_and(|services| reaches(services, stack))
+    }
+
     /// Returns who has `dvipa`, who is about to, and what this stack waits for.
     #[must_use]
     pub fn holding(&self, dvipa: IpAddr) -> Holding<'_> {

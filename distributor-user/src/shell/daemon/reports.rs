@@ -122,6 +122,8 @@ impl Daemon {
                 Body::Home(report::home(&self.stack, &links, filters, &mut room))
             }
             ReportName::Stats => Body::Stats(self.statistics(&mut room).await?),
+            ReportName::Sysplex => Body::Sysplex(report::sysplex(&self.stack, filters, &mut room)),
+            ReportName::Group => Body::Group(report::group(&self.stack, &mut room)),
         };
         Ok(Begun::Made(body, room))
     }

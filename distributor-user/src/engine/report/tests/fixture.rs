@@ -328,6 +328,8 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
         }
         ReportName::Stats if is_owner => Body::Stats(stats(&mut room)),
         ReportName::Stats => Body::Stats(Stats::default()),
+        ReportName::Sysplex => Body::Sysplex(sysplex(stack, filters, &mut room)),
+        ReportName::Group => Body::Group(group(stack, &mut room)),
     };
     let time = "2026-07-31T19:12:08+02:00".to_owned();
     Report {
