@@ -24,6 +24,9 @@ use crate::wait;
 /// How long nginx may take to listen.
 const START: Duration = Duration::from_secs(10);
 
+/// Bytes per second that a server sends of what lies below `/paced/`.
+pub const PACE: usize = 100 * 1_024;
+
 /// How long curl waits for one answer, in seconds.
 const PATIENCE_S: &str = "10";
 
@@ -53,7 +56,8 @@ impl Server {
     /// Starts nginx on `host` as its server number `number`, listening where nginx's directive
     /// says (`10.1.3.10:8443`, `[::]:8443 ipv6only=off`), and waits until it does.
     ///
-    /// It answers `/` with its own name, and `/files/NAME` holds what was uploaded there.
+    /// It answers `/` with its own name, and `/files/NAME` holds what was uploaded there;
+    /// `/paced/NAME` is the same, slowly.
     ///
     /// # Errors
     ///
@@ -145,6 +149,7 @@ http {{
         ssl_certificate_key {key};
         location / {{ return 200 '{answer}'; }}
         location /files/ {{ alias {directory}/files/; dav_methods PUT; }}
+        location /paced/ {{ alias {directory}/files/; limit_rate {PACE}; }}
     }}
 }}
 "
@@ -252,6 +257,24 @@ pub fn download(client: &Host, certificate: &Certificate, url: &str, body: &Path
     program::output(command.arg(body).arg(url))?;
     ensure!(body.is_file(), "curl wrote no `{}`", body.display());
     Ok(())
+}
+
+/// Starts to get `url` into the file `body`.
+///
+/// # Errors
+///
+/// curl is not there.
+pub fn start_download(
+    client: &Host,
+    certificate: &Certificate,
+    url: &str,
+    body: &Path,
+) -> Result<Process> {
+    let name = body.file_name().context("no file")?.to_string_lossy();
+    let mut command = client.namespace().command("curl");
+    curl(&mut command, certificate).args(["--max-time", "120", "--output"]);
+    command.arg(body).arg(url);
+    client.start(&name, &mut command)
 }
 
 /// The options of every call: quiet, an error status is a failure, and the authority is ours alone.

@@ -16,6 +16,10 @@ use crate::https::{self, Answers, Server};
 use crate::lab::{Lab, Layout, PORT, VIPA};
 use crate::program;
 
+pub mod moves;
+
+use moves::Moves;
+
 /// What the profiles have in common.
 const MEMBER: &str = include_str!("../../examples/profiles/distribute.member");
 
@@ -30,6 +34,9 @@ fn profile(stack: &str) -> &'static str {
 
 /// The stack that owns the VIPA.
 pub const FRONT_END: &str = "TCPIP";
+
+/// The stack that takes the VIPA over.
+pub const BACKUP: &str = "TCPIP2";
 
 /// Clients at work at the same time: more would only wait for the machine's processors.
 const AT_ONCE: u32 = 4;
@@ -54,7 +61,8 @@ impl Scenario {
         let lab = Lab::build(&Layout {
             name,
             stacks: 3,
-            clients: 1,
+            // The second only watches who answers for the VIPA.
+            clients: 2,
         })?;
         let certificate = Certificate::create(VIPA.into(), &lab.directory())?;
         for stack in lab.stacks() {
@@ -208,7 +216,7 @@ impl Outcome {
 
     /// The outcome as a program reads it.
     #[must_use]
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self, moves: Moves) -> Summary {
         let by_server = self.answers.by_server.iter();
         Summary {
             connections: self.connections,
@@ -217,6 +225,7 @@ impl Outcome {
             by_server: by_server
                 .map(|(answer, n)| (answer.to_string(), *n))
                 .collect(),
+            moves,
         }
     }
 }
@@ -228,4 +237,6 @@ pub struct Summary {
     failed: usize,
     by_stack: BTreeMap<String, u32>,
     by_server: BTreeMap<String, u32>,
+    #[serde(flatten)]
+    moves: Moves,
 }

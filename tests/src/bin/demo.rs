@@ -1,15 +1,17 @@
 //! `demo`: the scenario, shown.
 //!
 //! Real servers, real clients, no other network than the lab's own. It ends
-//! with an error if a single connection failed, or if the front end says
-//! something else than the servers.
+//! with an error if a single connection failed, if the front end says something
+//! else than the servers, or if a download did not live through the death and
+//! the return of the front end.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use tests::scenario::{FRONT_END, Outcome, Scenario};
+use tests::scenario::moves::{DOWNLOADS, Move, Moves};
+use tests::scenario::{BACKUP, FRONT_END, Outcome, Scenario};
 use tests::wait;
 
 /// Connections that stay open while the connection routing table is shown.
@@ -68,10 +70,12 @@ fn run(arguments: &Arguments) -> Result<Vec<String>> {
     ));
     let start = Instant::now();
     let outcome = scenario.connect(arguments.connections)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string(&outcome.summary())?);
-    } else {
+    if !arguments.json {
         show(&scenario, &outcome, start.elapsed())?;
+    }
+    let moves = move_address(&scenario, arguments.json)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&outcome.summary(moves))?);
     }
     if arguments.keep {
         say(&what_to_try(&scenario));
@@ -79,7 +83,61 @@ fn run(arguments: &Arguments) -> Result<Vec<String>> {
     } else {
         say("The lab goes now. With `--keep` it stays, and the demo says what to try in it.");
     }
-    Ok(outcome.complaints())
+    let mut complaints = outcome.complaints();
+    let lost = moves.takeover.lost + moves.takeback.lost;
+    if lost > 0 {
+        complaints.push(format!(
+            "{lost} of {DOWNLOADS} downloads were lost: {moves:?}"
+        ));
+    }
+    Ok(complaints)
+}
+
+/// Has the front end die and come back while downloads go on.
+fn move_address(scenario: &Scenario, is_quiet: bool) -> Result<Moves> {
+    let say = |text: &str| {
+        if !is_quiet {
+            println!("{text}");
+        }
+    };
+    let group = |stack: &str| -> Result<()> {
+        if !is_quiet {
+            let text = scenario.lab().stack(stack).order(&["sysplex", "vipadyn"])?;
+            println!("$ distributor sysplex vipadyn --name {stack}\n{text}");
+        }
+        Ok(())
+    };
+    say(&format!(
+        "{DOWNLOADS} downloads begin, and {FRONT_END} is powered off with everything that it knew …\n"
+    ));
+    let mut moving = scenario.take_over()?;
+    group(BACKUP)?;
+    say(&format!(
+        "{BACKUP} has the address now, and {} of {DOWNLOADS} downloads go on. {FRONT_END} is powered on \
+         again …\n",
+        moving.under_way()?
+    ));
+    moving.take_back()?;
+    group(FRONT_END)?;
+    say(&format!(
+        "{FRONT_END} has the address again. The downloads go on to their ends …\n"
+    ));
+    let moves = moving.end()?;
+    let tell = |what: &str, Move { lost, gap_ms }: Move| {
+        say(&format!(
+            "  {what}   {lost} of {DOWNLOADS} downloads lost, new connections unanswered for {gap_ms} ms"
+        ));
+    };
+    tell("takeover", moves.takeover);
+    tell("takeback", moves.takeback);
+    say(
+        "\nWhat happened: the backup missed five beats of the front end, found that its packet path did
+not answer either, asked the others, and took the address over; it asked the targets which
+connections they have, so that it knew where each belongs. The front end learnt them in the
+same way before it took the address back.
+",
+    );
+    Ok(moves)
 }
 
 fn show(scenario: &Scenario, outcome: &Outcome, took: Duration) -> Result<()> {
@@ -140,10 +198,14 @@ fn what_to_try(scenario: &Scenario) -> String {
   cargo xtask lab exec TCPIP distributor netstat vdpt --name TCPIP
   kill $(cat {files}/tcpip2/nginx-1.pid)       # one server less: TCPIP2 still gets half
   kill $(cat {files}/tcpip3/nginx-1.pid)       # none on TCPIP3: TCPIP2 gets everything
-  kill -KILL $(cat {files}/tcpip/daemon.pid)   # the daemon dies: its packets flow on
+  cargo xtask lab exec TCPIP distributor vary deactivate {vipa} --name TCPIP    # TCPIP2 has it
+  cargo xtask lab exec TCPIP distributor vary reactivate {vipa} --name TCPIP    # TCPIP takes it back
+  kill -KILL $(cat {files}/tcpip/daemon.pid)   # the daemon dies: its packets flow on, and after
+                                               # two seconds TCPIP2 takes over
   cargo xtask lab down",
         authority = scenario.certificate().authority.display(),
         url = scenario.url(),
+        vipa = tests::lab::VIPA,
         files = files.display(),
     )
 }

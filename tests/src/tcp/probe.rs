@@ -45,6 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub enum Form {
     /// By a new TCP connection, which the server greets.
     Connect(SocketAddr),
+    /// By a new TCP connection, which nobody need greet.
+    Handshake(SocketAddr),
     /// By ICMP echo.
     Echo(IpAddr),
 }
@@ -52,7 +54,9 @@ pub enum Form {
 impl fmt::Display for Form {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect(to) => write!(formatter, "new connections to {to}"),
+            Self::Connect(to) | Self::Handshake(to) => {
+                write!(formatter, "new connections to {to}")
+            }
             Self::Echo(to) => write!(formatter, "echo requests to {to}"),
         }
     }
@@ -78,7 +82,8 @@ impl Probing {
                 .enable_all()
                 .build()?;
             let probes = match form {
-                Form::Connect(to) => runtime.block_on(connect_all(to, &over)),
+                Form::Connect(to) => runtime.block_on(connect_all(to, true, &over)),
+                Form::Handshake(to) => runtime.block_on(connect_all(to, false, &over)),
                 Form::Echo(to) => runtime.block_on(echo::ask_all(to, &over)),
             };
             Ok(Timeline::new(probes?))
@@ -110,7 +115,7 @@ impl Drop for Probing {
     }
 }
 
-async fn connect_all(to: SocketAddr, is_over: &AtomicBool) -> Result<Vec<Probe>> {
+async fn connect_all(to: SocketAddr, is_greeted: bool, is_over: &AtomicBool) -> Result<Vec<Probe>> {
     let mut ticks = interval(INTERVAL);
     // However late this thread is woken: no probe is left out.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -120,7 +125,7 @@ async fn connect_all(to: SocketAddr, is_over: &AtomicBool) -> Result<Vec<Probe>>
         ticks.tick().await;
         let at = Instant::now();
         under_way.spawn(async move {
-            let answered = timeout(PATIENCE, connect(to)).await;
+            let answered = timeout(PATIENCE, connect(to, is_greeted)).await;
             let outcome = match answered {
                 Ok(Ok(server)) => Outcome::Answered {
                     server,
@@ -141,15 +146,19 @@ async fn connect_all(to: SocketAddr, is_over: &AtomicBool) -> Result<Vec<Probe>>
     Ok(probes)
 }
 
-/// Opens a connection, reads its greeting, and resets it.
-async fn connect(to: SocketAddr) -> io::Result<String> {
+/// Opens a connection, reads its greeting if there is one, and resets it.
+async fn connect(to: SocketAddr, is_greeted: bool) -> io::Result<String> {
     let socket = match to {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
     SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
     let mut stream = socket.connect(to).await?;
-    read_greeting(&mut stream).await
+    if is_greeted {
+        read_greeting(&mut stream).await
+    } else {
+        Ok(String::new())
+    }
 }
 
 /// A probe that this machine itself has failed says nothing about the network.

@@ -8,6 +8,7 @@ mod agreement;
 mod bulk;
 mod clean_stop;
 mod dataplane;
+mod demo;
 mod endings;
 mod instruments;
 mod leftovers;
