@@ -299,16 +299,8 @@ impl Stack {
                 self.informed.remove(&name);
                 self.take_leave(&name, is_goodbye, now, effects);
             }
-            Event::Path { name, path, is_up } => {
-                self.is_dirty = true;
-                if let Some(member) = self.members.get_mut(&name) {
-                    member.paths.insert(path, is_up);
-                    if is_up {
-                        member.heard.insert(path);
-                    }
-                }
-                self.judge(&name, now, effects);
-            }
+            Event::Path { name, path, is_up } => self.take_path(&name, path, is_up, now, effects),
+            Event::PathLags { name, path, lags } => self.take_lag(&name, path, lags),
             Event::Probed { name, age } => self.take_probe(&name, age, now, effects),
             Event::Arrivals(arrived) => self.take_arrivals(arrived, now, effects),
             Event::Link { ifindex, is_up } => {

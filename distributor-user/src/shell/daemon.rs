@@ -224,6 +224,18 @@ impl Daemon {
                     is_up: false,
                 }
             }
+            GroupEvent::PathLags {
+                name,
+                ifindex,
+                peer_address,
+                lags,
+            } => {
+                let path = NextHopKey {
+                    ifindex,
+                    destination: peer_address,
+                };
+                Event::PathLags { name, path, lags }
+            }
             GroupEvent::Addresses { .. } => return,
             GroupEvent::Conflict {
                 what,

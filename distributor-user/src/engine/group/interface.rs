@@ -160,6 +160,17 @@ pub enum GroupEvent {
         /// The member's address on that network.
         peer_address: IpAddr,
     },
+    /// A path to a member lags behind another one, or no longer; it works all the same.
+    PathLags {
+        /// The member's name.
+        name: String,
+        /// Our interface.
+        ifindex: u32,
+        /// The member's address on that network.
+        peer_address: IpAddr,
+        /// Whether it does.
+        lags: bool,
+    },
     /// A stack is not admitted, because what it calls its own belongs to a living stack.
     Conflict {
         /// What is taken.

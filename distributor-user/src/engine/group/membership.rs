@@ -316,7 +316,8 @@ impl GroupEngine {
 
     fn paths_of(&self, identity: &Identity, first: Endpoints, now: Duration) -> Paths {
         let settings = &self.settings;
-        Paths::new(&settings.locals, identity, first, settings.down_after, now)
+        let pace = (settings.beat, settings.down_after);
+        Paths::new(&settings.locals, identity, first, pace, now)
     }
 }
 

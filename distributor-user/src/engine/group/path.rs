@@ -4,6 +4,9 @@
 //! sender's own clock coming back, not the arrival of anything. So a path that
 //! works in one direction only is down at both ends, and datagrams that were
 //! held back for a while prove nothing.
+//!
+//! A path that misses a beat which another path to the same member brought is
+//! not down yet, but it lags: there is a better one for packets.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -34,12 +37,17 @@ pub(super) struct Path {
     is_up: bool,
     /// The newest of the member's beats.
     heard_ms: Option<u64>,
+    /// Since when it lacks a beat that another path has brought.
+    behind_since: Option<Duration>,
+    /// Until when it lags.
+    lags_until: Option<Duration>,
 }
 
 /// All paths to one member.
 #[derive(Debug)]
 pub(super) struct Paths {
     all: Vec<Path>,
+    beat: Duration,
     down_after: Duration,
 }
 
@@ -49,11 +57,12 @@ impl Paths {
         locals: &[LocalAddress],
         identity: &Identity,
         first: Endpoints,
-        down_after: Duration,
+        (beat, down_after): (Duration, Duration),
         now: Duration,
     ) -> Self {
         let mut paths = Self {
             all: Vec::new(),
+            beat,
             down_after,
         };
         paths.add(first, now);
@@ -103,6 +112,8 @@ impl Paths {
                 proven_at: None,
                 is_up: false,
                 heard_ms: None,
+                behind_since: None,
+                lags_until: None,
             });
         }
     }
@@ -142,7 +153,35 @@ impl Paths {
         }
         let was_up = path.is_up;
         path.is_up = path.is_proven(now, self.down_after);
-        echo_ms.is_none() || (path.is_up && !was_up)
+        let waits = echo_ms.is_none() || (path.is_up && !was_up);
+        self.compare(now);
+        waits
+    }
+
+    /// Takes note of which paths lack a beat that another has brought.
+    fn compare(&mut self, now: Duration) {
+        let Some(newest) = self.all.iter().filter_map(|path| path.heard_ms).max() else {
+            return;
+        };
+        for path in &mut self.all {
+            let is_behind = path.heard_ms.is_some_and(|heard_ms| {
+                Duration::from_millis(newest.saturating_sub(heard_ms)) > self.beat / 2
+            });
+            path.behind_since = is_behind.then(|| path.behind_since.unwrap_or(now));
+        }
+    }
+
+    /// Since when a path that is behind lags: copies of one beat do not arrive at once.
+    fn lags_from(&self, path: &Path) -> Option<Duration> {
+        Some(path.behind_since? + self.beat * 2 / 5)
+    }
+
+    /// The paths that are up and lag.
+    pub(super) fn lagging(&self) -> impl Iterator<Item = Endpoints> {
+        let lagging = self.all.iter();
+        lagging
+            .filter(|path| path.is_up && path.lags_until.is_some())
+            .map(|path| path.endpoints)
     }
 
     /// Marks the paths that have gone down by now. A stack that stood still until `awake_since` has
@@ -151,8 +190,18 @@ impl Paths {
         if now < awake_since + self.down_after {
             return;
         }
-        for path in &mut self.all {
+        let lags: Vec<bool> = self
+            .all
+            .iter()
+            .map(|path| self.lags_from(path).is_some_and(|from| now >= from))
+            .collect();
+        for (path, lags) in self.all.iter_mut().zip(lags) {
             path.is_up &= path.is_proven(now, self.down_after);
+            if lags {
+                path.lags_until = Some(now + self.down_after);
+            } else if path.lags_until.is_some_and(|until| now >= until) {
+                path.lags_until = None;
+            }
         }
     }
 
@@ -194,9 +243,15 @@ impl Paths {
             .iter()
             .filter(|path| path.is_up)
             .filter_map(|path| path.proven_at);
-        proven
+        let down = proven
             .min()
-            .map(|proven_at| proven_at.max(awake_since) + self.down_after)
+            .map(|proven_at| proven_at.max(awake_since) + self.down_after);
+        let lag = self.all.iter().filter_map(|path| {
+            // While it lags, it is looked at again when it could have recovered.
+            path.lags_until.or_else(|| self.lags_from(path))
+        });
+        let lag = lag.map(|at| at.max(awake_since + self.down_after));
+        down.into_iter().chain(lag).min()
     }
 }
 

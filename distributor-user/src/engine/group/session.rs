@@ -87,6 +87,8 @@ pub(super) struct Session {
     pub(super) paths: Paths,
     /// The paths that the daemon knows to be up: our interface and the other side's address.
     pub(super) told_paths: BTreeSet<(u32, IpAddr)>,
+    /// Which of them the daemon knows to lag.
+    pub(super) told_lagging: BTreeSet<(u32, IpAddr)>,
     /// Messages for it.
     pub(super) outbox: Outbox,
     /// Messages from it.
@@ -121,6 +123,7 @@ impl Session {
             window: ReplayWindow::default(),
             paths,
             told_paths: BTreeSet::new(),
+            told_lagging: BTreeSet::new(),
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             acknowledge_at: None,

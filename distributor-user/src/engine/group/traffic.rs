@@ -322,8 +322,22 @@ impl GroupEngine {
                 peer_address,
             }));
         }
+        let lagging = session
+            .paths
+            .lagging()
+            .map(|path| (self.ifindex(path.local), path.peer.ip()));
+        let lagging: BTreeSet<_> = lagging.collect();
+        for (ifindex, peer_address) in session.told_lagging.symmetric_difference(&lagging) {
+            out.push(Output::Event(GroupEvent::PathLags {
+                name: name.clone(),
+                ifindex: *ifindex,
+                peer_address: *peer_address,
+                lags: lagging.contains(&(*ifindex, *peer_address)),
+            }));
+        }
         if let Some(session) = self.sessions.get_mut(&ids) {
             session.told_paths = up;
+            session.told_lagging = lagging;
         }
     }
 }

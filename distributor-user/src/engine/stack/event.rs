@@ -91,6 +91,15 @@ pub enum Event {
         /// Whether beats arrive on it.
         is_up: bool,
     },
+    /// A path to a member lags behind another one, or no longer.
+    PathLags {
+        /// Its name.
+        name: String,
+        /// The path.
+        path: NextHopKey,
+        /// Whether it does.
+        lags: bool,
+    },
     /// The kernel's neighbour for a path changed.
     NextHop {
         /// The path.

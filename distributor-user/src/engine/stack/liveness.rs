@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use super::{Effect, Stack};
+use super::{Effect, NextHopKey, Stack};
 use crate::engine::definitions::Readiness;
 use crate::engine::message::Message;
 use crate::engine::ownership::{Input, Liveness};
@@ -25,6 +25,38 @@ const GIVE_UP: Duration = Duration::from_millis(600);
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Stack {
+    /// Takes note that beats arrive on a path, or that none does any more.
+    pub(super) fn take_path(
+        &mut self,
+        name: &str,
+        path: NextHopKey,
+        is_up: bool,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.is_dirty = true;
+        if let Some(member) = self.members.get_mut(name) {
+            member.paths.insert(path, is_up);
+            if is_up {
+                member.heard.insert(path);
+            }
+        }
+        self.judge(name, now, effects);
+    }
+
+    /// Takes note that a path lags behind another one, or no longer: which one is used depends on it,
+    /// and nothing else.
+    pub(super) fn take_lag(&mut self, name: &str, path: NextHopKey, lags: bool) {
+        self.is_dirty = true;
+        if let Some(member) = self.members.get_mut(name) {
+            if lags {
+                member.lagging.insert(path);
+            } else {
+                member.lagging.remove(&path);
+            }
+        }
+    }
+
     /// Takes note that beats of a member arrive, or that none does any more.
     pub(super) fn judge(&mut self, name: &str, now: Duration, effects: &mut Vec<Effect>) {
         let Some(member) = self.members.get_mut(name) else {

@@ -25,6 +25,8 @@ pub struct Member {
     pub readiness: Readiness,
     /// Paths to it, and whether beats arrive on them.
     pub paths: BTreeMap<NextHopKey, bool>,
+    /// Paths that lag behind another one.
+    pub lagging: BTreeSet<NextHopKey>,
     /// Its VIPADISTRIBUTE statements by DVIPA.
     pub distributions: Distributions,
     /// Whether it lives, as far as can be known.
@@ -57,6 +59,7 @@ impl Member {
             is_arriving: false,
             readiness: Readiness::default(),
             paths: BTreeMap::new(),
+            lagging: BTreeSet::new(),
             distributions: Distributions::new(),
             liveness: Liveness::Alive,
             heard: BTreeSet::new(),
@@ -123,8 +126,8 @@ impl Member {
         }
     }
 
-    /// Returns the best path on which beats arrive and whose next hop is known: the DYNAMICXCF
-    /// network first, then by interface number.
+    /// Returns the best path on which beats arrive and whose next hop is known: one that does not
+    /// lag, on the DYNAMICXCF network first, then by interface number.
     fn best_path(
         &self,
         xcf_ifindex: u32,
@@ -135,7 +138,10 @@ impl Member {
             .iter()
             .filter(|(path, is_up)| **is_up && usable(path))
             .filter_map(|(path, _)| hops.get(path).map(|hop| (*path, *hop)))
-            .min_by_key(|(path, _)| (path.ifindex != xcf_ifindex, *path))
+            .min_by_key(|(path, _)| {
+                let lags = self.lagging.contains(path);
+                (lags, path.ifindex != xcf_ifindex, *path)
+            })
     }
 
     /// Returns the path in use as the packet path needs it.

@@ -271,6 +271,7 @@ impl Driver {
             | GroupEvent::Fact { .. }
             | GroupEvent::PathUp { .. }
             | GroupEvent::PathDown { .. }
+            | GroupEvent::PathLags { .. }
             | GroupEvent::Conflict { .. }
             | GroupEvent::Refused { .. } => {}
         }

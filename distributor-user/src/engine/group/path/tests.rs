@@ -1,5 +1,6 @@
 use super::*;
 
+const BEAT: Duration = Duration::from_millis(200);
 const DOWN_AFTER: Duration = Duration::from_secs(1);
 
 fn ms(millis: u64) -> Duration {
@@ -63,7 +64,7 @@ fn there_is_a_path_where_both_are_on_one_network() {
     for (addresses, expected) in cases {
         let identity = identity(addresses);
         let first = endpoints("192.0.2.1", "192.0.2.2");
-        let paths = Paths::new(&locals, &identity, first, DOWN_AFTER, ms(0));
+        let paths = Paths::new(&locals, &identity, first, (BEAT, DOWN_AFTER), ms(0));
         assert_eq!(
             paths.usable(ms(0)),
             if expected.is_empty() { &[] } else { expected }
@@ -75,7 +76,13 @@ fn there_is_a_path_where_both_are_on_one_network() {
 fn a_path_is_up_while_our_own_beats_come_back() {
     let locals = [local("172.1.1.1", 24)];
     let path = endpoints("172.1.1.1", "172.1.1.2");
-    let mut paths = Paths::new(&locals, &identity(&["172.1.1.2"]), path, DOWN_AFTER, ms(0));
+    let mut paths = Paths::new(
+        &locals,
+        &identity(&["172.1.1.2"]),
+        path,
+        (BEAT, DOWN_AFTER),
+        ms(0),
+    );
     let is_up = |paths: &Paths| paths.up().count() == 1;
 
     // Hearing the member proves nothing yet, but it waits for an answer.
@@ -110,7 +117,7 @@ fn messages_go_where_they_may_arrive() {
     let [xcf, lan] = [("172.1.1.1", "172.1.1.2"), ("10.1.1.1", "10.1.1.2")]
         .map(|(local, peer)| endpoints(local, peer));
     let identity = identity(&["172.1.1.2", "10.1.1.2"]);
-    let mut paths = Paths::new(&locals, &identity, xcf, DOWN_AFTER, ms(0));
+    let mut paths = Paths::new(&locals, &identity, xcf, (BEAT, DOWN_AFTER), ms(0));
     assert_eq!(paths.usable(ms(999)), [xcf, lan], "new ones may work");
     assert_eq!(
         paths.usable(ms(1_000)),
@@ -129,7 +136,7 @@ fn paths_follow_the_addresses() {
     let [xcf, lan] = [("172.1.1.1", "172.1.1.2"), ("10.1.1.1", "10.1.1.2")]
         .map(|(local, peer)| endpoints(local, peer));
     let mut identity = identity(&["172.1.1.2", "10.1.1.2"]);
-    let mut paths = Paths::new(&locals, &identity, xcf, DOWN_AFTER, ms(0));
+    let mut paths = Paths::new(&locals, &identity, xcf, (BEAT, DOWN_AFTER), ms(0));
     paths.beaten(lan, 1, Some(5), ms(10));
     assert_eq!(paths.up().collect::<Vec<_>>(), [lan]);
     locals.pop();
@@ -142,4 +149,43 @@ fn paths_follow_the_addresses() {
         paths.add(endpoints("172.1.1.1", &format!("10.1.1.{number}")), ms(40));
     }
     assert_eq!(paths.all.len(), PATHS_MAX);
+}
+
+/// The path that is not proven by a beat which the other brings lags, and for a while after it has
+/// caught up.
+#[test]
+fn a_path_that_misses_what_another_brings_lags() {
+    let locals = [local("172.1.1.1", 24), local("10.1.1.1", 24)];
+    let identity = identity(&["172.1.1.2", "10.1.1.2"]);
+    let xcf = endpoints("172.1.1.1", "172.1.1.2");
+    let lan = endpoints("10.1.1.1", "10.1.1.2");
+    let mut paths = Paths::new(&locals, &identity, xcf, (BEAT, DOWN_AFTER), ms(0));
+    let beat = |paths: &mut Paths, path, sent: u64, now: u64| {
+        paths.beaten(path, sent, Some(sent), ms(now));
+        paths.expire(ms(now), ms(0));
+    };
+    let lagging = |paths: &Paths| paths.lagging().collect::<Vec<_>>();
+    for sent in [2_000, 2_200] {
+        beat(&mut paths, xcf, sent, sent + 10);
+        beat(&mut paths, lan, sent, sent + 20);
+        assert_eq!(lagging(&paths), [], "copies of one beat may be apart");
+    }
+    beat(&mut paths, lan, 2_400, 2_410);
+    assert_eq!(paths.deadline(ms(0)), Some(ms(2_490)));
+    paths.expire(ms(2_489), ms(0));
+    assert_eq!(lagging(&paths), []);
+    paths.expire(ms(2_490), ms(0));
+    assert_eq!(lagging(&paths), [xcf]);
+    assert_eq!(paths.up().count(), 2, "it is not down");
+    beat(&mut paths, lan, 2_600, 2_610);
+    beat(&mut paths, xcf, 2_600, 2_620);
+    assert_eq!(lagging(&paths), [xcf], "one beat proves little");
+    for sent in [2_800, 3_000, 3_200, 3_400] {
+        beat(&mut paths, lan, sent, sent + 10);
+        beat(&mut paths, xcf, sent, sent + 10);
+    }
+    paths.expire(ms(3_609), ms(0));
+    assert_eq!(lagging(&paths), [xcf]);
+    paths.expire(ms(3_610), ms(0));
+    assert_eq!(lagging(&paths), []);
 }

@@ -65,6 +65,7 @@ impl Checker {
                 }
                 GroupEvent::PathUp { name, .. }
                 | GroupEvent::PathDown { name, .. }
+                | GroupEvent::PathLags { name, .. }
                 | GroupEvent::Addresses { name, .. }
                 | GroupEvent::State { name, .. } => {
                     assert!(

@@ -82,6 +82,29 @@ fn a_joined_member_has_its_addresses_and_working_paths() {
     assert_eq!(events.len(), 3, "{:?}", brief(&events));
 }
 
+/// Who has two networks need not wait for the fifth beat.
+#[test]
+fn a_lost_network_lags_behind_the_other_one_at_once() {
+    let mut simulation = Simulation::group(2, CALM, 2);
+    simulation.run_until_complete(ms(1_000));
+    simulation.run_for(ms(2_000));
+    simulation.cuts.insert((XCF, 2));
+    let took = simulation.run_until_true(ms(1_000), "the path lags", |simulation| {
+        let lagging = &simulation.stacks[&1].lagging;
+        lagging.contains(&("TCPIP2".to_owned(), address(XCF, 2)))
+    });
+    // A beat and two fifths, and twice what the network takes.
+    assert!(took <= ms(200 + 80 + 40), "{took:?}");
+    let stack = &simulation.stacks[&1];
+    assert!(
+        !stack
+            .lagging
+            .contains(&("TCPIP2".to_owned(), address(LAN, 2)))
+    );
+    let is_down = |event: &GroupEvent| matches!(event, GroupEvent::PathDown { .. });
+    assert!(!stack.events.iter().any(is_down));
+}
+
 #[test]
 fn a_lost_network_is_noticed_and_nobody_is_gone() {
     let mut simulation = Simulation::group(2, CALM, 2);

@@ -93,6 +93,8 @@ pub(super) struct Stack {
     /// What this stack's clock shows at the start of the simulation.
     clock: Duration,
     pub(super) events: Vec<GroupEvent>,
+    /// Members and their addresses to which paths lag.
+    pub(super) lagging: BTreeSet<(String, IpAddr)>,
     pub(super) notices: Vec<Notice>,
     pub(super) gossip: Vec<(IpAddr, Vec<u8>)>,
 }
@@ -145,6 +147,7 @@ impl Simulation {
             engine,
             clock,
             events: Vec::new(),
+            lagging: BTreeSet::new(),
             notices: Vec::new(),
             gossip: Vec::new(),
         };
@@ -174,6 +177,20 @@ impl Simulation {
                             to: path.peer,
                             bytes: datagram.clone(),
                         });
+                    }
+                }
+                // Paths lag in any weather, and nothing else follows from it.
+                Output::Event(GroupEvent::PathLags {
+                    name,
+                    peer_address,
+                    lags,
+                    ..
+                }) => {
+                    let path = (name, peer_address);
+                    if lags {
+                        running.lagging.insert(path);
+                    } else {
+                        running.lagging.remove(&path);
                     }
                 }
                 Output::Event(event) => running.events.push(event),
@@ -406,6 +423,7 @@ pub(super) fn brief(events: &[GroupEvent]) -> Vec<String> {
             } => {
                 format!("down {name} {}", network(peer_address))
             }
+            GroupEvent::PathLags { name, lags, .. } => format!("lags {name} {lags}"),
             GroupEvent::Conflict { what, name, .. } => format!("conflict {name} {what:?}"),
             GroupEvent::Refused { what, by } => format!("refused {by} {what:?}"),
         })
