@@ -42,6 +42,9 @@ impl Ownership {
                 }
                 let objection = self.objection(from, dvipa, &epoch, rank, is_handover);
                 let word = if let Some(because) = objection {
+                    if because == Refusal::OwnerLives {
+                        self.remind_owner(dvipa, out);
+                    }
                     let epoch = Some(epoch);
                     Word::Refuse { epoch, because }
                 } else {
@@ -164,6 +167,19 @@ impl Ownership {
             other != from && (promise.rank, from) > (rank, other)
         });
         (outranks || is_promised).then_some(Refusal::Outranked)
+    }
+
+    /// Tells the owner for whose sake a claim was refused that it is taken for the owner: if it has
+    /// forgotten that, or knows better, nobody would ever own the DVIPA.
+    fn remind_owner(&self, dvipa: IpAddr, out: &mut Vec<Output>) {
+        let record = self.records.get(&dvipa);
+        if let Some(accepted) = record.and_then(|record| record.accepted.as_ref())
+            && self.liveness(&accepted.epoch.stack) == Liveness::Alive
+        {
+            let epoch = accepted.epoch.clone();
+            let owner = epoch.stack.clone();
+            say(out, &owner, dvipa, Word::Recall { epoch });
+        }
     }
 
     fn promise(
@@ -305,6 +321,22 @@ impl Ownership {
         if record.accepted.is_none() && epoch.counter < record.floor {
             // There was a later owner; it is for others to say who.
             say(out, from, dvipa, Word::Vacant { epoch });
+            return;
+        }
+        if let Some(accepted) = &record.accepted
+            && (accepted.epoch > epoch || (accepted.epoch == epoch && accepted.is_vacant))
+        {
+            // Who reminds this stack has missed something.
+            let (epoch, rank) = (accepted.epoch.clone(), accepted.rank);
+            let word = if accepted.is_vacant {
+                Word::Vacant { epoch }
+            } else {
+                Word::Refuse {
+                    epoch: None,
+                    because: Refusal::Later { epoch, rank },
+                }
+            };
+            say(out, from, dvipa, word);
             return;
         }
         self.accept(dvipa, epoch, 0, now, out);
