@@ -20,5 +20,6 @@ pub mod scenario;
 pub mod snapshot;
 pub mod stack;
 pub mod switch;
+pub mod tap;
 pub mod tcp;
 pub mod wait;

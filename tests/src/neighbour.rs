@@ -19,6 +19,7 @@ use crate::host::{Host, LAN_INTERFACE};
 use crate::lab::Lab;
 use crate::program;
 use crate::stack::Stack;
+use crate::tap::{self, Tap};
 use crate::wait;
 
 mod request;
@@ -41,7 +42,7 @@ const ANSWER: Duration = Duration::from_secs(15);
 ///
 /// The kernel refuses.
 pub fn pin(client: &Host, address: Ipv4Addr, stack: &Host) -> Result<()> {
-    let mac = written(interface(stack)?.1);
+    let mac = written(interface(stack)?);
     client.namespace().ip([format!(
         "neighbour replace {address} lladdr {mac} dev {LAN_INTERFACE} nud permanent"
     )])
@@ -83,18 +84,17 @@ pub fn wait_for_holder(lab: &Lab, address: Ipv4Addr, stack: &str) -> Result<()> 
     .with_context(|| format!("last answered {found:?}"))
 }
 
-/// The index and the Ethernet address of a host's interface on the client LAN.
-fn interface(host: &Host) -> Result<(u32, Mac)> {
+/// The Ethernet address of a host's interface on the client LAN.
+fn interface(host: &Host) -> Result<Mac> {
     let mut command = host.namespace().command("ip");
     command.args(["-json", "link", "show", "dev", LAN_INTERFACE]);
     let links: Value = serde_json::from_str(&program::output(&mut command)?)?;
-    let index = links[0]["ifindex"].as_u64().context("no index")?;
     let text = links[0]["address"].as_str().context("no address")?;
     let mut mac = [0; 6];
     for (byte, digits) in mac.iter_mut().zip(text.split(':')) {
         *byte = u8::from_str_radix(digits, 16)?;
     }
-    Ok((u32::try_from(index)?, mac))
+    Ok(mac)
 }
 
 /// An Ethernet address as people write it.
@@ -113,14 +113,13 @@ struct Question {
 impl Question {
     fn new(lab: &Lab, address: Ipv4Addr) -> Result<Self> {
         let client = lab.clients().last().context("a lab without clients")?;
-        let (index, mac) = interface(client)?;
-        let asker = client.namespace().run(|| {
-            Asker::open(index, mac, client.lan_address()).context("cannot send ARP requests")
-        })?;
+        let mac = interface(client)?;
+        let tap = Tap::open(client.namespace(), LAN_INTERFACE, tap::ARP)?;
+        let asker = Asker::new(tap, mac, client.lan_address());
         let mut stacks = BTreeMap::new();
         let is_there = |stack: &&Stack| stack.namespace().path().exists();
         for stack in lab.stacks().iter().filter(is_there) {
-            stacks.insert(interface(stack)?.1, stack.name().to_owned());
+            stacks.insert(interface(stack)?, stack.name().to_owned());
         }
         Ok(Self {
             address,

@@ -23,6 +23,7 @@ use aya::programs::{Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
 
 use crate::namespace::Namespace;
+use crate::tap::{self, Tap};
 use crate::{program, wait};
 
 /// The bridge inside a switch's namespace.
@@ -186,6 +187,15 @@ impl Switch {
         let mut command = self.namespace.command("bridge");
         program::output(command.args(["link", "set", "dev", port, "state", state]))?;
         Ok(())
+    }
+
+    /// A tap on the switch itself: what is sent there goes to the hosts as from any other.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn tap(&self) -> Result<Tap> {
+        Tap::open(&self.namespace, BRIDGE, tap::EVERYTHING)
     }
 
     /// The kernel's table of interfaces with their counters.

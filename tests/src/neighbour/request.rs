@@ -3,18 +3,14 @@
 //! Never probes (RFC 5227), which a stack that is about to take the address must see as a rival.
 
 use std::collections::BTreeSet;
-use std::io::{self, ErrorKind, Read as _};
+use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use crate::tap::{self, Tap};
 
 /// An Ethernet address.
 pub(super) type Mac = [u8; 6];
-
-/// `ETH_P_ARP`.
-const ETH_P_ARP: u16 = 0x0806;
 
 /// Length of an ARP frame, without what pads it.
 const LEN: usize = 42;
@@ -26,40 +22,30 @@ const KINDS: [u8; 6] = [0, 1, 8, 0, 6, 4];
 /// Sends requests, and receives what ARP says on the same link.
 #[derive(Debug)]
 pub(super) struct Asker {
-    socket: Socket,
+    tap: Tap,
     mac: Mac,
     address: Ipv4Addr,
 }
 
 impl Asker {
-    /// An asker on the interface that has these addresses, in the namespace of the calling thread.
-    pub(super) fn open(interface: u32, mac: Mac, address: Ipv4Addr) -> io::Result<Self> {
-        // Without a protocol it receives nothing until it is bound.
-        let socket = Socket::new(Domain::PACKET, Type::RAW, None::<Protocol>)?;
-        bind(&socket, interface)?;
-        Ok(Self {
-            socket,
-            mac,
-            address,
-        })
+    /// An asker behind a tap for ARP, on the interface that has these addresses.
+    pub(super) fn new(tap: Tap, mac: Mac, address: Ipv4Addr) -> Self {
+        Self { tap, mac, address }
     }
 
     /// Asks once who has `wanted`: everybody who says within `patience` to have it.
     pub(super) fn ask(&self, wanted: Ipv4Addr, patience: Duration) -> io::Result<BTreeSet<Mac>> {
         let end = Instant::now() + patience;
-        self.socket.send(&self.request(wanted))?;
+        self.tap.send(&self.request(wanted))?;
         let mut holders = BTreeSet::new();
         loop {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(holders);
             }
-            self.socket.set_read_timeout(Some(left))?;
-            let mut frame = [0; 128];
-            match (&self.socket).read(&mut frame) {
-                Ok(len) => holders.extend(sender(&frame[..len], wanted)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(holders),
-                Err(error) => return Err(error),
+            match self.tap.receive(left)? {
+                Some(frame) => holders.extend(sender(&frame, wanted)),
+                None => return Ok(holders),
             }
         }
     }
@@ -69,7 +55,7 @@ impl Asker {
         let parts: [&[u8]; 9] = [
             &[0xff; 6],
             &self.mac,
-            &ETH_P_ARP.to_be_bytes(),
+            &tap::ARP.to_be_bytes(),
             &KINDS,
             &[0, 1],
             &self.mac,
@@ -84,42 +70,12 @@ impl Asker {
 
 /// The Ethernet address of whoever says in `frame` to have `address`.
 fn sender(frame: &[u8], address: Ipv4Addr) -> Option<Mac> {
-    let is_arp = frame.get(12..14)? == ETH_P_ARP.to_be_bytes() && frame.get(14..20)? == KINDS;
+    let is_arp = frame.get(12..14)? == tap::ARP.to_be_bytes() && frame.get(14..20)? == KINDS;
     let claimed = frame.get(28..32)?;
     if is_arp && claimed == address.octets() {
         frame.get(22..28)?.try_into().ok()
     } else {
         None
-    }
-}
-
-/// Has a packet socket receive the ARP frames of an interface, and send there (`packet(7)`).
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "both are small constants of the kernel's interface"
-)]
-fn bind(socket: &Socket, interface: u32) -> io::Result<()> {
-    let address = libc::sockaddr_ll {
-        sll_family: libc::AF_PACKET as u16,
-        sll_protocol: ETH_P_ARP.to_be(),
-        sll_ifindex: interface.cast_signed(),
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
-    // SAFETY: the pointer is to an address of the stated length, which the kernel only reads.
-    let result = unsafe {
-        libc::bind(
-            socket.as_raw_fd(),
-            (&raw const address).cast(),
-            size_of_val(&address) as u32,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod accounting;
 mod agreement;
+mod attacks;
 mod bulk;
 mod clean_stop;
 mod dataplane;
