@@ -67,6 +67,8 @@ pub struct Ownership {
     has_slept: bool,
     /// When it may create what it only backs up; absent since it may.
     creates_from: Option<Duration>,
+    /// Whether it has been told what it has a stake in.
+    has_stakes: bool,
     members: BTreeMap<String, Liveness>,
     records: BTreeMap<IpAddr, Record>,
 }
@@ -104,6 +106,7 @@ impl Ownership {
             listens_until: Some(now + LISTEN),
             has_slept: false,
             creates_from: Some(now + LISTEN_AS_BACKUP),
+            has_stakes: false,
             members: BTreeMap::new(),
             records: records.collect(),
         }
@@ -231,9 +234,11 @@ impl Ownership {
     }
 
     fn take_stakes(&mut self, stakes: &BTreeMap<IpAddr, Stake>, now: Duration) {
+        let has_begun = std::mem::replace(&mut self.has_stakes, true);
         for (dvipa, stake) in stakes {
             let record = self.records.entry(*dvipa).or_default();
-            let was_definer = record.rank() == DEFINER;
+            // What an earlier daemon of this stack defined is not new because it was restarted.
+            let was_definer = record.rank() == DEFINER || (!has_begun && record.floor > 0);
             record.is_fresh |= stake.rank == DEFINER && !was_definer && !record.is_active();
             record.stake = Some(*stake);
             if record.is_active()

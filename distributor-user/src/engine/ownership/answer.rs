@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::announcement::announce;
 use super::record::{Accepted, Promise, Record, Role};
-use super::{DEFINER, Epoch, Liveness, Message, Output, Ownership, Refusal, Willingness, Word};
+use super::{Epoch, Liveness, Message, Output, Ownership, Refusal, Willingness, Word};
 
 /// How long a promise holds.
 const PROMISE: Duration = Duration::from_secs(1);
@@ -284,10 +284,6 @@ impl Ownership {
             .is_some_and(|promise| promise.epoch <= epoch)
         {
             record.promise = None;
-        }
-        // Of two definers the later has it; the other stands by from now on.
-        if rank == DEFINER {
-            record.is_fresh = false;
         }
         let is_mine = epoch.stack == self.name;
         record.accepted = Some(Accepted {
