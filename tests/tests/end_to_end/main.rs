@@ -9,6 +9,7 @@ mod attacks;
 mod bulk;
 mod clean_stop;
 mod dataplane;
+mod definers;
 mod demo;
 mod endings;
 mod instruments;
