@@ -184,6 +184,10 @@ impl Daemon {
     }
 
     async fn take_group(&mut self, event: GroupEvent) {
+        let path = |ifindex, destination| NextHopKey {
+            ifindex,
+            destination,
+        };
         let event = match event {
             GroupEvent::Joined {
                 name, dynamic_xcf, ..
@@ -198,44 +202,30 @@ impl Daemon {
                 name,
                 ifindex,
                 peer_address,
-            } => {
-                let path = NextHopKey {
-                    ifindex,
-                    destination: peer_address,
-                };
-                Event::Path {
-                    name,
-                    path,
-                    is_up: true,
-                }
-            }
+            } => Event::Path {
+                name,
+                path: path(ifindex, peer_address),
+                is_up: true,
+            },
             GroupEvent::PathDown {
                 name,
                 ifindex,
                 peer_address,
-            } => {
-                let path = NextHopKey {
-                    ifindex,
-                    destination: peer_address,
-                };
-                Event::Path {
-                    name,
-                    path,
-                    is_up: false,
-                }
-            }
+            } => Event::Path {
+                name,
+                path: path(ifindex, peer_address),
+                is_up: false,
+            },
             GroupEvent::PathLags {
                 name,
                 ifindex,
                 peer_address,
                 lags,
-            } => {
-                let path = NextHopKey {
-                    ifindex,
-                    destination: peer_address,
-                };
-                Event::PathLags { name, path, lags }
-            }
+            } => Event::PathLags {
+                name,
+                path: path(ifindex, peer_address),
+                lags,
+            },
             GroupEvent::Addresses { .. } => return,
             GroupEvent::Conflict {
                 what,
