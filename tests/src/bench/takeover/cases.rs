@@ -104,10 +104,7 @@ fn owner_cut_off(name: &str, fault: Fault) -> Result<Vec<Figures>> {
     let event = Instant::now();
     stage.lab().cut(OWNER, &Network::ALL, fault)?;
     observation.expect_owner(BACKUP);
-    thread::sleep(AFTER);
-    let end = Instant::now();
-    let mut observed = observation.end()?;
-    Ok(vec![observed.figures(name, Some(500), event, end)])
+    observation.conclude(AFTER, name, Some(500), event)
 }
 
 fn daemon_killed_and_restarted() -> Result<Vec<Figures>> {
@@ -159,15 +156,7 @@ fn daemon_suspended() -> Result<Vec<Figures>> {
     owner.resume()?;
     // It is the definer, and takes back what it finds that it has lost.
     observation.expect_owner(OWNER);
-    thread::sleep(AFTER);
-    let end = Instant::now();
-    let mut observed = observation.end()?;
-    Ok(vec![observed.figures(
-        "daemon-suspended",
-        Some(100),
-        event,
-        end,
-    )])
+    observation.conclude(AFTER, "daemon-suspended", Some(100), event)
 }
 
 fn clean_stop() -> Result<Vec<Figures>> {
@@ -176,8 +165,5 @@ fn clean_stop() -> Result<Vec<Figures>> {
     let event = Instant::now();
     observation.expect(stage.lab().stack(OWNER).stop().map(|_| ()));
     observation.expect_owner(BACKUP);
-    thread::sleep(AFTER);
-    let end = Instant::now();
-    let mut observed = observation.end()?;
-    Ok(vec![observed.figures("clean-stop", Some(20), event, end)])
+    observation.conclude(AFTER, "clean-stop", Some(20), event)
 }

@@ -240,6 +240,20 @@ impl Observation<'_> {
         Ok(())
     }
 
+    /// Goes on for `after`, ends everything, and says what the event cost.
+    pub(super) fn conclude(
+        self,
+        after: Duration,
+        name: &str,
+        limit: Option<u64>,
+        event: Instant,
+    ) -> Result<Vec<Figures>> {
+        thread::sleep(after);
+        let end = Instant::now();
+        let mut observed = self.end()?;
+        Ok(vec![observed.figures(name, limit, event, end)])
+    }
+
     /// Ends everything.
     pub(super) fn end(mut self) -> Result<Observed> {
         let timeline = self.probing.stop()?;

@@ -37,15 +37,7 @@ pub(super) fn lan_cut() -> Result<Vec<Figures>> {
     let event = Instant::now();
     stage.lab().cut(OWNER, &[Network::Lan], Fault::Unplugged)?;
     observation.expect_owner(BACKUP);
-    thread::sleep(AFTER);
-    let end = Instant::now();
-    let mut observed = observation.end()?;
-    Ok(vec![observed.figures(
-        "lan-of-owner-cut",
-        Some(500),
-        event,
-        end,
-    )])
+    observation.conclude(AFTER, "lan-of-owner-cut", Some(500), event)
 }
 
 /// Here the gap is the time after which no new connection fails any more: those to the other

@@ -30,15 +30,7 @@ pub(super) fn takeback_immediate() -> Result<Vec<Figures>> {
     let event = Instant::now();
     stage.lab().stack(OWNER).restart()?;
     observation.expect_owner(OWNER);
-    thread::sleep(AFTER);
-    let end = Instant::now();
-    let mut observed = observation.end()?;
-    Ok(vec![observed.figures(
-        "takeback-immediate",
-        Some(20),
-        event,
-        end,
-    )])
+    observation.conclude(AFTER, "takeback-immediate", Some(20), event)
 }
 
 /// The probes are no connections here: with a new one every 2 ms the VIPA would never be idle.
@@ -137,15 +129,7 @@ pub(super) fn front_end_rebooted() -> Result<Vec<Figures>> {
     stage.lab().power_on(OWNER)?;
     let event = Instant::now();
     stage.lab().stack(OWNER).restart()?;
-    thread::sleep(2 * AFTER);
-    let end = Instant::now();
-    let mut observed = observation.end()?;
-    Ok(vec![observed.figures(
-        "front-end-rebooted",
-        Some(500),
-        event,
-        end,
-    )])
+    observation.conclude(2 * AFTER, "front-end-rebooted", Some(500), event)
 }
 
 pub(super) fn takeback_with_pinned_client() -> Result<Vec<Figures>> {
@@ -158,15 +142,7 @@ pub(super) fn takeback_with_pinned_client() -> Result<Vec<Figures>> {
     observation.expect_owner(OWNER);
     thread::sleep(PINNED);
     neighbour::release(client, VIPA)?;
-    thread::sleep(AFTER);
-    let end = Instant::now();
-    let mut observed = observation.end()?;
-    Ok(vec![observed.figures(
-        "takeback-with-pinned-client",
-        Some(20),
-        event,
-        end,
-    )])
+    observation.conclude(AFTER, "takeback-with-pinned-client", Some(20), event)
 }
 
 /// The stop lasts as long as packets come for the VIPA.
@@ -188,15 +164,7 @@ pub(super) fn clean_stop_with_pinned_client() -> Result<Vec<Figures>> {
         }
         Ok(())
     })?;
-    thread::sleep(AFTER);
-    let end = Instant::now();
-    let mut observed = observation.end()?;
-    Ok(vec![observed.figures(
-        "clean-stop-with-pinned-client",
-        Some(20),
-        event,
-        end,
-    )])
+    observation.conclude(AFTER, "clean-stop-with-pinned-client", Some(20), event)
 }
 
 /// A backup with MOVEABLE and a VIPADISTRIBUTE of its own needs nobody to serve.
