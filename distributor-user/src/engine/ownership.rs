@@ -30,6 +30,7 @@ mod claim;
 mod epoch;
 mod handover;
 mod interface;
+mod recall;
 mod record;
 mod word;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::announcement::announce;
 use super::record::{Accepted, Promise, Record, Role};
-use super::{Epoch, Liveness, Message, Output, Ownership, Refusal, Willingness, Word};
+use super::{Epoch, Liveness, Message, Output, Ownership, Refusal, Word};
 
 /// How long a promise holds.
 const PROMISE: Duration = Duration::from_secs(1);
@@ -35,7 +35,9 @@ impl Ownership {
                 is_handover,
             } => {
                 if let Some(known) = known {
-                    self.accept(dvipa, known.clone(), 0, now, out);
+                    if self.accept(dvipa, known.clone(), 0, now, out) && known.stack != from {
+                        self.remind_owner(dvipa, out);
+                    }
                     if is_vacant {
                         self.note_vacancy(dvipa, &known, out);
                     }
@@ -169,19 +171,6 @@ impl Ownership {
         (outranks || is_promised).then_some(Refusal::Outranked)
     }
 
-    /// Tells the owner for whose sake a claim was refused that it is taken for the owner: if it has
-    /// forgotten that, or knows better, nobody would ever own the DVIPA.
-    fn remind_owner(&self, dvipa: IpAddr, out: &mut Vec<Output>) {
-        let record = self.records.get(&dvipa);
-        if let Some(accepted) = record.and_then(|record| record.accepted.as_ref())
-            && self.liveness(&accepted.epoch.stack) == Liveness::Alive
-        {
-            let epoch = accepted.epoch.clone();
-            let owner = epoch.stack.clone();
-            say(out, &owner, dvipa, Word::Recall { epoch });
-        }
-    }
-
     fn promise(
         &mut self,
         dvipa: IpAddr,
@@ -228,7 +217,16 @@ impl Ownership {
             Refusal::Outranked | Refusal::Busy | Refusal::Unwilling => RETRY_LATER,
         };
         if let Refusal::Later { epoch, rank } = because {
-            self.accept(dvipa, epoch.clone(), *rank, now, out);
+            if self.accept(dvipa, epoch.clone(), *rank, now, out) {
+                self.remind_owner(dvipa, out);
+            }
+            if let Some(record) = self.records.get_mut(&dvipa)
+                && let Some(accepted) = &mut record.accepted
+                && accepted.epoch == *epoch
+            {
+                // It may have been known by its epoch only.
+                accepted.rank = accepted.rank.max(*rank);
+            }
         }
         let Some(record) = self.records.get_mut(&dvipa) else {
             return;
@@ -257,20 +255,21 @@ impl Ownership {
         }
     }
 
-    /// Takes note of an owner, unless a later one is known. Whoever else owned, or wanted to, yields.
-    fn accept(
+    /// Takes note of an owner, unless a later one is known; returns whether it did. Whoever else owned,
+    /// or wanted to, yields.
+    pub(super) fn accept(
         &mut self,
         dvipa: IpAddr,
         epoch: Epoch,
         rank: u8,
         now: Duration,
         out: &mut Vec<Output>,
-    ) {
+    ) -> bool {
         let record = self.records.entry(dvipa).or_default();
         record.highest = record.highest.max(epoch.counter);
         let is_earlier = |accepted: &Accepted| accepted.epoch >= epoch;
         if epoch.counter < record.floor || record.accepted.as_ref().is_some_and(is_earlier) {
-            return;
+            return false;
         }
         if record.is_active() {
             out.push(Output::Tell(Message::Given {
@@ -298,57 +297,7 @@ impl Ownership {
         record.role = Role::Bystander;
         record.retry_at = is_mine.then_some(now);
         out.push(Output::Changed(dvipa));
-    }
-
-    /// Takes note that this stack was the owner, as others know. If it no longer wants to be, it says
-    /// so; else it claims the DVIPA again.
-    fn recall(
-        &mut self,
-        from: &str,
-        dvipa: IpAddr,
-        epoch: Epoch,
-        now: Duration,
-        out: &mut Vec<Output>,
-    ) {
-        if epoch.stack != self.name {
-            return;
-        }
-        let record = self.records.entry(dvipa).or_default();
-        if record.accepted.is_none() && epoch.counter < record.floor {
-            // There was a later owner; it is for others to say who.
-            say(out, from, dvipa, Word::Vacant { epoch });
-            return;
-        }
-        if let Some(accepted) = &record.accepted
-            && (accepted.epoch > epoch || (accepted.epoch == epoch && accepted.is_vacant))
-        {
-            // Who reminds this stack has missed something.
-            let (epoch, rank) = (accepted.epoch.clone(), accepted.rank);
-            let word = if accepted.is_vacant {
-                Word::Vacant { epoch }
-            } else {
-                Word::Refuse {
-                    epoch: None,
-                    because: Refusal::Later { epoch, rank },
-                }
-            };
-            say(out, from, dvipa, word);
-            return;
-        }
-        self.accept(dvipa, epoch, 0, now, out);
-        let announcement = announce(&self.members, now);
-        let record = self.records.entry(dvipa).or_default();
-        let wants = record.stake.is_some() && record.willingness == Willingness::Willing;
-        if let Some(accepted) = &mut record.accepted
-            && accepted.epoch.stack == self.name
-            && !matches!(record.role, Role::Active)
-            && !wants
-            && !accepted.is_vacant
-        {
-            accepted.is_vacant = true;
-            record.announcement = Some(announcement);
-            out.push(Output::Changed(dvipa));
-        }
+        true
     }
 
     #[allow(clippy::too_many_arguments, reason = "the fields of one message")]

@@ -156,7 +156,14 @@ fn who_hears_the_owner_does_not_promise() {
         epoch: Some(epoch),
         because: Refusal::OwnerLives,
     };
-    assert_eq!(words(&effects), [("TCPIP3", &refusal)]);
+    // And the owner learns that it is taken for it.
+    let owner = Word::Recall {
+        epoch: Epoch {
+            counter: 1,
+            stack: "TCPIP".to_owned(),
+        },
+    };
+    assert_eq!(words(&effects), [("TCPIP", &owner), ("TCPIP3", &refusal)]);
 }
 
 #[test]
