@@ -49,7 +49,7 @@ struct Options {
     /// Options as z/OS writes them: DETAIL, IPADDR=…, PORT=…, IPPORT=…, INTFNAME=…, MAX=…,
     /// FORMAT=SHORT, FORMAT=LONG; for VIPADYN also DVIPA, VIPAROUTE.
     #[arg(value_name = "OPTION", value_delimiter = ',')]
-    options: Vec<String>,
+    words: Vec<String>,
     /// The layout.
     #[arg(long, short = 'M', value_enum, ignore_case = true)]
     format: Option<Format>,
@@ -160,7 +160,7 @@ impl Asked {
         let mut has_detail = options.detail;
         let mut limit = options.max;
         let mut part = None;
-        for option in &options.options {
+        for option in &options.words {
             let (word, value) = match option.split_once('=') {
                 Some((word, value)) => (word, Some(value)),
                 None => (option.as_str(), None),

@@ -252,10 +252,12 @@ pub fn render(report: &Report, style: Style) -> String {
         Body::Sysplex(body) => sysplex::text(&mut text, body, style),
         Body::Group(body) => sysplex::group_text(&mut text, body, style),
     };
-    let (console, shell) = match &report.body {
-        Body::Sysplex(_) => ("EZZ8260I SYSPLEX", "SYSPLEX"),
-        Body::Group(_) => ("EZZ8270I SYSPLEX GROUP", "SYSPLEX GROUP"),
-        _ => ("EZD0101I NETSTAT", "NETSTAT"),
+    let (console, shell) = if matches!(report.body, Body::Sysplex(_)) {
+        ("EZZ8260I SYSPLEX", "SYSPLEX")
+    } else if matches!(report.body, Body::Group(_)) {
+        ("EZZ8270I SYSPLEX GROUP", "SYSPLEX GROUP")
+    } else {
+        ("EZD0101I NETSTAT", "NETSTAT")
     };
     let Frame {
         stack,

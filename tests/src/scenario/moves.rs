@@ -35,7 +35,7 @@ const BYTES: usize = 15 * https::PACE;
 const CALM: Duration = Duration::from_secs(1);
 
 /// How long the downloads may take to end.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_mins(1);
 
 /// What a move has cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -79,7 +79,7 @@ pub enum Input {
     Connections(IpAddr, u64),
     /// This stack has done nothing for longer than the others wait for it.
     Overslept,
-    /// The time that [`Ownership::next_timer`] named has come.
+    /// The time that [`Ownership::next_timer`](super::Ownership::next_timer) named has come.
     Timer,
 }
 

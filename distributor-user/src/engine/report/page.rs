@@ -220,11 +220,8 @@ fn write_report(text: &mut String, report: ReportName) {
     let document = document(report);
     let (letter, purpose, sections) = about(report);
     let word = report.word();
-    let title = match report {
-        ReportName::Sysplex => "SYSPLEX VIPADYN".to_owned(),
-        ReportName::Group => "SYSPLEX GROUP".to_owned(),
-        _ => word.to_uppercase(),
-    };
+    let title = report.command().to_uppercase();
+    let title = title.trim_start_matches("NETSTAT ");
     let _ = write!(text, "\n## {title}\n\n{purpose}\n\n");
     if !letter.is_empty() {
         let _ = writeln!(text, "- On z/OS: `{letter}`.");

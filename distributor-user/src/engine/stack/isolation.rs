@@ -80,7 +80,15 @@ impl Stack {
                 Isolation::Reunited(now + WORDS)
             }
             (Isolation::Reunited(_), false) => Isolation::Returning(now + REUNION),
-            (same, _) => same,
+            (same @ (Isolation::Heard | Isolation::Reunited(_)), true)
+            | (
+                same @ (Isolation::Heard
+                | Isolation::Unsure(_)
+                | Isolation::CutOff(_)
+                | Isolation::Returning(_)
+                | Isolation::Alone),
+                false,
+            ) => same,
         };
         self.enter(isolation, effects);
     }
@@ -96,7 +104,12 @@ impl Stack {
             Isolation::CutOff(before) if arrived != before => Isolation::Returning(now + REUNION),
             Isolation::Returning(until) if now >= until => Isolation::Alone,
             Isolation::Reunited(until) if now >= until => Isolation::Heard,
-            same => same,
+            same @ (Isolation::Heard
+            | Isolation::Unsure(_)
+            | Isolation::CutOff(_)
+            | Isolation::Returning(_)
+            | Isolation::Reunited(_)
+            | Isolation::Alone) => same,
         };
         self.enter(isolation, effects);
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What happens, and whether the packet path is fenced after it.
+/// What happens.
 enum Step {
     /// No packet of anybody arrives for so many milliseconds.
     Silence(u64),
@@ -19,6 +19,63 @@ enum Step {
 }
 
 use Step::{HandsOver, Heard, Lost, Owns, Packet, Silence};
+
+/// Each with whether the packet path is fenced after every step.
+const CASES: [(&str, &[(Step, bool)]); 6] = [
+    (
+        "the others die, and clients are there",
+        &[(Lost, false), (Packet, false), (Silence(5_000), false)],
+    ),
+    (
+        "it is cut off, and nobody comes back",
+        &[
+            (Lost, false),
+            (Silence(50), false),
+            (Silence(100), true),
+            (Silence(60_000), true),
+            (Packet, true),
+            (Silence(1_900), true),
+            (Silence(200), false),
+            (Silence(5_000), false),
+        ],
+    ),
+    (
+        "it is cut off for a moment, in which nobody took over",
+        &[
+            (Lost, false),
+            (Silence(200), true),
+            (Packet, true),
+            (Heard, true),
+            (Silence(150), true),
+            (Silence(100), false),
+        ],
+    ),
+    (
+        "it is cut off, and another has taken over",
+        &[
+            (Lost, false),
+            (Silence(200), true),
+            (Heard, true),
+            (Owns(9), true),
+            (HandsOver, false),
+        ],
+    ),
+    (
+        "the way back is lost again",
+        &[
+            (Lost, false),
+            (Silence(200), true),
+            (Heard, true),
+            (Lost, true),
+            (Silence(1_900), true),
+            (Silence(200), false),
+        ],
+    ),
+    (
+        "a member is heard before anything is decided",
+        &[(Lost, false), (Heard, false), (Silence(5_000), false)],
+    ),
+];
 
 /// A definer whose backup is a member, and owns nothing.
 fn with_backup() -> Stack {
@@ -39,62 +96,7 @@ fn with_backup() -> Stack {
 
 #[test]
 fn it_is_fenced_from_when_nothing_arrives_until_it_knows_who_owns() {
-    let cases: [(&str, &[(Step, bool)]); 6] = [
-        (
-            "the others die, and clients are there",
-            &[(Lost, false), (Packet, false), (Silence(5_000), false)],
-        ),
-        (
-            "it is cut off, and nobody comes back",
-            &[
-                (Lost, false),
-                (Silence(50), false),
-                (Silence(100), true),
-                (Silence(60_000), true),
-                (Packet, true),
-                (Silence(1_900), true),
-                (Silence(200), false),
-                (Silence(5_000), false),
-            ],
-        ),
-        (
-            "it is cut off for a moment, in which nobody took over",
-            &[
-                (Lost, false),
-                (Silence(200), true),
-                (Packet, true),
-                (Heard, true),
-                (Silence(150), true),
-                (Silence(100), false),
-            ],
-        ),
-        (
-            "it is cut off, and another has taken over",
-            &[
-                (Lost, false),
-                (Silence(200), true),
-                (Heard, true),
-                (Owns(9), true),
-                (HandsOver, false),
-            ],
-        ),
-        (
-            "the way back is lost again",
-            &[
-                (Lost, false),
-                (Silence(200), true),
-                (Heard, true),
-                (Lost, true),
-                (Silence(1_900), true),
-                (Silence(200), false),
-            ],
-        ),
-        (
-            "a member is heard before anything is decided",
-            &[(Lost, false), (Heard, false), (Silence(5_000), false)],
-        ),
-    ];
-    for (name, steps) in cases {
+    for (name, steps) in CASES {
         let mut stack = with_backup();
         let (mut now, mut arrived, mut is_fenced) = (LISTEN, 7, false);
         for (number, (step, expected)) in steps.iter().enumerate() {
@@ -155,32 +157,31 @@ fn it_is_fenced_from_when_nothing_arrives_until_it_knows_who_owns() {
 fn answer_rebuilds(stack: &mut Stack, effects: &[Effect], now: Duration) -> Vec<Effect> {
     let mut then = Vec::new();
     for effect in effects {
-        match effect {
-            Effect::Send {
-                to,
-                fact: Fact::FlowsRequest { request, .. },
-            } => {
-                let fact = Fact::Flows {
-                    request: *request,
-                    dvipa: vipa(),
-                    parts_left: 0,
-                    flows: Vec::new(),
-                };
-                let from = to.clone();
-                then.extend(stack.handle(Event::Fact { from, fact }, now));
-            }
-            Effect::ListConnections {
-                dvipa,
-                asked: Some(asked),
-            } => {
-                let event = Event::Connections {
-                    dvipa: *dvipa,
-                    asked: Some(asked.clone()),
-                    flows: Vec::new(),
-                };
-                then.extend(stack.handle(event, now));
-            }
-            _ => {}
+        if let Effect::Send {
+            to,
+            fact: Fact::FlowsRequest { request, .. },
+        } = effect
+        {
+            let fact = Fact::Flows {
+                request: *request,
+                dvipa: vipa(),
+                parts_left: 0,
+                flows: Vec::new(),
+            };
+            let from = to.clone();
+            then.extend(stack.handle(Event::Fact { from, fact }, now));
+        }
+        if let Effect::ListConnections {
+            dvipa,
+            asked: Some(asked),
+        } = effect
+        {
+            let event = Event::Connections {
+                dvipa: *dvipa,
+                asked: Some(asked.clone()),
+                flows: Vec::new(),
+            };
+            then.extend(stack.handle(event, now));
         }
     }
     then
