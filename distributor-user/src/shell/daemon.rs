@@ -134,6 +134,8 @@ pub(super) struct Daemon {
     kernel: open::Kernel,
     network: Network,
     placements: BTreeMap<IpAddr, Placement>,
+    /// Whether the kernel refused the placements: they are tried again.
+    is_misplaced: bool,
     activated: BTreeMap<IpAddr, String>,
     announcer: Announcer,
     /// Tells this start of the daemon from others.

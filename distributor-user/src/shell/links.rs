@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use futures_util::TryStreamExt;
 use netlink_packet_route::address::{
     AddressAttribute, AddressMessage, AddressProtocol, AddressScope,
 };
@@ -25,14 +24,11 @@ mod tests;
 ///
 /// The kernel refuses the dump.
 pub async fn list(netlink: &Netlink) -> Result<Vec<Link>, RequestError> {
-    let messages: Vec<LinkMessage> = netlink
-        .handle()
-        .link()
-        .get()
-        .execute()
-        .try_collect()
-        .await
-        .map_err(|error| RequestError::new("list the interfaces", error))?;
+    let messages = netlink
+        .list("list the interfaces", |handle| {
+            handle.link().get().execute()
+        })
+        .await?;
     let mut links: BTreeMap<u32, Link> = messages
         .iter()
         .filter_map(link)
@@ -53,14 +49,11 @@ pub async fn list(netlink: &Netlink) -> Result<Vec<Link>, RequestError> {
 
 /// Lists every address of every interface.
 pub(super) async fn addresses(netlink: &Netlink) -> Result<Vec<Configured>, RequestError> {
-    let messages: Vec<AddressMessage> = netlink
-        .handle()
-        .address()
-        .get()
-        .execute()
-        .try_collect()
-        .await
-        .map_err(|error| RequestError::new("list the addresses", error))?;
+    let messages = netlink
+        .list("list the addresses", |handle| {
+            handle.address().get().execute()
+        })
+        .await?;
     Ok(messages.iter().filter_map(configured).collect())
 }
 

@@ -6,13 +6,18 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::{TryStream, TryStreamExt as _};
 use netlink_packet_core::{NetlinkBuffer, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::Mutex;
+use tokio::time::sleep;
 
 /// What the kernel keeps for a reader of events that is late. A storm of ending connections
 /// fills the default, some 200 kB, within milliseconds.
@@ -21,10 +26,16 @@ pub(super) const EVENT_BUFFER_BYTES: usize = 8 << 20;
 /// Larger than any datagram that the kernel sends: dumps come in at most 32 KiB.
 const DATAGRAM_BYTES: usize = 64 << 10;
 
+/// How often something is listed before the kernel counts as too busy, and the pause between.
+const LIST_TRIES: u32 = 20;
+const LIST_PAUSE: Duration = Duration::from_millis(5);
+
 /// A handle for requests about links, addresses, neighbours and routes; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Netlink {
     handle: rtnetlink::Handle,
+    /// Held while something is listed: the kernel makes one list at a time for a socket.
+    listing: Arc<Mutex<()>>,
 }
 
 impl Netlink {
@@ -38,11 +49,37 @@ impl Netlink {
     pub fn open() -> io::Result<Self> {
         let (connection, handle, _unsolicited) = rtnetlink::new_connection()?;
         tokio::spawn(connection);
-        Ok(Self { handle })
+        Ok(Self {
+            handle,
+            listing: Arc::default(),
+        })
     }
 
     pub(super) fn handle(&self) -> &rtnetlink::Handle {
         &self.handle
+    }
+
+    /// Collects what the kernel lists; `action` says what that is.
+    pub(super) async fn list<S>(
+        &self,
+        action: &str,
+        ask: impl Fn(&rtnetlink::Handle) -> S,
+    ) -> Result<Vec<S::Ok>, RequestError>
+    where
+        S: TryStream<Error = rtnetlink::Error>,
+    {
+        let _turn = self.listing.lock().await;
+        let mut tries = LIST_TRIES;
+        loop {
+            let listed = ask(&self.handle).try_collect().await;
+            let listed = listed.map_err(|error| RequestError::new(action, error));
+            tries -= 1;
+            match listed {
+                // Whoever asked before may have gone before its list was at its end.
+                Err(error) if error.is_busy() && tries > 0 => sleep(LIST_PAUSE).await,
+                listed => return listed,
+            }
+        }
     }
 }
 
@@ -76,6 +113,11 @@ impl RequestError {
             self.source.raw_os_error(),
             Some(libc::ENOENT | libc::ENODEV | libc::ENXIO | libc::EADDRNOTAVAIL | libc::ESRCH)
         )
+    }
+
+    /// Whether the request failed because another one is under way.
+    fn is_busy(&self) -> bool {
+        self.source.raw_os_error() == Some(libc::EBUSY)
     }
 
     /// Whether the request failed because what it should create is there already.

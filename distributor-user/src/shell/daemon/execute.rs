@@ -26,10 +26,8 @@ impl Daemon {
                 // Placements stand together, each with its message; the kernel is asked for all of
                 // them at once.
                 let next = queue.iter().find(|next| !matches!(next, Effect::Tell(_)));
-                if !matches!(next, Some(Effect::Place { .. }))
-                    && let Err(error) = self.place().await
-                {
-                    error!("{error:#}");
+                if !matches!(next, Some(Effect::Place { .. })) {
+                    self.place_all().await;
                 }
                 continue;
             }
@@ -46,7 +44,7 @@ impl Daemon {
         match effect {
             Effect::Place { dvipa, placement } => {
                 self.note_placement(dvipa, placement);
-                self.place().await?;
+                self.place_all().await;
             }
             Effect::Forward(forwarding) => self.dataplane.apply(&forwarding)?,
             Effect::Watch(dvipas) => {
@@ -153,6 +151,16 @@ impl Daemon {
     }
 
     /// Puts the DVIPAs where they belong, and announces those that this stack has come to own.
+    /// Puts every DVIPA where it belongs; what the kernel refuses is tried again at the next sign of
+    /// life, since an address that stays where it was is answered for.
+    pub(super) async fn place_all(&mut self) {
+        let placed = self.place().await;
+        self.is_misplaced = placed.is_err();
+        if let Err(error) = placed {
+            error!("{error:#}");
+        }
+    }
+
     async fn place(&mut self) -> anyhow::Result<()> {
         let wanted = self.network.addresses(&self.placements);
         self.kernel.addresses.apply(wanted).await?;

@@ -61,6 +61,9 @@ impl Daemon {
             self.dataplane.beat();
         }
         self.life.beaten_at = Instant::now();
+        if self.is_misplaced {
+            self.place_all().await;
+        }
         let is_due = self
             .stack
             .next_timer()

@@ -162,6 +162,7 @@ impl Daemon {
         let daemon = Self {
             began: Instant::now(),
             placements: adopted.placements.clone(),
+            is_misplaced: false,
             announcer: Announcer::new(owned(&adopted.placements)),
             stack: Stack::new(stack, adopted, Duration::ZERO),
             dataplane,

@@ -96,14 +96,11 @@ fn is_valid(state: NeighbourState) -> bool {
 
 /// Lists the neighbours of every interface.
 pub(super) async fn neighbours(netlink: &Netlink) -> Result<Vec<Neighbour>, RequestError> {
-    let messages: Vec<NeighbourMessage> = netlink
-        .handle()
-        .neighbours()
-        .get()
-        .execute()
-        .try_collect()
-        .await
-        .map_err(|error| RequestError::new("list the neighbours", error))?;
+    let messages = netlink
+        .list("list the neighbours", |handle| {
+            handle.neighbours().get().execute()
+        })
+        .await?;
     Ok(messages.iter().filter_map(Neighbour::read).collect())
 }
 
