@@ -52,6 +52,8 @@ use vary::Orders;
 
 /// How long an adopted data plane is left as it was while the targets report again.
 const SETTLE: Duration = Duration::from_secs(3);
+/// How long what an earlier daemon knew of the members' Ethernet addresses is believed.
+const BELIEVE_SENDERS: Duration = Duration::from_secs(10);
 /// How long a departed member's flows are kept, so that its restart finds them.
 const FORGET_MEMBER: Duration = Duration::from_mins(10);
 
@@ -122,6 +124,10 @@ pub struct Stack {
     /// Interfaces of this stack that have no carrier.
     dead_links: BTreeSet<u32>,
     contested: BTreeSet<IpAddr>,
+    /// Which member sent from which Ethernet address, as an earlier daemon knew.
+    adopted_senders: BTreeMap<[u8; 6], IpAddr>,
+    /// Since when this engine runs.
+    began: Duration,
     /// What the operator has asked for.
     orders: Orders,
     /// Whether anything has changed that the desired state depends on.
@@ -189,6 +195,8 @@ impl Stack {
             client_ifindexes: options.client_ifindexes,
             dead_links: BTreeSet::new(),
             contested: options.contested,
+            adopted_senders: adopted.forwarding.senders.clone(),
+            began: now,
             orders: Orders::default(),
             is_dirty: true,
             released: BTreeSet::new(),
@@ -383,6 +391,10 @@ impl Stack {
                 effects.push(Effect::ForgetTarget(member.dynamic_xcf));
                 self.decide(Input::Left(name), now, effects);
             }
+        }
+        if now >= self.began + BELIEVE_SENDERS && !self.adopted_senders.is_empty() {
+            self.adopted_senders.clear();
+            self.is_dirty = true;
         }
         self.decide(Input::Timer, now, effects);
         self.owning.expire_relays(now);

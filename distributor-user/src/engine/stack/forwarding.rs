@@ -173,6 +173,9 @@ impl Stack {
     }
 
     /// Which member sends from which Ethernet address.
+    ///
+    /// What an earlier daemon knew holds until every neighbour should be resolved again: a packet that
+    /// nobody is known to have sent on would be relayed back, and would go round until its TTL ends.
     fn senders(&self) -> BTreeMap<[u8; 6], IpAddr> {
         let mut senders = BTreeMap::new();
         for member in self.members.values() {
@@ -181,6 +184,9 @@ impl Stack {
                     senders.insert(hop.next_hop_mac, member.dynamic_xcf);
                 }
             }
+        }
+        for (mac, address) in &self.adopted_senders {
+            senders.entry(*mac).or_insert(*address);
         }
         senders
     }
