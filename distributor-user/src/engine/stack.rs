@@ -52,8 +52,6 @@ use vary::Orders;
 
 /// How long an adopted data plane is left as it was while the targets report again.
 const SETTLE: Duration = Duration::from_secs(3);
-/// How long what an earlier daemon knew of the members' Ethernet addresses is believed.
-const BELIEVE_SENDERS: Duration = Duration::from_secs(10);
 /// How long a departed member's flows are kept, so that its restart finds them.
 const FORGET_MEMBER: Duration = Duration::from_mins(10);
 
@@ -311,14 +309,7 @@ impl Stack {
             Event::PathLags { name, path, lags } => self.take_lag(&name, path, lags),
             Event::Probed { name, age } => self.take_probe(&name, age, now, effects),
             Event::Arrivals(arrived) => self.take_arrivals(arrived, now, effects),
-            Event::Link { ifindex, is_up } => {
-                self.is_dirty = true;
-                if is_up {
-                    self.dead_links.remove(&ifindex);
-                } else {
-                    self.dead_links.insert(ifindex);
-                }
-            }
+            Event::Link { ifindex, is_up } => self.take_link(ifindex, is_up),
             Event::NextHop { path, hop } => {
                 self.is_dirty = true;
                 match hop {
@@ -392,10 +383,7 @@ impl Stack {
                 self.decide(Input::Left(name), now, effects);
             }
         }
-        if now >= self.began + BELIEVE_SENDERS && !self.adopted_senders.is_empty() {
-            self.adopted_senders.clear();
-            self.is_dirty = true;
-        }
+        self.forget_senders(now);
         self.decide(Input::Timer, now, effects);
         self.owning.expire_relays(now);
         self.release_idle(effects);

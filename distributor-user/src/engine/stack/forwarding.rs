@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Stack;
 use super::desired::Placement;
@@ -12,6 +13,9 @@ use crate::engine::selection;
 
 /// Most targets that one service can have.
 pub(super) const MAX_ROWS: usize = 32;
+
+/// How long what an earlier daemon knew of the members' Ethernet addresses is believed.
+const BELIEVE_SENDERS: Duration = Duration::from_secs(10);
 
 impl Stack {
     pub(super) fn forwarding(&mut self, placements: &BTreeMap<IpAddr, Placement>) -> Forwarding {
@@ -170,6 +174,14 @@ impl Stack {
             (dvipa, forwarded)
         });
         dvipas.collect()
+    }
+
+    /// Stops to believe what an earlier daemon knew of the members' Ethernet addresses.
+    pub(super) fn forget_senders(&mut self, now: Duration) {
+        if now >= self.began + BELIEVE_SENDERS && !self.adopted_senders.is_empty() {
+            self.adopted_senders.clear();
+            self.is_dirty = true;
+        }
     }
 
     /// Which member sends from which Ethernet address.

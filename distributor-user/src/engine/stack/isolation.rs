@@ -5,7 +5,7 @@
 //! arrives tells the two apart:
 //!
 //! ```text
-//!  Heard ──nobody is heard──▶ Alone? ──a packet──▶ Alone
+//!  Heard ──nobody is heard──▶ Unsure ──a packet──▶ Alone
 //!    ▲                          └──nothing──▶ CutOff ──a packet──▶ Returning ──nobody──▶ Alone
 //!    └──────── had its say ─────── Reunited ◀────somebody is heard───┘
 //! ```
@@ -70,9 +70,7 @@ impl Stack {
 
     /// Follows a change of who is heard.
     pub(super) fn note_hearing(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let mut members = self.members.values();
-        let hears = members.any(|member| member.liveness == Liveness::Alive);
-        let isolation = match (self.isolation, hears) {
+        let isolation = match (self.isolation, self.hears_somebody()) {
             (Isolation::Heard, false) if self.owns_in_common() => Isolation::Unsure(None),
             (Isolation::Alone, false) if self.has_no_link() => Isolation::Unsure(None),
             (Isolation::Unsure(_) | Isolation::Alone, true) => Isolation::Heard,
@@ -129,11 +127,17 @@ impl Stack {
         }
     }
 
-    /// Takes note that the members have given this stack a DVIPA.
+    /// Takes note that this stack has come to own a DVIPA. If members are heard, they have agreed;
+    /// who hears nobody has asked nobody.
     pub(super) fn note_consent(&mut self, effects: &mut Vec<Effect>) {
-        if self.is_cut_off() {
+        if self.is_cut_off() && self.hears_somebody() {
             self.enter(Isolation::Heard, effects);
         }
+    }
+
+    fn hears_somebody(&self) -> bool {
+        let mut members = self.members.values();
+        members.any(|member| member.liveness == Liveness::Alive)
     }
 
     /// Whether this stack owns a DVIPA that a member could own.

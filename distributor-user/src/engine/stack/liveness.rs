@@ -44,6 +44,16 @@ impl Stack {
         self.judge(name, now, effects);
     }
 
+    /// Takes note that an interface of this stack has got a carrier, or lost it.
+    pub(super) fn take_link(&mut self, ifindex: u32, is_up: bool) {
+        self.is_dirty = true;
+        if is_up {
+            self.dead_links.remove(&ifindex);
+        } else {
+            self.dead_links.insert(ifindex);
+        }
+    }
+
     /// Takes note that a path lags behind another one, or no longer: which one is used depends on it,
     /// and nothing else.
     pub(super) fn take_lag(&mut self, name: &str, path: NextHopKey, lags: bool) {
