@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::engine::reference::{self, PAGES};
+use crate::engine::reference;
 
 /// Arguments of `distributor reference`.
 #[derive(Debug, Args)]
@@ -16,10 +16,10 @@ pub(super) struct Reference {
 
 pub(super) fn run(arguments: &Reference) -> anyhow::Result<ExitCode> {
     match &arguments.page {
-        None => PAGES.iter().for_each(|page| println!("{}", page.path)),
+        None => reference::paths().for_each(|path| println!("{path}")),
         Some(path) => {
             let text = reference::page(path).with_context(|| {
-                let paths: Vec<&str> = PAGES.iter().map(|page| page.path).collect();
+                let paths: Vec<String> = reference::paths().collect();
                 format!("expected one of `{}`, found `{path}`", paths.join("`, `"))
             })?;
             print!("{text}");

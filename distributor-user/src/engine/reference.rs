@@ -11,46 +11,45 @@ mod tests;
 use super::profile;
 use super::report::{self, ReportName};
 
-/// One page of the reference.
-#[derive(Clone, Copy, Debug)]
-pub struct Page {
-    /// Where it lies, below `docs/`.
-    pub path: &'static str,
-    /// Writes it; its last line ends with a line feed.
-    pub text: fn() -> String,
+/// What writes a page.
+enum Source {
+    Text(fn() -> String),
+    Schema(ReportName),
 }
 
-/// Every page.
-pub const PAGES: &[Page] = &[
-    page_of("counters.md", counters::page),
-    page_of("profile-reference.md", profile::reference_page),
-    page_of("messages.md", profile::messages_page),
-    page_of("reports.md", report::page),
-    page_of("schema/config.json", || report::schema(ReportName::Config)),
-    page_of("schema/home.json", || report::schema(ReportName::Home)),
-    page_of("schema/portlist.json", || {
-        report::schema(ReportName::Portlist)
-    }),
-    page_of("schema/stats.json", || report::schema(ReportName::Stats)),
-    page_of("schema/vcrt.json", || report::schema(ReportName::Vcrt)),
-    page_of("schema/vdpt.json", || report::schema(ReportName::Vdpt)),
-    page_of("schema/vipadcfg.json", || {
-        report::schema(ReportName::Vipadcfg)
-    }),
-    page_of("schema/vipadyn.json", || {
-        report::schema(ReportName::Vipadyn)
-    }),
-];
-
-const fn page_of(path: &'static str, text: fn() -> String) -> Page {
-    Page { path, text }
+/// The pages by where they lie below `docs/`; every report has a schema.
+fn sources() -> impl Iterator<Item = (String, Source)> {
+    let texts = [
+        ("counters.md", Source::Text(counters::page)),
+        (
+            "profile-reference.md",
+            Source::Text(profile::reference_page),
+        ),
+        ("messages.md", Source::Text(profile::messages_page)),
+        ("reports.md", Source::Text(report::page)),
+    ];
+    let texts = texts.map(|(path, text)| (path.to_owned(), text));
+    let schemas = ReportName::ALL.map(|report| {
+        let path = format!("schema/{}.json", report.word());
+        (path, Source::Schema(report))
+    });
+    texts.into_iter().chain(schemas)
 }
 
-/// Writes the page that lies at `path`; `None` if there is no such page.
+/// Where every page lies, below `docs/`.
+pub fn paths() -> impl Iterator<Item = String> {
+    sources().map(|(path, _)| path)
+}
+
+/// Writes the page that lies at `path`, its last line with a line feed; `None` if there is no such
+/// page.
 #[must_use]
 pub fn page(path: &str) -> Option<String> {
-    let page = PAGES.iter().find(|page| page.path == path)?;
-    Some((page.text)())
+    let (_, source) = sources().find(|(found, _)| found == path)?;
+    Some(match source {
+        Source::Text(text) => text(),
+        Source::Schema(report) => report::schema(report),
+    })
 }
 
 /// How a generated page begins, after its title.

@@ -1,13 +1,13 @@
-use super::{PAGES, page};
+use super::{page, paths};
 use crate::engine::golden;
 
 #[test]
 fn the_committed_pages_say_what_the_tables_say() {
-    golden::compare_all(
-        PAGES
-            .iter()
-            .map(|page| (format!("../docs/{}", page.path), (page.text)())),
-    );
+    let pages = paths().map(|path| {
+        let text = page(&path).expect("a page");
+        (format!("../docs/{path}"), text)
+    });
+    golden::compare_all(pages);
 }
 
 #[test]
