@@ -149,7 +149,7 @@ impl Stack {
     }
 
     /// Whether no interface to clients has a carrier.
-    fn has_no_link(&self) -> bool {
-        self.client_ifindexes.is_subset(&self.dead_links)
+    pub(super) fn has_no_link(&self) -> bool {
+        !self.client_ifindexes.is_empty() && self.client_ifindexes.is_subset(&self.dead_links)
     }
 }

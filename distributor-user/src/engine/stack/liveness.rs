@@ -157,10 +157,16 @@ impl Stack {
     }
 
     /// Gives up those that have been unreachable for too long, host and all: their connections end,
-    /// and their clients learn it by a RST.
+    /// and their clients learn it by a RST. Who is cut off itself waits: it is not the others who are
+    /// gone, and no client would learn anything.
     pub(super) fn give_up(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let is_cut_off = self.is_cut_off() || self.has_no_link();
         for member in self.members.values_mut() {
             if member.give_up_at.is_some_and(|at| now >= at) {
+                if is_cut_off {
+                    member.give_up_at = Some(now + GIVE_UP);
+                    continue;
+                }
                 member.give_up_at = None;
                 member.is_given_up = true;
                 self.is_dirty = true;

@@ -205,3 +205,38 @@ fn an_address_is_hidden_before_it_is_no_longer_distributed() {
     let forwarded = at(|effect| matches!(effect, Effect::Forward(_)));
     assert!(hidden.is_some() && hidden < forwarded, "{effects:?}");
 }
+
+#[test]
+fn who_has_no_link_gives_nobody_up() {
+    let mut stack = with_backup();
+    let link = |is_up| Event::Link {
+        ifindex: LAN,
+        is_up,
+    };
+    let heard = |is_up| Event::Path {
+        name: "TCPIP2".to_owned(),
+        path: path(XCF, xcf(2)),
+        is_up,
+    };
+    let unreachable = || Event::Probed {
+        name: "TCPIP2".to_owned(),
+        age: None,
+    };
+    let mut now = LISTEN;
+    stack.handle(link(false), now);
+    stack.handle(heard(false), now);
+    stack.handle(unreachable(), now);
+    let mut wait = |stack: &mut Stack| {
+        now += Duration::from_secs(1);
+        let effects = stack.handle(Event::Timer, now);
+        (effects.contains(&Effect::ResetTarget(xcf(2))), now)
+    };
+    assert!(!wait(&mut stack).0, "no client would learn it");
+    let (is_reset, now) = wait(&mut stack);
+    assert!(!is_reset);
+    // From when it can be heard again, the member has as long as anybody.
+    stack.handle(link(true), now);
+    let effects = stack.handle(Event::Timer, now);
+    assert!(!effects.contains(&Effect::ResetTarget(xcf(2))));
+    assert!(wait(&mut stack).0, "it is gone indeed");
+}
