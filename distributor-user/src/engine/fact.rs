@@ -29,19 +29,17 @@ pub enum Fact {
         /// The connections.
         flows: Vec<FlowKey>,
     },
-    /// Asks for every connection to `dvipa` that the receiver terminates.
+    /// Asks for every connection to these DVIPAs that the receiver terminates.
     FlowsRequest {
         /// Returned in the answer.
         request: u64,
-        /// The DVIPA.
-        dvipa: IpAddr,
+        /// The DVIPAs.
+        dvipas: Vec<IpAddr>,
     },
     /// Part of an answer to `FlowsRequest`.
     Flows {
         /// From the request.
         request: u64,
-        /// The DVIPA.
-        dvipa: IpAddr,
         /// Parts still to come; 0 in the last.
         parts_left: u32,
         /// Connections in any state, `TIME_WAIT` included.

@@ -217,7 +217,7 @@ impl Stack {
         }
         self.decide(Input::Stakes(self.stakes()), now, &mut effects);
         for dvipa in self.owning.owned() {
-            self.rebuild(dvipa, false, &mut effects);
+            self.rebuild(dvipa, false);
         }
         self.settle(now, &mut effects);
         effects
@@ -248,8 +248,11 @@ impl Stack {
 
     /// Brings what is applied to what is desired.
     fn settle(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        self.declare_willingness(now, effects);
-        self.resume_preparations(now, effects);
+        if self.is_dirty {
+            self.declare_willingness(now, effects);
+        }
+        self.resume_preparations(now);
+        self.ask_for_flows(effects);
         if let Phase::Settling { until, awaited } = &self.phase {
             let reported = |target: &IpAddr| {
                 self.members.values().any(|member| {
@@ -331,11 +334,11 @@ impl Stack {
                 self.report_flows(flows, flows::remove_ended, fact, effects);
             }
             Event::Connections {
-                dvipa,
+                dvipas,
                 asked,
                 flows,
             } => {
-                self.take_connections(dvipa, asked, flows, now, effects);
+                self.take_connections(&dvipas, asked, flows, now, effects);
             }
             Event::ConnectionCount { dvipa, count } => {
                 self.decide(Input::Connections(dvipa, count), now, effects);

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Effect, Stack};
+use super::flows::DVIPAS_PER_REQUEST;
+use super::{Effect, Member, Stack};
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::{Flow, FlowKey, FlowState};
 
@@ -29,12 +30,12 @@ pub(super) struct Audits {
     is_wanted: bool,
 }
 
-/// What a target is asked: which connections it has on a DVIPA.
+/// What a target is asked: which connections it has on some DVIPAs.
 #[derive(Debug)]
 struct Question {
     request: u64,
     target: IpAddr,
-    dvipa: IpAddr,
+    dvipas: Vec<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -63,32 +64,37 @@ impl Audits {
         self.last_round = Duration::ZERO;
     }
 
-    /// Takes the whole table, if a round wants it; returns whom to ask about which DVIPA.
+    /// Takes the whole table, if a round wants it; returns whom to ask about which DVIPAs.
     fn begin(&mut self, flows: Vec<Flow>, now: Duration) -> Vec<Question> {
         if !std::mem::take(&mut self.is_wanted) {
             return Vec::new();
         }
-        let mut tables: BTreeMap<(IpAddr, IpAddr), Vec<Flow>> = BTreeMap::new();
+        let mut tables: BTreeMap<IpAddr, BTreeMap<IpAddr, Vec<Flow>>> = BTreeMap::new();
         for flow in flows {
-            let subject = (flow.target, flow.key.dvipa);
-            tables.entry(subject).or_default().push(flow);
+            let table = tables.entry(flow.target).or_default();
+            table.entry(flow.key.dvipa).or_default().push(flow);
         }
-        let questions = tables.into_iter().map(|((target, dvipa), table)| {
-            self.last_request += 1;
-            let audit = Audit {
-                target,
-                began: now,
-                table,
-                present: HashSet::new(),
-            };
-            self.under_way.insert(self.last_request, audit);
-            Question {
-                request: self.last_request,
-                target,
-                dvipa,
+        let mut questions = Vec::new();
+        for (target, mut tables) in tables {
+            let dvipas: Vec<IpAddr> = tables.keys().copied().collect();
+            for dvipas in dvipas.chunks(DVIPAS_PER_REQUEST) {
+                self.last_request += 1;
+                let tables = dvipas.iter().filter_map(|dvipa| tables.remove(dvipa));
+                let audit = Audit {
+                    target,
+                    began: now,
+                    table: tables.flatten().collect(),
+                    present: HashSet::new(),
+                };
+                self.under_way.insert(self.last_request, audit);
+                questions.push(Question {
+                    request: self.last_request,
+                    target,
+                    dvipas: dvipas.to_vec(),
+                });
             }
-        });
-        questions.collect()
+        }
+        questions
     }
 
     /// Takes a part of an answer; with the last one, says what to do about the missing rows.
@@ -148,36 +154,40 @@ impl Stack {
         effects: &mut Vec<Effect>,
     ) {
         let busy: BTreeSet<IpAddr> = flows.iter().map(|flow| flow.key.dvipa).collect();
-        for dvipa in self.quiescing().filter(|dvipa| !busy.contains(dvipa)) {
-            let asked = None;
-            effects.push(Effect::ListConnections { dvipa, asked });
+        let quiescing = self.quiescing();
+        let idle: Vec<IpAddr> = quiescing.filter(|dvipa| !busy.contains(dvipa)).collect();
+        if !idle.is_empty() {
+            effects.push(Effect::ListConnections {
+                dvipas: idle,
+                asked: None,
+            });
         }
         for question in self.audits.begin(flows, now) {
-            self.ask(&question, effects);
+            let target = question.target;
+            let is_asked =
+                |member: &Member| member.dynamic_xcf == target && member.left_at.is_none();
+            let name = if Some(target) == self.dynamic_xcf() {
+                Some(&self.name)
+            } else {
+                let mut members = self.members.iter();
+                let asked = members.find(|(_, member)| is_asked(member));
+                asked.map(|(name, _)| name)
+            };
+            if let Some(name) = name {
+                effects.push(self.request_flows(name, question.request, question.dvipas));
+            }
         }
     }
 
-    fn ask(&self, question: &Question, effects: &mut Vec<Effect>) {
-        let Question {
-            request,
-            target,
-            dvipa,
-        } = *question;
-        if Some(target) == self.dynamic_xcf() {
-            let asked = Some((self.name.clone(), request));
-            effects.push(Effect::ListConnections { dvipa, asked });
-            return;
+    /// Asks a stack of the group, this one included, for its connections to some DVIPAs.
+    pub(super) fn request_flows(&self, of: &str, request: u64, dvipas: Vec<IpAddr>) -> Effect {
+        if of == self.name {
+            let asked = Some((of.to_owned(), request));
+            return Effect::ListConnections { dvipas, asked };
         }
-        let present = self
-            .members
-            .iter()
-            .find(|(_, member)| member.dynamic_xcf == target && member.left_at.is_none());
-        if let Some((name, _)) = present {
-            let fact = Fact::FlowsRequest { request, dvipa };
-            effects.push(Effect::Send {
-                to: name.clone(),
-                fact,
-            });
+        Effect::Send {
+            to: of.to_owned(),
+            fact: Fact::FlowsRequest { request, dvipas },
         }
     }
 }

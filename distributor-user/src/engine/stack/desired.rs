@@ -95,13 +95,13 @@ impl Stack {
 
     /// Looks for the connections of each DVIPA that is held though nobody wants it here.
     pub(super) fn release_idle(&mut self, effects: &mut Vec<Effect>) {
-        for (dvipa, placement) in &self.applied.placements {
-            if self.is_unwanted(*dvipa) && *placement == Placement::Hidden {
-                effects.push(Effect::ListConnections {
-                    dvipa: *dvipa,
-                    asked: None,
-                });
-            }
+        let hidden = self.applied.placements.iter();
+        let hidden = hidden.filter(|(_, placement)| **placement == Placement::Hidden);
+        let hidden = hidden.map(|(dvipa, _)| *dvipa);
+        let dvipas: Vec<IpAddr> = hidden.filter(|dvipa| self.is_unwanted(*dvipa)).collect();
+        if !dvipas.is_empty() {
+            let asked = None;
+            effects.push(Effect::ListConnections { dvipas, asked });
         }
         if self.quiescing().next().is_some() {
             effects.push(Effect::SnapshotFlows);

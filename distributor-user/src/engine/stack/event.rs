@@ -124,11 +124,11 @@ pub enum Event {
     Resync,
     /// Answer to [`Effect::ListConnections`].
     Connections {
-        /// The DVIPA.
-        dvipa: IpAddr,
+        /// The DVIPAs.
+        dvipas: Vec<IpAddr>,
         /// From the effect.
         asked: Option<(String, u64)>,
-        /// What this stack terminates.
+        /// What this stack terminates there.
         flows: Vec<FlowKey>,
     },
     /// Answer to [`Effect::CountConnections`].
@@ -199,10 +199,10 @@ pub enum Effect {
     ForgetTarget(IpAddr),
     /// Remove every flow of a target that is lost with its host, and let the clients know.
     ResetTarget(IpAddr),
-    /// List what this stack terminates on the DVIPA, and report it.
+    /// List what this stack terminates on the DVIPAs, and report it.
     ListConnections {
-        /// The DVIPA.
-        dvipa: IpAddr,
+        /// The DVIPAs.
+        dvipas: Vec<IpAddr>,
         /// Who asked and its request number; absent when the engine itself wants to know.
         asked: Option<(String, u64)>,
     },

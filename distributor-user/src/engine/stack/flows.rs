@@ -1,6 +1,6 @@
 //! Ends of flows: who hears of them, and what the owner does about them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use crate::engine::ownership::Input;
 
 /// Most flows that one fact carries.
 const FLOWS_PER_FACT: usize = 500;
+/// Most DVIPAs that one request for flows names.
+pub(super) const DVIPAS_PER_REQUEST: usize = 500;
 
 pub(super) fn mark_ending(_target: IpAddr, flows: Vec<FlowKey>) -> Effect {
     Effect::MarkEnding(flows)
@@ -73,13 +75,12 @@ impl Stack {
             }
             Fact::FlowsEnding { flows } => effects.push(Effect::MarkEnding(flows)),
             Fact::FlowsGone { flows } => effects.push(Effect::RemoveEnded { target, flows }),
-            Fact::FlowsRequest { request, dvipa } => effects.push(Effect::ListConnections {
-                dvipa,
+            Fact::FlowsRequest { request, dvipas } => effects.push(Effect::ListConnections {
+                dvipas,
                 asked: Some((from.to_owned(), request)),
             }),
             Fact::Flows {
                 request,
-                dvipa: _,
                 parts_left,
                 flows,
             } => {
@@ -98,19 +99,20 @@ impl Stack {
         }
     }
 
-    /// Answers who asked for the connections of a DVIPA; releases it if nobody needs it here.
+    /// Answers who asked for the connections of some DVIPAs; releases those that nobody needs here.
     pub(super) fn take_connections(
         &mut self,
-        dvipa: IpAddr,
+        dvipas: &[IpAddr],
         asked: Option<(String, u64)>,
         flows: Vec<FlowKey>,
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
         match asked {
-            Some((to, request)) if self.dynamic_xcf().is_some() && to == self.name => {
-                let target = self.dynamic_xcf().unwrap_or(dvipa);
-                if !self.take_rebuilt(&to, request, 0, &flows, now, effects) {
+            Some((to, request)) if to == self.name => {
+                if !self.take_rebuilt(&to, request, 0, &flows, now, effects)
+                    && let Some(target) = self.dynamic_xcf()
+                {
                     self.audits.answer(request, target, 0, flows, effects);
                 }
             }
@@ -124,7 +126,6 @@ impl Stack {
                     let flows = parts.next().unwrap_or_default().to_vec();
                     let fact = Fact::Flows {
                         request,
-                        dvipa,
                         parts_left,
                         flows,
                     };
@@ -134,10 +135,12 @@ impl Stack {
                     });
                 }
             }
-            None if flows.is_empty() && self.is_unwanted(dvipa) => {
-                self.released.insert(dvipa);
+            None => {
+                let busy: BTreeSet<IpAddr> = flows.iter().map(|flow| flow.dvipa).collect();
+                let idle = dvipas.iter().filter(|dvipa| !busy.contains(dvipa));
+                let idle: Vec<_> = idle.filter(|dvipa| self.is_unwanted(**dvipa)).collect();
+                self.released.extend(idle);
             }
-            None => {}
         }
     }
 

@@ -85,7 +85,7 @@ impl Stack {
                 Output::Say { to, dvipa, word } => {
                     self.owning.words.entry(to).or_default().push((dvipa, word));
                 }
-                Output::Prepare(dvipa) => self.prepare(dvipa, now, effects),
+                Output::Prepare(dvipa) => self.prepare(dvipa, now),
                 Output::CountConnections(dvipa) => {
                     effects.push(Effect::CountConnections(dvipa));
                 }
@@ -105,7 +105,7 @@ impl Stack {
         if is_owner && self.owning.owned.insert(dvipa) {
             self.owning.relayed_until.remove(&dvipa);
             self.note_consent(effects);
-            self.rebuild(dvipa, false, effects);
+            self.rebuild(dvipa, false);
         } else if !is_owner && self.owning.owned.remove(&dvipa) {
             self.owning.has_lost = true;
             self.drop_rebuilds(dvipa);

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::flows::DVIPAS_PER_REQUEST;
 use super::standing::reaches;
 use super::{Effect, Member, Stack};
-use crate::engine::fact::Fact;
 use crate::engine::forwarding::FlowKey;
 use crate::engine::ownership::{Awaits, Input, Liveness};
 
@@ -20,6 +20,8 @@ pub(super) struct Rebuilds {
     last_request: u64,
     /// Whose answer to which request is missing, by DVIPA.
     awaited: BTreeMap<IpAddr, Awaited>,
+    /// Those of them about which nobody has been asked yet.
+    unasked: BTreeSet<IpAddr>,
     /// Until when the preparation of a DVIPA waits for targets that are not heard yet.
     postponed: BTreeMap<IpAddr, Duration>,
 }
@@ -40,16 +42,16 @@ const REUNION: Duration = Duration::from_secs(2);
 impl Stack {
     /// Prepares to own a DVIPA, as soon as all its targets that are known are heard and have said what
     /// listens there: who takes over without them would reset their connections.
-    pub(super) fn prepare(&mut self, dvipa: IpAddr, now: Duration, effects: &mut Vec<Effect>) {
+    pub(super) fn prepare(&mut self, dvipa: IpAddr, now: Duration) {
         if self.has_targets(dvipa) {
-            self.rebuild(dvipa, true, effects);
+            self.rebuild(dvipa, true);
         } else {
             self.rebuilds.postponed.insert(dvipa, now + REUNION);
         }
     }
 
     /// Goes on with what was postponed, where there is no more reason to wait.
-    pub(super) fn resume_preparations(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+    pub(super) fn resume_preparations(&mut self, now: Duration) {
         let postponed = self.rebuilds.postponed.iter();
         let due: Vec<IpAddr> = postponed
             .filter(|(dvipa, until)| now >= **until || self.has_targets(**dvipa))
@@ -58,7 +60,7 @@ impl Stack {
         for dvipa in due {
             self.rebuilds.postponed.remove(&dvipa);
             if self.ownership.holding(dvipa).awaits == Some(Awaits::Flows) {
-                self.rebuild(dvipa, true, effects);
+                self.rebuild(dvipa, true);
             }
         }
     }
@@ -80,39 +82,48 @@ impl Stack {
         is_ready || !reaches(self.own_distribution(dvipa), member.dynamic_xcf)
     }
 
-    /// Asks every living member for its connections to a DVIPA.
-    pub(super) fn rebuild(
-        &mut self,
-        dvipa: IpAddr,
-        is_preparation: bool,
-        effects: &mut Vec<Effect>,
-    ) {
-        let mut awaited = Awaited {
+    /// Has every living member asked for its connections to a DVIPA.
+    pub(super) fn rebuild(&mut self, dvipa: IpAddr, is_preparation: bool) {
+        let awaited = Awaited {
             is_preparation,
             ..Awaited::default()
         };
+        self.rebuilds.awaited.insert(dvipa, awaited);
+        self.rebuilds.unasked.insert(dvipa);
+    }
+
+    /// Asks the living members and this stack about what nobody has been asked about yet.
+    pub(super) fn ask_for_flows(&mut self, effects: &mut Vec<Effect>) {
+        let unasked = std::mem::take(&mut self.rebuilds.unasked);
+        if unasked.is_empty() {
+            return;
+        }
+        let dvipas: Vec<IpAddr> = unasked.into_iter().collect();
         let living = self
             .members
             .iter()
             .filter(|(_, member)| member.liveness == Liveness::Alive);
-        let names: BTreeSet<String> = living.map(|(name, _)| name.clone()).collect();
-        for name in names.into_iter().chain([self.name.clone()]) {
+        let names: Vec<String> = living
+            .map(|(name, _)| name.clone())
+            .chain([self.name.clone()])
+            .collect();
+        for name in names {
+            self.ask(&name, &dvipas, effects);
+        }
+    }
+
+    /// Asks a stack for its connections to DVIPAs whose flow tables are being filled.
+    fn ask(&mut self, name: &str, dvipas: &[IpAddr], effects: &mut Vec<Effect>) {
+        for dvipas in dvipas.chunks(DVIPAS_PER_REQUEST) {
             self.rebuilds.last_request += 1;
             let request = REQUESTS | self.rebuilds.last_request;
-            effects.push(if name == self.name {
-                Effect::ListConnections {
-                    dvipa,
-                    asked: Some((name.clone(), request)),
+            for dvipa in dvipas {
+                if let Some(awaited) = self.rebuilds.awaited.get_mut(dvipa) {
+                    awaited.answers.insert(request, name.to_owned());
                 }
-            } else {
-                Effect::Send {
-                    to: name.clone(),
-                    fact: Fact::FlowsRequest { request, dvipa },
-                }
-            });
-            awaited.answers.insert(request, name);
+            }
+            effects.push(self.request_flows(name, request, dvipas.to_vec()));
         }
-        self.rebuilds.awaited.insert(dvipa, awaited);
     }
 
     /// Takes a part of an answer, if it belongs to a rebuild.
@@ -128,49 +139,45 @@ impl Stack {
         if request & REQUESTS == 0 {
             return false;
         }
-        let target = self.address_of(from);
-        let mut rebuilds = self.rebuilds.awaited.iter_mut();
         let is_asked = |awaited: &Awaited| {
             awaited
                 .answers
                 .get(&request)
                 .is_some_and(|name| name == from)
         };
-        let Some((dvipa, awaited)) = rebuilds.find(|(_, awaited)| is_asked(awaited)) else {
-            return true;
-        };
-        let dvipa = *dvipa;
-        if let Some(target) = target
+        let rebuilds = self.rebuilds.awaited.iter();
+        let asked = rebuilds.filter(|(_, awaited)| is_asked(awaited));
+        let asked: BTreeSet<IpAddr> = asked.map(|(dvipa, _)| *dvipa).collect();
+        // Some of them may have become another's meanwhile.
+        let flows = flows.iter().filter(|flow| asked.contains(&flow.dvipa));
+        let flows: Vec<FlowKey> = flows.copied().collect();
+        if let Some(target) = self.address_of(from)
             && !flows.is_empty()
         {
-            effects.push(Effect::InsertFlows {
-                target,
-                flows: flows.to_vec(),
-            });
+            effects.push(Effect::InsertFlows { target, flows });
         }
         if parts_left == 0 {
-            awaited.answers.remove(&request);
-            self.end_if_complete(dvipa, now, effects);
+            for dvipa in asked {
+                if let Some(awaited) = self.rebuilds.awaited.get_mut(&dvipa) {
+                    awaited.answers.remove(&request);
+                }
+                self.end_if_complete(dvipa, now, effects);
+            }
         }
         true
     }
 
     /// Asks a member again that was started anew, and knows nothing of what it was asked.
     pub(super) fn ask_again(&mut self, name: &str, effects: &mut Vec<Effect>) {
+        let mut dvipas = Vec::new();
         for (dvipa, awaited) in &mut self.rebuilds.awaited {
             let before = awaited.answers.len();
             awaited.answers.retain(|_, member| member != name);
             if awaited.answers.len() < before {
-                self.rebuilds.last_request += 1;
-                let request = REQUESTS | self.rebuilds.last_request;
-                awaited.answers.insert(request, name.to_owned());
-                let dvipa = *dvipa;
-                effects.push(Effect::Send {
-                    to: name.to_owned(),
-                    fact: Fact::FlowsRequest { request, dvipa },
-                });
+                dvipas.push(*dvipa);
             }
         }
+        self.ask(name, &dvipas, effects);
     }
 
     /// Waits no longer for the answers of a member that is dead.
@@ -191,7 +198,8 @@ impl Stack {
 
     fn end_if_complete(&mut self, dvipa: IpAddr, now: Duration, effects: &mut Vec<Effect>) {
         let is_complete = |awaited: &Awaited| awaited.answers.is_empty();
-        if self.rebuilds.awaited.get(&dvipa).is_some_and(is_complete)
+        if !self.rebuilds.unasked.contains(&dvipa)
+            && self.rebuilds.awaited.get(&dvipa).is_some_and(is_complete)
             && let Some(awaited) = self.rebuilds.awaited.remove(&dvipa)
             && awaited.is_preparation
         {
@@ -202,6 +210,7 @@ impl Stack {
     pub(super) fn drop_rebuilds(&mut self, dvipa: IpAddr) {
         self.rebuilds.awaited.remove(&dvipa);
         self.rebuilds.postponed.remove(&dvipa);
+        self.rebuilds.unasked.remove(&dvipa);
     }
 
     /// Which targets of a DVIPA are not heard, or have not said yet what listens there.

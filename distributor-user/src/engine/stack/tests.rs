@@ -384,12 +384,12 @@ fn a_dvipa_that_nobody_wants_here_goes_when_its_last_connection_has_ended() {
     let elsewhere = Definitions::of(&front_end(Destinations::list([xcf(3)])));
     join(&mut stack, "TCPIP", 1, &elsewhere);
     let ask = Effect::ListConnections {
-        dvipa: vipa(),
+        dvipas: vec![vipa()],
         asked: None,
     };
     assert!(stack.handle(Event::Tick, ZERO).contains(&ask));
     let answer = |flows| Event::Connections {
-        dvipa: vipa(),
+        dvipas: vec![vipa()],
         asked: None,
         flows,
     };
@@ -467,7 +467,7 @@ fn an_audit_removes_what_the_target_misses_twice() {
     let effects = stack.handle(Event::FlowSnapshot(table.clone()), now);
     let ask = Fact::FlowsRequest {
         request,
-        dvipa: vipa(),
+        dvipas: vec![vipa()],
     };
     assert!(effects.contains(&Effect::Send {
         to: "TCPIP2".to_owned(),
@@ -477,7 +477,6 @@ fn an_audit_removes_what_the_target_misses_twice() {
         from: "TCPIP2".to_owned(),
         fact: Fact::Flows {
             request,
-            dvipa: vipa(),
             parts_left,
             flows,
         },

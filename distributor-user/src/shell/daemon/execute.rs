@@ -67,10 +67,11 @@ impl Daemon {
                 info!("{removed} flows of {target} were removed: it is not coming back");
             }
             Effect::ResetTarget(target) => self.reset_target(target),
-            Effect::ListConnections { dvipa, asked } => {
-                let flows = connections::list(&BTreeSet::from([dvipa])).await?;
+            Effect::ListConnections { dvipas, asked } => {
+                let held = dvipas.iter().copied().collect();
+                let flows = connections::list(&held).await?;
                 return Ok(Some(Event::Connections {
-                    dvipa,
+                    dvipas,
                     asked,
                     flows,
                 }));
@@ -150,8 +151,7 @@ impl Daemon {
         }
     }
 
-    /// Puts the DVIPAs where they belong, and announces those that this stack has come to own.
-    /// Puts every DVIPA where it belongs; what the kernel refuses is tried again at the next sign of
+    /// Puts every DVIPA where it belongs, and announces those that this stack has come to own; what the kernel refuses is tried again at the next sign of
     /// life, since an address that stays where it was is answered for.
     pub(super) async fn place_all(&mut self) {
         let placed = self.place().await;

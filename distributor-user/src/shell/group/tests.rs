@@ -150,7 +150,7 @@ impl Stack {
     fn say(&self, to: u8, number: u64) {
         let fact = Fact::FlowsRequest {
             request: number,
-            dvipa: lan(200),
+            dvipas: vec![lan(200)],
         };
         self.group
             .send(&format!("TCPIP{to}"), &fact)
@@ -203,7 +203,7 @@ fn stacks_meet_talk_and_part() {
         assert_eq!(two.until_left(1).await, LeftReason::Silent);
         let fact = Fact::FlowsRequest {
             request: 1,
-            dvipa: lan(200),
+            dvipas: vec![lan(200)],
         };
         assert_eq!(
             two.group.send("TCPIP1", &fact),

@@ -388,7 +388,7 @@ impl Simulation {
 pub(super) fn numbered(number: u64) -> Fact {
     Fact::FlowsRequest {
         request: number,
-        dvipa: address(LAN, 200),
+        dvipas: vec![address(LAN, 200)],
     }
 }
 

@@ -164,7 +164,6 @@ fn answer_rebuilds(stack: &mut Stack, effects: &[Effect], now: Duration) -> Vec<
         {
             let fact = Fact::Flows {
                 request: *request,
-                dvipa: vipa(),
                 parts_left: 0,
                 flows: Vec::new(),
             };
@@ -172,12 +171,12 @@ fn answer_rebuilds(stack: &mut Stack, effects: &[Effect], now: Duration) -> Vec<
             then.extend(stack.handle(Event::Fact { from, fact }, now));
         }
         if let Effect::ListConnections {
-            dvipa,
+            dvipas,
             asked: Some(asked),
         } = effect
         {
             let event = Event::Connections {
-                dvipa: *dvipa,
+                dvipas: dvipas.clone(),
                 asked: Some(asked.clone()),
                 flows: Vec::new(),
             };

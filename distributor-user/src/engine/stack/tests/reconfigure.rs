@@ -100,13 +100,13 @@ fn a_withdrawn_address_stays_until_its_last_connection_has_ended() {
     let table = vec![flow(2, FlowState::Established)];
     assert_eq!(stack.handle(Event::FlowSnapshot(table), now), []);
     let asked = Effect::ListConnections {
-        dvipa: vipa(),
+        dvipas: vec![vipa()],
         asked: None,
     };
     let effects = stack.handle(Event::FlowSnapshot(Vec::new()), now);
     assert_eq!(effects, [asked]);
     let connections = Event::Connections {
-        dvipa: vipa(),
+        dvipas: vec![vipa()],
         asked: None,
         flows: Vec::new(),
     };
@@ -166,7 +166,7 @@ fn a_target_reports_to_who_withdrew_and_lets_go_when_idle() {
         "{effects:?}"
     );
     let connections = Event::Connections {
-        dvipa: vipa(),
+        dvipas: vec![vipa()],
         asked: None,
         flows: Vec::new(),
     };

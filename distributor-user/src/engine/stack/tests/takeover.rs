@@ -203,18 +203,17 @@ fn a_definer_takes_back_only_with_a_complete_flow_table() {
         .collect();
     let mut effects = Vec::new();
     for (from, request) in requests {
-        let (dvipa, flows) = (vipa(), vec![flow(1, FlowState::Established).key]);
+        let flows = vec![flow(1, FlowState::Established).key];
         let event = if from == "TCPIP" {
             let asked = Some((from, request));
             Event::Connections {
-                dvipa,
+                dvipas: vec![vipa()],
                 asked,
                 flows,
             }
         } else {
             let fact = Fact::Flows {
                 request,
-                dvipa,
                 parts_left: 0,
                 flows,
             };
