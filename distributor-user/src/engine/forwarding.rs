@@ -26,6 +26,16 @@ pub struct Forwarding {
     pub senders: BTreeMap<[u8; 6], IpAddr>,
 }
 
+impl Forwarding {
+    /// Whether this stack distributes a DVIPA.
+    #[must_use]
+    pub fn distributes(&self, dvipa: IpAddr) -> bool {
+        let ports = ServiceKey { dvipa, port: 0 }..;
+        let first = self.services.range(ports).next();
+        first.is_some_and(|(key, _)| key.dvipa == dvipa)
+    }
+}
+
 /// Who may send packets for a DVIPA to whom. Stacks are named by their DYNAMICXCF addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DvipaForwarding {

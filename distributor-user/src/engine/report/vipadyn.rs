@@ -177,13 +177,8 @@ fn row(
     activated: impl Fn(IpAddr) -> Option<String>,
 ) -> VipadynRow {
     let owner = stack.owner(dvipa).map(ToOwned::to_owned);
-    let is_distributor = owner.as_deref() == Some(stack.name())
-        && stack
-            .applied()
-            .forwarding
-            .services
-            .keys()
-            .any(|key| key.dvipa == dvipa);
+    let is_distributor =
+        owner.as_deref() == Some(stack.name()) && stack.applied().forwarding.distributes(dvipa);
     let distribution = match (is_distributor, stack.is_target(dvipa)) {
         (true, true) => "Dist/Dest",
         (true, false) => "Dist",
