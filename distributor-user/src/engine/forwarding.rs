@@ -83,6 +83,15 @@ pub struct ServiceTargets {
     pub ring: Arc<[u16]>,
 }
 
+impl ServiceTargets {
+    /// The target that a ring begins with: with a ring of one place, whoever gets everything.
+    #[must_use]
+    pub fn next(&self) -> Option<IpAddr> {
+        let row = self.ring.first()?;
+        self.rows.get(usize::from(*row)).copied()
+    }
+}
+
 /// How a target is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {

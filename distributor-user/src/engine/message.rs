@@ -82,6 +82,17 @@ pub enum Message {
         /// Name of the target.
         target: String,
     },
+    /// With HOTSTANDBY: another target gets the new connections.
+    Switched {
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// The service's port.
+        port: u16,
+        /// Name of the target that got them before.
+        from: String,
+        /// Name of the target that gets them now.
+        to: String,
+    },
     /// What a member published could not be read.
     Unreadable {
         /// Name of the member.
@@ -128,6 +139,7 @@ kinds! {
     RELEASED = "SDL0102I" info "a DVIPA is no longer on this stack";
     SERVER_STARTED = "SDL0103I" info "a target has its first listener for a service";
     SERVER_ENDED = "SDL0104I" info "a target has no listener for a service any more";
+    SWITCHED = "SDL0109I" info "HOTSTANDBY sends new connections to another target; what is established stays";
     UNREADABLE = "SDL0105E" warning "what a member publishes cannot be read; it is of another release, or broken";
     LEFT_BY_ORDER = "SDL0106I" info "`vary leavegroup` was obeyed";
     JOINED_BY_ORDER = "EZD1178I" info "`vary joingroup` was obeyed";
@@ -160,6 +172,7 @@ impl Message {
             Self::Left { .. } => &LEFT,
             Self::ServerStarted { .. } => &SERVER_STARTED,
             Self::ServerEnded { .. } => &SERVER_ENDED,
+            Self::Switched { .. } => &SWITCHED,
             Self::Unreadable { .. } => &UNREADABLE,
         }
     }
@@ -204,6 +217,17 @@ impl fmt::Display for Message {
                 target,
             } => {
                 write!(f, "no server for {dvipa} port {port} at {target} any more")
+            }
+            Self::Switched {
+                dvipa,
+                port,
+                from,
+                to,
+            } => {
+                write!(
+                    f,
+                    "new connections for {dvipa} port {port} go to {to}, no longer to {from}"
+                )
             }
             Self::Unreadable { name, key, reason } => {
                 write!(

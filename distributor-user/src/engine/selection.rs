@@ -7,16 +7,19 @@
 //! Methods that are made of weights hand connections out in turn: nothing
 //! measures weights yet, and z/OS does the same while it has none.
 
+mod standby;
+
 use std::net::IpAddr;
 
-use super::config::{DistMethod, Standby, Terms};
+use super::config::{DistMethod, Terms};
 
 /// Compiles the ring of one service.
 ///
 /// `rows[row]` is the target of a row, `eligible[row]` says whether it may receive new
-/// connections. The ring holds row numbers in the order in which connections are handed out.
+/// connections, and `active` is the target that HOTSTANDBY has sent them to so far. The ring holds row
+/// numbers in the order in which connections are handed out.
 #[must_use]
-pub fn ring(terms: &Terms, rows: &[IpAddr], eligible: &[bool]) -> Vec<u16> {
+pub fn ring(terms: &Terms, rows: &[IpAddr], eligible: &[bool], active: Option<IpAddr>) -> Vec<u16> {
     let ready = eligible
         .iter()
         .zip(0u16..)
@@ -27,19 +30,12 @@ pub fn ring(terms: &Terms, rows: &[IpAddr], eligible: &[bool]) -> Vec<u16> {
         | DistMethod::ServerWlm { .. }
         | DistMethod::WeightedActive
         | DistMethod::TargControlled => ready.collect(),
-        // Of equal ranks the first of the list is chosen; rows are not in its order.
-        DistMethod::HotStandby { .. } => ready
-            .filter_map(|row| {
-                let target = rows[usize::from(row)];
-                let list = terms.destinations.listed();
-                let at = list.iter().position(|listed| listed.address == target)?;
-                let precedence = list[at].standby.map_or(0, Standby::precedence);
-                Some((std::cmp::Reverse(precedence), at, row))
-            })
-            .min()
-            .map(|(_, _, row)| row)
-            .into_iter()
-            .collect(),
+        DistMethod::HotStandby { switches_back, .. } => {
+            let list = terms.destinations.listed();
+            let ready = ready.map(|row| (row, rows[usize::from(row)]));
+            let chosen = standby::choose(list, ready, active, switches_back);
+            chosen.into_iter().collect()
+        }
     }
 }
 
@@ -48,57 +44,24 @@ mod tests {
     use super::*;
     use crate::engine::config::{Destination, Destinations, DistOptions};
 
-    fn terms(method: DistMethod, list: Vec<Destination>) -> Terms {
-        Terms {
-            method,
-            destinations: Destinations::List(list),
-            options: DistOptions::default(),
-        }
-    }
-
     #[test]
     fn round_robin_takes_each_eligible_row_once_in_table_order() {
         let rows = [1, 2, 3].map(|host| IpAddr::from([172, 1, 1, host]));
         for method in [DistMethod::RoundRobin, DistMethod::BASE_WLM] {
-            let terms = terms(method, rows.map(Destination::from).into());
+            let terms = Terms {
+                method,
+                destinations: Destinations::List(rows.map(Destination::from).into()),
+                options: DistOptions::default(),
+            };
             for (eligible, expected) in [
                 (&[][..], &[][..]),
                 (&[false, false], &[]),
                 (&[true, true, true], &[0, 1, 2]),
                 (&[true, false, true], &[0, 2]),
             ] {
-                assert_eq!(ring(&terms, &rows, eligible), expected, "{eligible:?}");
+                let ring = ring(&terms, &rows, eligible, Some(rows[1]));
+                assert_eq!(ring, expected, "{eligible:?}");
             }
-        }
-    }
-
-    #[test]
-    fn hot_standby_takes_the_preferred_row_or_the_best_backup() {
-        let rows = [4, 1, 2, 3].map(|host| IpAddr::from([172, 1, 1, host]));
-        let target = |row: usize, standby| Destination {
-            standby: Some(standby),
-            ..rows[row].into()
-        };
-        let backup = |rank| Standby::Backup { rank };
-        let list = vec![
-            target(2, backup(50)),
-            target(1, backup(50)),
-            target(3, Standby::Preferred),
-            target(0, backup(100)),
-        ];
-        let method = DistMethod::HotStandby {
-            switches_back: true,
-            minds_health: true,
-        };
-        let terms = terms(method, list);
-        for (eligible, expected) in [
-            ([true, true, true, true], &[3][..]),
-            ([true, true, true, false], &[0]),
-            ([false, true, true, false], &[2]),
-            ([false, true, false, false], &[1]),
-            ([false; 4], &[]),
-        ] {
-            assert_eq!(ring(&terms, &rows, &eligible), expected, "{eligible:?}");
         }
     }
 }

@@ -21,6 +21,7 @@ mod owning;
 mod readiness;
 mod rebuild;
 mod reconfigure;
+mod standby;
 mod standing;
 mod state;
 mod vary;
@@ -276,6 +277,9 @@ impl Stack {
             self.take_stock();
             let desired = self.desired();
             let is_settling = matches!(self.phase, Phase::Settling { .. });
+            if !is_settling {
+                self.tell_switches(&desired.forwarding, effects);
+            }
             desired::plan(&mut self.applied, desired, is_settling, effects);
             self.released.clear();
             self.inform_owners(effects);

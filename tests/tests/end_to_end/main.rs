@@ -22,6 +22,7 @@ mod reload;
 mod reports;
 mod round_robin;
 mod scenario;
+mod standby;
 mod supervision;
 mod survival;
 mod takeover;

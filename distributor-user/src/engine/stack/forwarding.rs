@@ -38,7 +38,8 @@ impl Stack {
             let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
             let ring = alike.ring(|| {
                 let eligible: Vec<bool> = after.iter().map(|row| ready.contains(row)).collect();
-                selection::ring(&service.terms, &after, &eligible)
+                let active = self.active(&key, &service.terms);
+                selection::ring(&service.terms, &after, &eligible, active)
             });
             rows.insert(key, Arc::clone(&after));
             let targets = ServiceTargets { rows: after, ring };

@@ -124,10 +124,7 @@ pub(in super::super) static AUTOSWITCHBACK: Row = flag(
 pub(in super::super) static NOAUTOSWITCHBACK: Row = flag(
     "NOAUTOSWITCHBACK",
     "HOTSTANDBY: stays on the backup target.",
-)
-.but(Standing::Unsupported(
-    "the preferred target gets everything again as soon as a server listens there",
-));
+);
 pub(in super::super) static HEALTHSWITCH: Row = flag(
     "HEALTHSWITCH",
     "HOTSTANDBY: leaves an unhealthy target; the default.",

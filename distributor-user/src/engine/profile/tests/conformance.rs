@@ -100,5 +100,5 @@ fn round_robin_counts_stacks_and_not_listeners() {
     let terms = &config.services[0].terms;
     let rows: Vec<IpAddr> = terms.destinations.addresses().collect();
     // Two listeners at the first and one at the second make both eligible, and nothing more.
-    assert_eq!(ring(terms, &rows, &[true, true]), [0, 1]);
+    assert_eq!(ring(terms, &rows, &[true, true], None), [0, 1]);
 }

@@ -1,0 +1,100 @@
+//! HOTSTANDBY: who gets the new connections when the preferred target goes, and when it returns.
+
+use std::time::Duration;
+
+use tests::lab::{Lab, Layout, PORT, VIPA};
+use tests::tcp::{Load, Server, greetings};
+use tests::{profile, wait};
+
+use crate::{DUAL_STACK, SERVICE, turn};
+
+/// More than may be handed out while nobody looks.
+const CONNECTIONS: u32 = 20;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn the_preferred_target_gets_everything_again_when_it_returns() {
+    let _turn = turn();
+    go_and_return("", "TCPIP2");
+}
+
+#[test]
+fn with_noautoswitchback_the_backup_goes_on() {
+    let _turn = turn();
+    go_and_return("NOAUTOSWITCHBACK", "TCPIP3");
+}
+
+/// The only server of the preferred target goes and returns, and then its daemon; after each return
+/// `afterwards` is the target that gets the new connections.
+fn go_and_return(option: &str, afterwards: &str) {
+    let lab = Lab::build(&Layout {
+        name: None,
+        stacks: 3,
+        clients: 1,
+    })
+    .expect("a lab");
+    let [front_end, preferred, backup] = ["TCPIP", "TCPIP2", "TCPIP3"].map(|name| lab.stack(name));
+    let statement = format!(
+        "VIPADYNAMIC\n  VIPADEFINE 255.255.255.0 {VIPA}\n  VIPADISTRIBUTE DISTMETHOD HOTSTANDBY \
+         {option} {VIPA} PORT {PORT}\n    DESTIP {} BACKUP 9 {} PREFERRED\nENDVIPADYNAMIC\n",
+        backup.xcf_address(),
+        preferred.xcf_address(),
+    );
+    lab.start_with(|stack| {
+        let target = profile::target(stack.xcf_address());
+        match stack.name() {
+            "TCPIP" => target + &statement,
+            _ => target,
+        }
+    })
+    .expect("daemons");
+    for stack in lab.stacks() {
+        stack.wait_for_dvipa(VIPA.into()).expect("the VIPA");
+    }
+    let start = |name: &str| Server::start(lab.stack(name), name, DUAL_STACK).expect("a server");
+    let both = [("TCPIP2", 1), ("TCPIP3", 1)];
+    let everything_to = |name: &str| {
+        let by_server = greetings(lab.client(), SERVICE, CONNECTIONS).expect("connections");
+        assert_eq!(by_server, [(name.to_owned(), CONNECTIONS)].into());
+        let rows = front_end.vdpt().expect("VDPT");
+        let active = rows.iter().filter(|row| row.is_active);
+        let active: Vec<_> = active.map(|row| row.target.as_str()).collect();
+        assert_eq!(active, [name]);
+    };
+
+    let (first, _waits) = (start("TCPIP2"), start("TCPIP3"));
+    front_end.wait_for_ready(&both).expect("two servers");
+    everything_to("TCPIP2");
+    let load = Load::start(lab.client(), SERVICE, CONNECTIONS).expect("living connections");
+
+    first.stop_listening();
+    front_end.wait_for_ready(&both[1..]).expect("one server");
+    everything_to("TCPIP3");
+    let _second = start("TCPIP2");
+    front_end.wait_for_ready(&both).expect("two servers");
+    everything_to(afterwards);
+
+    load.wait_for_round().expect("a round");
+    assert!(load.servers().iter().all(|server| server == "TCPIP2"));
+    assert_eq!(load.stop().expect("the end"), []);
+
+    preferred.stop().expect("a clean stop");
+    front_end.wait_for_ready(&both[1..]).expect("one server");
+    everything_to("TCPIP3");
+    preferred.restart().expect("a daemon");
+    front_end.wait_for_ready(&both).expect("two servers");
+    everything_to(afterwards);
+
+    let told = |from, to| {
+        let told = format!(
+            "SDL0109I new connections for {VIPA} port {PORT} go to {to}, no longer to {from}"
+        );
+        front_end.output().matches(&told).count()
+    };
+    let returns = if afterwards == "TCPIP2" { 2 } else { 0 };
+    wait::until("what was told", PATIENCE, || {
+        Ok(told("TCPIP3", "TCPIP2") == returns)
+    })
+    .expect("every return is told");
+    assert_eq!(told("TCPIP2", "TCPIP3"), returns.max(1));
+}
