@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use super::running::{StackArguments, unexpected};
-use crate::engine::stack;
+use crate::engine::stack::{self, Scope};
 use crate::shell::admin::{Answer, Request};
 
 /// Arguments of `distributor vary`.
@@ -28,6 +28,10 @@ enum Order {
     Deactivate(Dvipa),
     /// Undoes `deactivate`: the definer takes the DVIPA back.
     Reactivate(Dvipa),
+    /// Has no new connections sent to this stack; those that it has go on.
+    Quiesce(Target),
+    /// Undoes `quiesce`.
+    Resume(Target),
 }
 
 #[derive(Debug, Args)]
@@ -43,6 +47,31 @@ struct Dvipa {
     dvipa: IpAddr,
     #[command(flatten)]
     stack: StackArguments,
+}
+
+#[derive(Debug, Args)]
+struct Target {
+    /// `target` for everything, or `port=8443` for the services of one port.
+    #[arg(value_name = "SCOPE", value_parser = scope)]
+    scope: Scope,
+    #[command(flatten)]
+    stack: StackArguments,
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    if text.eq_ignore_ascii_case("TARGET") {
+        return Ok(Scope::Target);
+    }
+    let port = match text.split_once('=') {
+        Some((word, port)) if word.eq_ignore_ascii_case("PORT") => port.parse().ok(),
+        _ => None,
+    };
+    match port {
+        Some(port @ 1..) => Ok(Scope::Port(port)),
+        Some(0) | None => Err(format!(
+            "expected `target`, or a port from 1 to 65535 such as `port=8443`, found `{text}`"
+        )),
+    }
 }
 
 fn dvipa(text: &str) -> Result<IpAddr, String> {
@@ -61,6 +90,8 @@ pub(super) fn run(arguments: &Vary) -> anyhow::Result<ExitCode> {
         Order::JoinGroup(on) => (stack::Vary::JoinGroup, &on.stack),
         Order::Deactivate(on) => (stack::Vary::Deactivate(on.dvipa), &on.stack),
         Order::Reactivate(on) => (stack::Vary::Reactivate(on.dvipa), &on.stack),
+        Order::Quiesce(on) => (stack::Vary::Quiesce(on.scope), &on.stack),
+        Order::Resume(on) => (stack::Vary::Resume(on.scope), &on.stack),
     };
     let stack = stack.find()?;
     match stack.ask(&Request::Vary(order))? {
@@ -80,7 +111,32 @@ pub(super) fn run(arguments: &Vary) -> anyhow::Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use super::dvipa;
+    use super::{Scope, dvipa, scope};
+
+    #[test]
+    fn a_scope_is_the_target_or_a_port() {
+        for (text, expected) in [
+            ("target", Scope::Target),
+            ("TARGET", Scope::Target),
+            ("port=8443", Scope::Port(8443)),
+            ("PORT=1", Scope::Port(1)),
+            ("port=65535", Scope::Port(65_535)),
+        ] {
+            assert_eq!(scope(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "port",
+            "port=",
+            "port=0",
+            "port=65536",
+            "8443",
+            "targets",
+        ] {
+            let error = scope(text).expect_err("no scope");
+            assert!(error.contains("port=8443"), "{error}");
+        }
+    }
 
     #[test]
     fn a_dvipa_is_written_alone_or_as_z_os_writes_it() {

@@ -112,8 +112,15 @@ impl Readiness {
     /// Counts the listeners on `dvipa` × `port`.
     #[must_use]
     pub fn listeners(&self, dvipa: IpAddr, port: u16) -> u16 {
-        self.ready
-            .binary_search_by_key(&(dvipa, port), |row| (row.dvipa, row.port))
-            .map_or(0, |at| self.ready[at].listeners)
+        self.row(dvipa, port).map_or(0, |row| row.listeners)
+    }
+
+    /// What listens on `dvipa` × `port`.
+    #[must_use]
+    pub fn row(&self, dvipa: IpAddr, port: u16) -> Option<&ReadyRow> {
+        let at = self
+            .ready
+            .binary_search_by_key(&(dvipa, port), |row| (row.dvipa, row.port));
+        at.ok().map(|at| &self.ready[at])
     }
 }

@@ -61,4 +61,7 @@ pub struct ReadyRow {
     pub port: u16,
     /// Number of listening sockets, at least 1.
     pub listeners: u16,
+    /// Whether the operator wants no new connection to go there.
+    #[serde(default)]
+    pub is_quiesced: bool,
 }

@@ -145,6 +145,8 @@ kinds! {
     JOINED_BY_ORDER = "EZD1178I" info "`vary joingroup` was obeyed";
     DEACTIVATED = "EZD1197I" info "`vary deactivate` was obeyed";
     REACTIVATED = "EZD1189I" info "`vary reactivate` was obeyed";
+    QUIESCED = "SDL0110I" info "`vary quiesce` was obeyed: no new connection is sent to this target";
+    RESUMED = "SDL0111I" info "`vary resume` was obeyed";
     CUT_OFF = "SDL0107W" warning "this stack is cut off: it hears no member, and nothing arrives";
     CONNECTED = "SDL0108I" info "a stack that was cut off is among others again, or knows that it is alone";
     JOINED = "EZD1176I" info "a member joined the group, or is back after a restart";
@@ -166,6 +168,8 @@ impl Message {
             Self::Varied(Vary::JoinGroup) => &JOINED_BY_ORDER,
             Self::Varied(Vary::Deactivate(_)) => &DEACTIVATED,
             Self::Varied(Vary::Reactivate(_)) => &REACTIVATED,
+            Self::Varied(Vary::Quiesce(_)) => &QUIESCED,
+            Self::Varied(Vary::Resume(_)) => &RESUMED,
             Self::CutOff => &CUT_OFF,
             Self::Connected => &CONNECTED,
             Self::Joined { .. } => &JOINED,
@@ -195,6 +199,13 @@ impl fmt::Display for Message {
             Self::Varied(Vary::JoinGroup) => f.write_str("this stack joins the group by order"),
             Self::Varied(Vary::Deactivate(dvipa)) => write!(f, "VIPA {dvipa} is deactivated"),
             Self::Varied(Vary::Reactivate(dvipa)) => write!(f, "VIPA {dvipa} is reactivated"),
+            Self::Varied(Vary::Quiesce(scope)) => {
+                write!(
+                    f,
+                    "{scope} is quiesced: it gets no new connections, and keeps what it has"
+                )
+            }
+            Self::Varied(Vary::Resume(scope)) => write!(f, "{scope} gets new connections again"),
             Self::CutOff => f.write_str(
                 "no member is heard and nothing arrives: this stack is cut off, and takes no new \
                  connection for a VIPA that another could have",

@@ -35,11 +35,11 @@ use std::time::Duration;
 pub use desired::{Desired, Hop, NextHopKey, Placement};
 pub use event::{Adopted, Effect, Event};
 pub use member::Member;
-pub use vary::{Refused, Vary};
+pub use vary::{Refused, Scope, Vary};
 
 use super::config::Config;
 use super::definitions::{Definitions, Distributions, Readiness};
-use super::fact::Fact;
+use super::fact::{Fact, ReadyRow};
 use super::forwarding::ServiceKey;
 use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
@@ -109,6 +109,8 @@ pub struct Stack {
     edition: u64,
     hops: Hops,
     readiness: Readiness,
+    /// What listens here.
+    listeners: Vec<ReadyRow>,
     /// Which member has which revision of our readiness.
     informed: BTreeMap<String, u64>,
     /// Rows of each service in the order in which its targets became known.
@@ -183,6 +185,7 @@ impl Stack {
                 revision: options.first_revision,
                 ready: Vec::new(),
             },
+            listeners: Vec::new(),
             informed: BTreeMap::new(),
             rows,
             audits: Audits::default(),

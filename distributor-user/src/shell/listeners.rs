@@ -261,6 +261,7 @@ impl Task {
             dvipa,
             port,
             listeners,
+            is_quiesced: false,
         };
         Ok(counts.into_iter().map(row).collect())
     }

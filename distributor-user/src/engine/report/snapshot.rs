@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use crate::engine::config::Service;
 use crate::engine::definitions::Readiness;
+use crate::engine::fact::ReadyRow;
 use crate::engine::forwarding::{Forwarding, ServiceKey};
 use crate::engine::stack::Stack;
 
@@ -77,9 +78,13 @@ impl Snapshot {
             .map(|stack| stack.name.as_str())
     }
 
-    /// Returns the name and the listeners of a present target of a service.
-    pub(super) fn target(&self, dynamic_xcf: IpAddr, key: ServiceKey) -> Option<(&str, u16)> {
+    /// Returns the name of a present target, and what listens there for a service.
+    pub(super) fn target(
+        &self,
+        dynamic_xcf: IpAddr,
+        key: ServiceKey,
+    ) -> Option<(&str, Option<&ReadyRow>)> {
         let Present { name, readiness } = self.present.get(&dynamic_xcf)?;
-        Some((name, readiness.listeners(key.dvipa, key.port)))
+        Some((name, readiness.row(key.dvipa, key.port)))
     }
 }

@@ -39,10 +39,11 @@ pub struct VdptRow {
     /// Whether it is handed new connections: something listens there, a path to it answers, and the
     /// method gives it any.
     pub is_active: bool,
-    /// Why it is handed none: nothing listens there (`no-listener`), no path to it answers
-    /// (`unreachable`), or with HOTSTANDBY another one gets them all (`standby`); null if it is
-    /// handed connections, and while this stack starts or stops.
-    #[schemars(extend("enum" = ["no-listener", "unreachable", "standby", null]))]
+    /// Why it is handed none: nothing listens there (`no-listener`), its operator has
+    /// quiesced it (`quiesced`), no path to it answers (`unreachable`), or with HOTSTANDBY another one
+    /// gets them all (`standby`); null if it is handed connections, and while this stack starts or
+    /// stops.
+    #[schemars(extend("enum" = ["no-listener", "quiesced", "unreachable", "standby", null]))]
     pub idle_because: Option<String>,
     /// Number of connections handed to it since the row exists; wraps.
     pub total_connections: u64,
@@ -115,9 +116,11 @@ pub fn vdpt(
     let mut rows = Vec::new();
     for (key, service) in &forwarding.services {
         for (row, target) in (0..).zip(&*service.rows) {
-            let Some((name, ready)) = stack.target(*target, *key) else {
+            let Some((name, listening)) = stack.target(*target, *key) else {
                 continue;
             };
+            let ready = listening.map_or(0, |listening| listening.listeners);
+            let is_quiesced = listening.is_some_and(|listening| listening.is_quiesced);
             let endpoints = [(key.dvipa, Some(key.port)), (*target, None)];
             if !filters.match_endpoints(&endpoints) || !room.admit() {
                 continue;
@@ -137,11 +140,16 @@ pub fn vdpt(
                 Some(Path::Local | Path::Link { .. }) => true,
                 Some(Path::Unreachable) | None => false,
             };
-            let idle_because = match (is_active, ready > 0, is_reachable) {
-                (true, ..) => None,
-                (false, false, _) => Some("no-listener"),
-                (false, true, false) => Some("unreachable"),
-                (false, true, true) => standby.map(|_| "standby"),
+            let idle_because = if is_active {
+                None
+            } else if ready == 0 {
+                Some("no-listener")
+            } else if is_quiesced {
+                Some("quiesced")
+            } else if !is_reachable {
+                Some("unreachable")
+            } else {
+                standby.map(|_| "standby")
             };
             rows.push(VdptRow {
                 dvipa: key.dvipa,
@@ -306,7 +314,7 @@ fn words(row: &VdptRow) -> String {
 fn activity(row: &VdptRow) -> &'static str {
     match (row.method.as_str(), row.is_active) {
         ("HOTSTANDBY", true) => "Active",
-        ("HOTSTANDBY", false) if row.ready > 0 => "Backup",
+        ("HOTSTANDBY", false) if row.idle_because.as_deref() == Some("standby") => "Backup",
         (_, true) => "",
         (_, false) => "Inactive",
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Stack;
 use super::desired::Placement;
 use crate::engine::config::{Destinations, Service, Terms};
+use crate::engine::fact::ReadyRow;
 use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets};
 use crate::engine::selection;
 
@@ -76,7 +77,8 @@ impl Stack {
         let others = others.map(|member| (member.dynamic_xcf, &member.readiness));
         let own = self.dynamic_xcf().map(|own| (own, &self.readiness));
         for (target, readiness) in others.chain(own) {
-            for row in readiness.ready.iter().filter(|row| row.listeners > 0) {
+            let may_take = |row: &&ReadyRow| row.listeners > 0 && !row.is_quiesced;
+            for row in readiness.ready.iter().filter(may_take) {
                 let (dvipa, port) = (row.dvipa, row.port);
                 ready
                     .entry(ServiceKey { dvipa, port })

@@ -48,11 +48,21 @@ impl Stack {
         }
     }
 
-    pub(super) fn take_listeners(&mut self, mut ready: Vec<ReadyRow>, effects: &mut Vec<Effect>) {
+    pub(super) fn take_listeners(&mut self, listeners: Vec<ReadyRow>, effects: &mut Vec<Effect>) {
+        self.listeners = listeners;
         if matches!(self.phase, Phase::Stopping | Phase::Stopped) {
-            ready.clear();
+            self.listeners.clear();
         }
-        ready.sort_unstable();
+        self.listeners.sort_unstable();
+        self.update_readiness(effects);
+    }
+
+    /// Publishes what listens here and may be sent connections, if that is something else now.
+    pub(super) fn update_readiness(&mut self, effects: &mut Vec<Effect>) {
+        let mut ready = self.listeners.clone();
+        for row in &mut ready {
+            row.is_quiesced = self.orders.quiesce(row.port);
+        }
         if ready == self.readiness.ready {
             return;
         }

@@ -4,6 +4,7 @@
 //! kept as it is.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,28 @@ pub enum Vary {
     Deactivate(IpAddr),
     /// `REACTIVATE,DVIPA=`: undo it.
     Reactivate(IpAddr),
+    /// `QUIESCE`: send no new connections here; those that are here go on.
+    Quiesce(Scope),
+    /// `RESUME`: undo it.
+    Resume(Scope),
+}
+
+/// For what a stack is no target while it is quiesced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// `TARGET`: for everything.
+    Target,
+    /// `PORT=`: for services of this port, of every DVIPA.
+    Port(u16),
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target => f.write_str("this target"),
+            Self::Port(port) => write!(f, "port {port} of this target"),
+        }
+    }
 }
 
 /// Why an order was not obeyed; nothing has changed.
@@ -51,12 +74,38 @@ pub enum Refused {
 pub(super) struct Orders {
     has_left: bool,
     deactivated: BTreeSet<IpAddr>,
+    is_quiesced: bool,
+    quiesced_ports: BTreeSet<u16>,
 }
 
 impl Orders {
     /// Whether this stack must not have a DVIPA.
     pub(super) fn forbid(&self, dvipa: IpAddr) -> bool {
         self.has_left || self.deactivated.contains(&dvipa)
+    }
+
+    /// Whether no new connections to a port must be sent to this stack.
+    pub(super) fn quiesce(&self, port: u16) -> bool {
+        self.is_quiesced || self.quiesced_ports.contains(&port)
+    }
+
+    fn has_quiesced(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Target => self.is_quiesced,
+            Scope::Port(port) => self.quiesced_ports.contains(&port),
+        }
+    }
+
+    fn set_quiesced(&mut self, scope: Scope, is_quiesced: bool) {
+        match scope {
+            Scope::Target => self.is_quiesced = is_quiesced,
+            Scope::Port(port) if is_quiesced => {
+                self.quiesced_ports.insert(port);
+            }
+            Scope::Port(port) => {
+                self.quiesced_ports.remove(&port);
+            }
+        }
     }
 }
 
@@ -99,7 +148,21 @@ impl Stack {
                     (true, false) | (false, true) => Ok(()),
                 }
             }
-            Vary::LeaveGroup | Vary::JoinGroup => Ok(()),
+            Vary::Quiesce(scope) if self.orders.has_quiesced(*scope) => {
+                already(format!("{scope} is quiesced already"))
+            }
+            Vary::Resume(Scope::Port(port))
+                if self.orders.is_quiesced && !self.orders.quiesced_ports.contains(port) =>
+            {
+                already(format!(
+                    "port {port} is not quiesced by itself, the whole target is; `resume target` \
+                     undoes that"
+                ))
+            }
+            Vary::Resume(scope) if !self.orders.has_quiesced(*scope) => {
+                already(format!("{scope} is not quiesced"))
+            }
+            Vary::LeaveGroup | Vary::JoinGroup | Vary::Quiesce(_) | Vary::Resume(_) => Ok(()),
         }
     }
 
@@ -114,8 +177,11 @@ impl Stack {
             Vary::Reactivate(dvipa) => {
                 self.orders.deactivated.remove(dvipa);
             }
+            Vary::Quiesce(scope) => self.orders.set_quiesced(*scope, true),
+            Vary::Resume(scope) => self.orders.set_quiesced(*scope, false),
         }
         effects.push(Effect::Tell(Message::Varied(vary.clone())));
+        self.update_readiness(effects);
         effects.extend(self.publish_definitions());
         effects.push(self.publish_readiness());
         self.informed.clear();

@@ -38,6 +38,7 @@ fn row(dvipa: &str, port: u16, listeners: u16) -> ReadyRow {
         dvipa: dvipa.parse().expect("an address"),
         port,
         listeners,
+        is_quiesced: false,
     }
 }
 

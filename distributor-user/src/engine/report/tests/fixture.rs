@@ -105,6 +105,7 @@ pub(super) fn ready(dvipa: &str, port: u16, listeners: u16) -> ReadyRow {
         dvipa: ip(dvipa),
         port,
         listeners,
+        is_quiesced: false,
     }
 }
 
