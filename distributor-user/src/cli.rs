@@ -4,6 +4,7 @@
 //! that cannot do it. What is refused changes nothing.
 
 mod check;
+mod drain;
 mod keygen;
 mod netstat;
 mod obey;
@@ -45,6 +46,8 @@ enum Verb {
     Obey(obey::Obey),
     /// Orders a running stack to give DVIPAs up, or to take them, as VARY TCPIP,,SYSPLEX does.
     Vary(vary::Vary),
+    /// Has no new connections sent to a stack, and shows which are left there.
+    Drain(drain::Drain),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),
     /// Shows what a running stack knows of the group, as D TCPIP,,SYSPLEX does.
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Verb::Reload(arguments) => reload::run(&arguments),
         Verb::Obey(arguments) => obey::run(&arguments),
         Verb::Vary(arguments) => vary::run(&arguments),
+        Verb::Drain(arguments) => drain::run(&arguments),
         Verb::Netstat(arguments) => netstat::run(&arguments),
         Verb::Sysplex(arguments) => netstat::run_sysplex(&arguments),
         Verb::Reference(arguments) => reference::run(&arguments),

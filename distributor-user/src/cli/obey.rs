@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::running::{StackArguments, unexpected};
+use super::running::StackArguments;
 use crate::engine::profile::Texts;
-use crate::shell::admin::{Answer, Request};
+use crate::shell::admin::Request;
 use crate::shell::profile_files::ProfileFiles;
 
 /// Arguments of `distributor obey`.
@@ -29,14 +29,6 @@ pub(super) fn run(arguments: &Obey) -> anyhow::Result<ExitCode> {
     let obeyfile = files.open(&arguments.file)?;
     let texts = Texts::collect(obeyfile, &mut files);
     let stack = arguments.stack.find()?;
-    match stack.ask(&Request::Obey(texts))? {
-        Answer::Done(done) => println!("{done}"),
-        answer @ (Answer::Report(_)
-        | Answer::Instance(_)
-        | Answer::Group(_)
-        | Answer::Refused(_)) => {
-            return Err(unexpected(&answer));
-        }
-    }
+    println!("{}", stack.order(&Request::Obey(texts))?);
     Ok(ExitCode::SUCCESS)
 }

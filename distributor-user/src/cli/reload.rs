@@ -33,9 +33,7 @@ pub(super) fn run(arguments: &Reload) -> anyhow::Result<ExitCode> {
                 stack.name
             )
         }
-        Ok(answer @ (Answer::Report(_) | Answer::Instance(_) | Answer::Group(_))) => {
-            return Err(unexpected(&answer));
-        }
+        Ok(answer) => return Err(unexpected(&answer)),
         // The program that was asked has been replaced before it could answer.
         Err(AdminError::Closed { .. }) => await_successor(&stack, before)?,
         Err(error) => return Err(error.into()),
@@ -44,11 +42,11 @@ pub(super) fn run(arguments: &Reload) -> anyhow::Result<ExitCode> {
 }
 
 fn instance(stack: &RunningStack) -> anyhow::Result<u64> {
-    match stack.ask(&Request::Instance)? {
-        Answer::Instance(instance) => Ok(instance),
-        answer @ (Answer::Report(_) | Answer::Done(_) | Answer::Group(_) | Answer::Refused(_)) => {
-            Err(unexpected(&answer))
-        }
+    let answer = stack.ask(&Request::Instance)?;
+    if let Answer::Instance(instance) = answer {
+        Ok(instance)
+    } else {
+        Err(unexpected(&answer))
     }
 }
 

@@ -25,6 +25,14 @@ impl StackArguments {
         self.name.is_some()
     }
 
+    /// The same stacks, but only the one of this name, if one is given.
+    pub(super) fn or_named(&self, name: Option<&str>) -> Self {
+        Self {
+            name: name.map(ToOwned::to_owned).or_else(|| self.name.clone()),
+            run_dir: self.run_dir.clone(),
+        }
+    }
+
     /// Finds the stack.
     pub(super) fn find(&self) -> anyhow::Result<RunningStack> {
         let name = match &self.name {
@@ -46,14 +54,20 @@ pub(super) struct RunningStack {
 impl RunningStack {
     /// Asks the stack's daemon; a refusal is an error.
     pub(super) fn ask(&self, request: &Request) -> anyhow::Result<Answer> {
-        match self.try_ask(request)? {
-            Answer::Refused(reason) => {
-                bail!("`{}` refused, and nothing was changed: {reason}", self.name)
-            }
-            answer @ (Answer::Report(_)
-            | Answer::Done(_)
-            | Answer::Instance(_)
-            | Answer::Group(_)) => Ok(answer),
+        let answer = self.try_ask(request)?;
+        if let Answer::Refused(reason) = answer {
+            bail!("`{}` refused, and nothing was changed: {reason}", self.name);
+        }
+        Ok(answer)
+    }
+
+    /// Has the stack's daemon do something; returns what it says that this was.
+    pub(super) fn order(&self, request: &Request) -> anyhow::Result<String> {
+        let answer = self.ask(request)?;
+        if let Answer::Done(done) = answer {
+            Ok(done)
+        } else {
+            Err(unexpected(&answer))
         }
     }
 

@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use super::running::{StackArguments, unexpected};
+use super::running::StackArguments;
 use crate::engine::stack::{self, Scope};
-use crate::shell::admin::{Answer, Request};
+use crate::shell::admin::Request;
 
 /// Arguments of `distributor vary`.
 #[derive(Debug, Args)]
@@ -94,18 +93,7 @@ pub(super) fn run(arguments: &Vary) -> anyhow::Result<ExitCode> {
         Order::Resume(on) => (stack::Vary::Resume(on.scope), &on.stack),
     };
     let stack = stack.find()?;
-    match stack.ask(&Request::Vary(order))? {
-        Answer::Done(done) => println!("{done}"),
-        Answer::Refused(reason) => {
-            bail!(
-                "`{}` refused, and nothing was changed: {reason}",
-                stack.name
-            )
-        }
-        answer @ (Answer::Report(_) | Answer::Instance(_) | Answer::Group(_)) => {
-            return Err(unexpected(&answer));
-        }
-    }
+    println!("{}", stack.order(&Request::Vary(order))?);
     Ok(ExitCode::SUCCESS)
 }
 

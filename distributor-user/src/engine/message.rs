@@ -146,6 +146,7 @@ kinds! {
     DEACTIVATED = "EZD1197I" info "`vary deactivate` was obeyed";
     REACTIVATED = "EZD1189I" info "`vary reactivate` was obeyed";
     QUIESCED = "SDL0110I" info "`vary quiesce` was obeyed: no new connection is sent to this target";
+    DRAINING = "SDL0112I" info "`drain` was obeyed: no new connection is sent to this target, and its last ones may be reset";
     RESUMED = "SDL0111I" info "`vary resume` was obeyed";
     CUT_OFF = "SDL0107W" warning "this stack is cut off: it hears no member, and nothing arrives";
     CONNECTED = "SDL0108I" info "a stack that was cut off is among others again, or knows that it is alone";
@@ -170,6 +171,7 @@ impl Message {
             Self::Varied(Vary::Reactivate(_)) => &REACTIVATED,
             Self::Varied(Vary::Quiesce(_)) => &QUIESCED,
             Self::Varied(Vary::Resume(_)) => &RESUMED,
+            Self::Varied(Vary::Drain(_)) => &DRAINING,
             Self::CutOff => &CUT_OFF,
             Self::Connected => &CONNECTED,
             Self::Joined { .. } => &JOINED,
@@ -206,6 +208,16 @@ impl fmt::Display for Message {
                 )
             }
             Self::Varied(Vary::Resume(scope)) => write!(f, "{scope} gets new connections again"),
+            Self::Varied(Vary::Drain(None)) => f.write_str(
+                "this target is drained: it gets no new connections, and keeps what it has until \
+                 that ends",
+            ),
+            Self::Varied(Vary::Drain(Some(within))) => write!(
+                f,
+                "this target is drained: it gets no new connections, and what it has after {} s is \
+                 reset",
+                within.as_secs()
+            ),
             Self::CutOff => f.write_str(
                 "no member is heard and nothing arrives: this stack is cut off, and takes no new \
                  connection for a VIPA that another could have",

@@ -247,6 +247,7 @@ impl Stack {
                     .flat_map(|member| member.probe_at.into_iter().chain(member.give_up_at)),
             )
             .chain(self.preparation_deadline())
+            .chain(self.drain_deadline())
             .min()
     }
 
@@ -355,11 +356,12 @@ impl Stack {
                 self.is_dirty = true;
                 self.reconfigure(*config, now, effects);
             }
-            Event::Vary(vary) => self.obey_order(&vary, effects),
+            Event::Vary(vary) => self.obey_order(&vary, now, effects),
             Event::Overslept => self.decide(Input::Overslept, now, effects),
             Event::Timer => {
                 self.probe_again(now, effects);
                 self.give_up(now, effects);
+                self.end_drain(now, effects);
                 self.decide(Input::Timer, now, effects);
             }
             Event::Resync => self.audits.hurry(),

@@ -5,6 +5,7 @@
 //! kernel, and nothing is ever done on behalf of anybody else.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ pub enum Request {
     Obey(Texts),
     /// Orders what z/OS's `VARY TCPIP,,SYSPLEX` does.
     Vary(Vary),
+    /// Asks for the living connections to distributed services that end at this stack.
+    Remaining,
     /// Asks which start of the daemon answers.
     Instance,
     /// Asks for what the stacks of the group publish of their profiles.
@@ -55,12 +58,25 @@ pub enum Answer {
     Report(Report),
     /// The request was carried out, and what that was.
     Done(String),
+    /// How many connections are left, by service; of those that have any.
+    Remaining(Vec<Remaining>),
     /// Milliseconds since 1970 at the start of the daemon.
     Instance(u64),
     /// The stacks of the group, the one that answers first.
     Group(Vec<Running>),
     /// The request was refused, and why; nothing was changed.
     Refused(String),
+}
+
+/// How many living connections to a service end at a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remaining {
+    /// The DVIPA.
+    pub dvipa: IpAddr,
+    /// TCP port, host order.
+    pub port: u16,
+    /// The connections; those in `TIME_WAIT` do not count.
+    pub connections: u64,
 }
 
 /// A request with the way to answer it.

@@ -123,6 +123,22 @@ impl SockDiag {
         Ok(found.filter(|entry| entry.state != TCP_LISTEN))
     }
 
+    /// Ends a connection, and lets its peer know by a RST; says whether there was one.
+    pub(super) async fn destroy(
+        &mut self,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> io::Result<bool> {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.socket
+            .send(&request::destroy(self.sequence, local, remote))?;
+        match self.answer(&mut |_| {}).await? {
+            End::Done | End::Interrupted | End::Refused(0) => Ok(true),
+            End::Refused(libc::ENOENT) => Ok(false),
+            End::Refused(errno) => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+
     /// Reads the answer to the last request.
     ///
     /// An answer to an earlier one, whose reader was cancelled, is skipped.

@@ -103,18 +103,12 @@ impl Stack {
     }
 
     fn report(&self, report: ReportName) -> Result<Body> {
-        match admin::ask(
-            &self.run_directory,
-            self.name(),
-            &Request::Netstat(report.into()),
-        )? {
-            Answer::Report(report) => Ok(report.body),
-            answer @ (Answer::Done(_)
-            | Answer::Instance(_)
-            | Answer::Group(_)
-            | Answer::Refused(_)) => {
-                bail!("{} answered {answer:?}", self.name())
-            }
+        let request = Request::Netstat(report.into());
+        let answer = admin::ask(&self.run_directory, self.name(), &request)?;
+        if let Answer::Report(report) = answer {
+            Ok(report.body)
+        } else {
+            bail!("{} answered {answer:?}", self.name())
         }
     }
 

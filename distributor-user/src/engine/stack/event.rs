@@ -8,7 +8,7 @@ use super::Vary;
 use super::desired::{Hop, NextHopKey, Placement};
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReadyRow};
-use crate::engine::forwarding::{Flow, FlowKey, Forwarding};
+use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
 use crate::engine::message::Message;
 use crate::engine::ownership::AdoptedEpoch;
 
@@ -208,6 +208,8 @@ pub enum Effect {
     },
     /// Count the connections to a DVIPA that have not ended, here and at the targets; and report it.
     CountConnections(IpAddr),
+    /// End the connections to these services that this stack terminates, with a RST.
+    ResetConnections(BTreeSet<ServiceKey>),
     /// Read the flow table, and report it.
     SnapshotFlows,
     /// Put connections that a target has into the flow table.

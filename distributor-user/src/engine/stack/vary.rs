@@ -6,11 +6,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Stack};
 use crate::engine::definitions::Definitions;
+use crate::engine::forwarding::ServiceKey;
 use crate::engine::message::Message;
 
 /// An order.
@@ -28,6 +30,9 @@ pub enum Vary {
     Quiesce(Scope),
     /// `RESUME`: undo it.
     Resume(Scope),
+    /// Quiesce the whole target for good: what it still has after this time is reset; without a time
+    /// nothing is.
+    Drain(Option<Duration>),
 }
 
 /// For what a stack is no target while it is quiesced.
@@ -76,6 +81,8 @@ pub(super) struct Orders {
     deactivated: BTreeSet<IpAddr>,
     is_quiesced: bool,
     quiesced_ports: BTreeSet<u16>,
+    /// When the connections that are left are reset.
+    reset_at: Option<Duration>,
 }
 
 impl Orders {
@@ -98,7 +105,10 @@ impl Orders {
 
     fn set_quiesced(&mut self, scope: Scope, is_quiesced: bool) {
         match scope {
-            Scope::Target => self.is_quiesced = is_quiesced,
+            Scope::Target => {
+                self.is_quiesced = is_quiesced;
+                self.reset_at = None;
+            }
             Scope::Port(port) if is_quiesced => {
                 self.quiesced_ports.insert(port);
             }
@@ -162,11 +172,15 @@ impl Stack {
             Vary::Resume(scope) if !self.orders.has_quiesced(*scope) => {
                 already(format!("{scope} is not quiesced"))
             }
-            Vary::LeaveGroup | Vary::JoinGroup | Vary::Quiesce(_) | Vary::Resume(_) => Ok(()),
+            Vary::LeaveGroup
+            | Vary::JoinGroup
+            | Vary::Quiesce(_)
+            | Vary::Resume(_)
+            | Vary::Drain(_) => Ok(()),
         }
     }
 
-    pub(super) fn obey_order(&mut self, vary: &Vary, effects: &mut Vec<Effect>) {
+    pub(super) fn obey_order(&mut self, vary: &Vary, now: Duration, effects: &mut Vec<Effect>) {
         self.is_dirty = true;
         match vary {
             Vary::LeaveGroup => self.orders.has_left = true,
@@ -179,12 +193,42 @@ impl Stack {
             }
             Vary::Quiesce(scope) => self.orders.set_quiesced(*scope, true),
             Vary::Resume(scope) => self.orders.set_quiesced(*scope, false),
+            Vary::Drain(within) => {
+                self.orders.set_quiesced(Scope::Target, true);
+                self.orders.reset_at = within.map(|within| now + within);
+            }
         }
         effects.push(Effect::Tell(Message::Varied(vary.clone())));
         self.update_readiness(effects);
         effects.extend(self.publish_definitions());
         effects.push(self.publish_readiness());
         self.informed.clear();
+    }
+
+    /// When a drain is over, whatever is left.
+    pub(super) fn drain_deadline(&self) -> Option<Duration> {
+        self.orders.reset_at
+    }
+
+    /// Ends what is left when a drain is over.
+    pub(super) fn end_drain(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        if self.orders.reset_at.is_some_and(|at| now >= at) {
+            self.orders.reset_at = None;
+            effects.push(Effect::ResetConnections(self.served()));
+        }
+    }
+
+    /// The services whose connections end here: what the owners of the DVIPAs distribute, and what
+    /// listens here.
+    #[must_use]
+    pub fn served(&self) -> BTreeSet<ServiceKey> {
+        let held = self.applied.placements.keys();
+        let distributed = held.flat_map(|dvipa| self.distribution(*dvipa));
+        let listened = self.listeners.iter().map(|row| ServiceKey {
+            dvipa: row.dvipa,
+            port: row.port,
+        });
+        distributed.map(ServiceKey::of).chain(listened).collect()
     }
 
     /// What this stack publishes of its configuration: all but what it was ordered not to have.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use netlink_packet_sock_diag::inet::StateFlags;
 
 use super::closed::flow;
-use crate::engine::forwarding::FlowKey;
+use crate::engine::forwarding::{FlowKey, ServiceKey};
 use crate::shell::sock_diag::{Scope, SockDiag};
 
 /// Lists every connection on one of `dvipas` that this stack has, from the first SYN to the
@@ -30,6 +30,40 @@ pub async fn list(dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
 /// The kernel refuses the dump.
 pub async fn living(dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
     in_states(connected() - StateFlags::TIME_WAIT, dvipas).await
+}
+
+/// Ends the connections of [`living`] to some services with a RST; returns how many there were.
+///
+/// # Errors
+///
+/// The kernel refuses: one that is built without `CONFIG_INET_DIAG_DESTROY` cannot do it. What was
+/// ended before stays so.
+pub async fn reset(services: &BTreeSet<ServiceKey>) -> io::Result<usize> {
+    let mut socket = SockDiag::open()?;
+    let mut ended = 0;
+    for flow in living_of(services).await? {
+        let local = SocketAddr::new(flow.dvipa, flow.port);
+        let remote = SocketAddr::new(flow.client, flow.client_port);
+        ended += usize::from(socket.destroy(local, remote).await?);
+    }
+    Ok(ended)
+}
+
+/// Lists the connections of [`living`] to some services.
+///
+/// # Errors
+///
+/// The kernel refuses the dump.
+pub async fn living_of(services: &BTreeSet<ServiceKey>) -> io::Result<Vec<FlowKey>> {
+    let dvipas = services.iter().map(|service| service.dvipa).collect();
+    let mut flows = living(&dvipas).await?;
+    flows.retain(|flow| {
+        services.contains(&ServiceKey {
+            dvipa: flow.dvipa,
+            port: flow.port,
+        })
+    });
+    Ok(flows)
 }
 
 async fn in_states(states: StateFlags, dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {

@@ -5,6 +5,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use tokio::time::timeout;
 
 use super::*;
+use crate::engine::forwarding::ServiceKey;
 use crate::shell::objects::{WATCH, built};
 use crate::shell::testing::{in_namespace, ip, soon};
 
@@ -91,6 +92,33 @@ async fn silence(ends: &mut mpsc::Receiver<Ends>) {
 }
 
 const WAYS_TO_LISTEN: [&str; 4] = ["10.1.3.10:0", "0.0.0.0:0", "[::]:0", "[::ffff:10.1.3.10]:0"];
+
+#[test]
+fn what_is_left_of_a_service_is_reset() {
+    in_namespace(|| async {
+        for address in WAYS_TO_LISTEN {
+            let (server, other) = (Server::start(address), Server::start(address));
+            let mut reset = [server.connect(0), server.connect(0)];
+            let mut stays = other.connect(0);
+            let services = BTreeSet::from([ServiceKey {
+                dvipa: DVIPA.parse().expect("an address"),
+                port: server.port(),
+            }]);
+            let left = living_of(&services).await.expect("a list");
+            let flows: BTreeSet<_> = reset.iter().map(|one| one.flow).collect();
+            assert_eq!(left.into_iter().collect::<BTreeSet<_>>(), flows);
+            assert_eq!(super::reset(&services).await.expect("the kernel can"), 2);
+            for one in &mut reset {
+                let error = one.near.read(&mut [0]).expect_err("no stream any more");
+                assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{address}");
+            }
+            assert_eq!(living_of(&services).await.expect("a list"), []);
+            assert_eq!(super::reset(&services).await.expect("nothing to do"), 0);
+            stays.far.write_all(b"x").expect("a connection");
+            stays.near.read_exact(&mut [0]).expect("what was sent");
+        }
+    });
+}
 
 #[test]
 fn the_client_closes_first() {

@@ -76,6 +76,10 @@ impl Daemon {
                     flows,
                 }));
             }
+            Effect::ResetConnections(services) => {
+                let ended = connections::reset(&services).await?;
+                warn!("{ended} connections were reset: the time of the drain is over");
+            }
             Effect::CountConnections(dvipa) => {
                 let here = connections::living(&BTreeSet::from([dvipa])).await?;
                 let count = here.len() as u64 + self.dataplane.living_flows(dvipa);

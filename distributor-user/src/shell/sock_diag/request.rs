@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use netlink_packet_core::{Emitable, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader};
-use netlink_packet_sock_diag::constants::{AF_INET, AF_INET6, IPPROTO_TCP, SOCK_DIAG_BY_FAMILY};
+use netlink_packet_core::{Emitable, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader};
+use netlink_packet_sock_diag::constants::{
+    AF_INET, AF_INET6, IPPROTO_TCP, SOCK_DESTROY, SOCK_DIAG_BY_FAMILY,
+};
 use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
 
 use super::socket_id;
@@ -55,6 +57,7 @@ impl Filter<'_> {
             Scope::Local(addresses) => program(addresses),
         };
         message(
+            SOCK_DIAG_BY_FAMILY,
             sequence,
             NLM_F_DUMP,
             &inet(self.family, self.states.clone(), any),
@@ -65,9 +68,17 @@ impl Filter<'_> {
 
 /// The request for the socket of one connection.
 pub(super) fn find(sequence: u32, local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
+    message(SOCK_DIAG_BY_FAMILY, sequence, 0, &one(local, remote), &[])
+}
+
+/// The request to end one connection with a RST; it is answered in any case.
+pub(super) fn destroy(sequence: u32, local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
+    message(SOCK_DESTROY, sequence, NLM_F_ACK, &one(local, remote), &[])
+}
+
+fn one(local: SocketAddr, remote: SocketAddr) -> InetRequest {
     let family = if local.is_ipv4() { AF_INET } else { AF_INET6 };
-    let id = socket_id(local, remote);
-    message(sequence, 0, &inet(family, StateFlags::all(), id), &[])
+    inet(family, StateFlags::all(), socket_id(local, remote))
 }
 
 fn inet(family: u8, states: StateFlags, socket_id: SocketId) -> InetRequest {
@@ -81,9 +92,9 @@ fn inet(family: u8, states: StateFlags, socket_id: SocketId) -> InetRequest {
     }
 }
 
-fn message(sequence: u32, flags: u16, request: &InetRequest, program: &[u8]) -> Vec<u8> {
+fn message(kind: u16, sequence: u32, flags: u16, request: &InetRequest, program: &[u8]) -> Vec<u8> {
     let mut header = NetlinkHeader::default();
-    header.message_type = SOCK_DIAG_BY_FAMILY;
+    header.message_type = kind;
     header.flags = NLM_F_REQUEST | flags;
     header.sequence_number = sequence;
     let fixed = header.buffer_len() + request.buffer_len();
