@@ -8,6 +8,7 @@ pub mod addresses;
 pub mod admin;
 pub mod arp;
 pub mod carriers;
+mod cgroup;
 pub mod challenge;
 pub mod connections;
 pub mod daemon;

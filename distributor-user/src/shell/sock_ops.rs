@@ -4,7 +4,7 @@
 //! so a daemon that is killed leaves nothing behind. Programs of other stacks
 //! and of other software on the same cgroup are left alone.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,10 +16,8 @@ use aya::{Ebpf, EbpfLoader};
 use distributor_common::watch::AF_INET;
 use tokio::io::unix::AsyncFd;
 
+use super::cgroup::{self, CgroupError};
 use super::namespace;
-
-#[cfg(test)]
-mod tests;
 
 /// Name of the constant of both programs: the namespace whose sockets they report.
 const NETNS_COOKIE: &str = "NETNS_COOKIE";
@@ -42,9 +40,9 @@ pub enum SockOpsError {
     #[error("this program was built without its eBPF objects; `cargo xtask build-ebpf` makes them")]
     NoObject,
     /// There is no cgroup to attach to.
-    #[error("no cgroup v2 hierarchy is mounted; `mount -t cgroup2 none /sys/fs/cgroup` does it")]
-    NoCgroup,
-    /// The mounts or the cgroup cannot be read.
+    #[error(transparent)]
+    NoCgroup(#[from] CgroupError),
+    /// The cgroup cannot be read.
     #[error("cannot open `{path}`")]
     Open {
         /// What could not be opened.
@@ -85,7 +83,8 @@ impl<R: Report> SockOpsProgram<R> {
     /// attaches it to the root cgroup.
     pub(super) fn attach(object: Option<&[u8]>) -> Result<Self, SockOpsError> {
         let object = object.ok_or(SockOpsError::NoObject)?;
-        let cgroup = cgroup()?;
+        let path = cgroup::root()?;
+        let cgroup = File::open(&path).map_err(|source| SockOpsError::Open { path, source })?;
         let cookie = namespace::cookie().map_err(SockOpsError::NoNamespaceCookie)?;
         let mut ebpf = EbpfLoader::new()
             .override_global(NETNS_COOKIE, &cookie, true)
@@ -149,31 +148,4 @@ pub(super) fn address(family: u32, bytes: [u8; 16]) -> IpAddr {
     } else {
         IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
     }
-}
-
-/// Opens the root of the cgroup v2 hierarchy, wherever it is mounted.
-fn cgroup() -> Result<File, SockOpsError> {
-    let open =
-        |path: PathBuf| File::open(&path).map_err(|source| SockOpsError::Open { path, source });
-    let path = PathBuf::from("/proc/self/mountinfo");
-    let mounts = fs::read_to_string(&path).map_err(|source| SockOpsError::Open { path, source })?;
-    open(cgroup_root(&mounts).ok_or(SockOpsError::NoCgroup)?)
-}
-
-/// Finds where the cgroup v2 hierarchy is mounted (`proc_pid_mountinfo(5)`).
-///
-/// Of several mounts the one that shows the most of it: that with the
-/// shortest root, which is `/` where nothing is hidden.
-pub(super) fn cgroup_root(mountinfo: &str) -> Option<PathBuf> {
-    let mounts = mountinfo.lines().filter_map(|line| {
-        let (mount, filesystem) = line.split_once(" - ")?;
-        let is_cgroup2 = filesystem.split(' ').next() == Some("cgroup2");
-        let mut fields = mount.split(' ').skip(3);
-        let (root, path) = (fields.next()?, fields.next()?);
-        is_cgroup2.then_some((root.len(), path))
-    });
-    // The kernel writes a space in a path as `\040`, and so on.
-    mounts
-        .min()
-        .map(|(_, path)| PathBuf::from(path.replace("\\040", " ")))
 }
