@@ -14,6 +14,7 @@ pub mod forwarding;
 mod golden;
 pub mod group;
 pub mod links;
+pub mod load;
 pub mod message;
 pub mod ownership;
 pub mod profile;

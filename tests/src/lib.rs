@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod certificate;
+pub mod cgroup;
 pub mod claim;
 pub mod host;
 pub mod https;

@@ -3,6 +3,7 @@
 //! The daemon is only ever talked to as its own command line does: by its
 //! arguments, its signals and its admin socket.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
@@ -22,10 +23,11 @@ use crate::wait;
 
 mod reports;
 
-/// Flows that a lab's daemons have room for: more than any test opens, and little enough to be
-/// swept by several daemons on a small machine.
 /// How long a packet path goes on without its daemon, in milliseconds.
 const GRACE_MS: &str = "2000";
+
+/// Flows that a lab's daemons have room for: more than any test opens, and little enough to be
+/// swept by several daemons on a small machine.
 const FLOW_CAPACITY: &str = "65536";
 
 /// How long a daemon may take to answer its first command.
@@ -44,6 +46,8 @@ pub struct Stack {
     run_directory: PathBuf,
     pins: PathBuf,
     daemon: Mutex<Option<Process>>,
+    /// What else the daemon is told.
+    arguments: Mutex<Vec<OsString>>,
 }
 
 impl std::ops::Deref for Stack {
@@ -64,6 +68,7 @@ impl Stack {
             host,
             xcf_address,
             daemon: Mutex::new(None),
+            arguments: Mutex::default(),
         }
     }
 
@@ -124,7 +129,14 @@ impl Stack {
         command.args(["--grace", GRACE_MS]);
         command.arg("--run-dir").arg(self.run_directory());
         command.arg("--pin-dir").arg(&self.pins);
+        command.args(&*self.arguments());
         Ok(command)
+    }
+
+    /// Tells the daemon these arguments too, from its next start on.
+    pub fn add_arguments(&self, arguments: impl IntoIterator<Item = impl Into<OsString>>) {
+        let arguments = arguments.into_iter().map(Into::into);
+        self.arguments().extend(arguments);
     }
 
     /// Where [`Self::install`] puts the program.
@@ -333,5 +345,11 @@ impl Stack {
     fn daemon(&self) -> MutexGuard<'_, Option<Process>> {
         // A panic elsewhere does not change what runs.
         self.daemon.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn arguments(&self) -> MutexGuard<'_, Vec<OsString>> {
+        self.arguments
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

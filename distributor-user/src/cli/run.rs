@@ -61,6 +61,13 @@ pub(super) struct RunArguments {
     /// milliseconds, while another stack could own the DVIPA; the same on every stack.
     #[arg(long, value_name = "MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(500..))]
     grace: u64,
+    /// How many processors this stack may use, such as `1.5`: what of them is free is its weight for
+    /// BASEWLM. Without it, all that there are.
+    #[arg(long, value_name = "PROCESSORS", value_parser = capacity)]
+    capacity: Option<u32>,
+    /// The cgroup (v2) whose use of processors counts against the capacity; without it, everything's.
+    #[arg(long, value_name = "DIR")]
+    load_cgroup: Option<PathBuf>,
     /// How long a clean stop waits for connections to end, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     stop_deadline: u64,
@@ -86,6 +93,24 @@ pub(super) fn stack_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// A number of processors, in thousandths.
+fn capacity(text: &str) -> Result<u32, String> {
+    let thousandths = text
+        .parse()
+        .map(|processors: f64| (processors * 1_000.0).round());
+    match thousandths {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range is checked"
+        )]
+        Ok(thousandths) if (1.0..=4e9).contains(&thousandths) => Ok(thousandths as u32),
+        Ok(_) | Err(_) => Err(format!(
+            "expected a number of processors such as `2` or `0.5`, found `{text}`"
+        )),
+    }
+}
+
 pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_env("DISTRIBUTOR_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
@@ -107,6 +132,8 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         missed_beats: arguments.missed_beats,
         flow_capacity: arguments.flow_capacity,
         grace: Duration::from_millis(arguments.grace),
+        capacity: arguments.capacity,
+        load_cgroup: arguments.load_cgroup,
         stop_deadline: Duration::from_secs(arguments.stop_deadline),
         run_dir: arguments.run_dir,
         pin_dir: arguments.pin_dir,

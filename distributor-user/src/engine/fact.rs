@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::forwarding::FlowKey;
+use super::load::Load;
 use super::ownership::Word;
 
 /// One fact. Variants are only ever appended: the encoding numbers them.
@@ -50,6 +51,8 @@ pub enum Fact {
         /// About which DVIPA, and what.
         words: Vec<(IpAddr, Word)>,
     },
+    /// What the sender could still do.
+    Load(Load),
 }
 
 /// Listeners on one DVIPA × port.

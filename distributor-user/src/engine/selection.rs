@@ -4,35 +4,67 @@
 //! method; nothing here knows about packets. A ring contains only rows that may
 //! receive a new connection, so an empty ring means that none may.
 //!
-//! Methods that are made of weights hand connections out in turn: nothing
-//! measures weights yet, and z/OS does the same while it has none.
+//! WLM's weights come from the free capacity that each target reports. The other
+//! methods with weights hand connections out in turn: nothing measures what they
+//! need yet.
 
 mod standby;
+mod weighted;
 
 use std::net::IpAddr;
 
 use super::config::{DistMethod, Terms};
+use super::load::Load;
 
-/// Compiles the ring of one service.
+/// What is known of one row of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The target.
+    pub target: IpAddr,
+    /// Whether it may receive new connections.
+    pub is_eligible: bool,
+    /// What it last said that it could do.
+    pub load: Option<Load>,
+}
+
+/// The normalised weight of each row, 0–16, as far as the method distributes by one and it is known.
 ///
-/// `rows[row]` is the target of a row, `eligible[row]` says whether it may receive new
-/// connections, and `active` is the target that HOTSTANDBY has sent them to so far. The ring holds row
-/// numbers in the order in which connections are handed out.
+/// As long as one eligible target has not said what it can do, none has a weight.
 #[must_use]
-pub fn ring(terms: &Terms, rows: &[IpAddr], eligible: &[bool], active: Option<IpAddr>) -> Vec<u16> {
-    let ready = eligible
-        .iter()
-        .zip(0u16..)
-        .filter_map(|(&eligible, row)| eligible.then_some(row));
+pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
+    let is_weighted = matches!(terms.method, DistMethod::BaseWlm { .. });
+    let eligible = rows.iter().filter(|row| row.is_eligible);
+    let loads: Option<Vec<Load>> = eligible.map(|row| row.load).collect();
+    let Some(loads) = loads.filter(|_| is_weighted) else {
+        return vec![None; rows.len()];
+    };
+    let weights = weighted::normalised(&weighted::of_systems(&loads));
+    let mut weights = weights.into_iter();
+    rows.iter()
+        .map(|row| row.is_eligible.then(|| weights.next()).flatten())
+        .collect()
+}
+
+/// Compiles the ring of one service: row numbers in the order in which connections are handed out.
+///
+/// `active` is the target that HOTSTANDBY has sent them to so far.
+#[must_use]
+pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
+    let ready = (0..).zip(rows).filter(|(_, row)| row.is_eligible);
     match terms.method {
-        DistMethod::BaseWlm { .. }
-        | DistMethod::RoundRobin
+        DistMethod::BaseWlm { .. } => {
+            let weights = weights(terms, rows);
+            let weight = |row: u16| weights[usize::from(row)].unwrap_or_default();
+            let rows: Vec<_> = ready.map(|(row, _)| (row, weight(row))).collect();
+            weighted::smooth(&rows)
+        }
+        DistMethod::RoundRobin
         | DistMethod::ServerWlm { .. }
         | DistMethod::WeightedActive
-        | DistMethod::TargControlled => ready.collect(),
+        | DistMethod::TargControlled => ready.map(|(row, _)| row).collect(),
         DistMethod::HotStandby { switches_back, .. } => {
             let list = terms.destinations.listed();
-            let ready = ready.map(|row| (row, rows[usize::from(row)]));
+            let ready = ready.map(|(number, row)| (number, row.target));
             let chosen = standby::choose(list, ready, active, switches_back);
             chosen.into_iter().collect()
         }
@@ -44,24 +76,78 @@ mod tests {
     use super::*;
     use crate::engine::config::{Destination, Destinations, DistOptions};
 
+    fn terms(method: DistMethod) -> Terms {
+        Terms {
+            method,
+            destinations: Destinations::List([1, 2, 3].map(target).map(Destination::from).into()),
+            options: DistOptions::default(),
+        }
+    }
+
+    fn target(host: u8) -> IpAddr {
+        IpAddr::from([172, 1, 1, host])
+    }
+
+    fn rows(known: &[(bool, Option<u32>)]) -> Vec<Row> {
+        let row = |(host, (is_eligible, free)): (u8, &(bool, Option<u32>))| Row {
+            target: target(host),
+            is_eligible: *is_eligible,
+            load: free.map(|free| Load {
+                capacity: 1_000,
+                free,
+            }),
+        };
+        (1..).zip(known).map(row).collect()
+    }
+
     #[test]
     fn round_robin_takes_each_eligible_row_once_in_table_order() {
-        let rows = [1, 2, 3].map(|host| IpAddr::from([172, 1, 1, host]));
-        for method in [DistMethod::RoundRobin, DistMethod::BASE_WLM] {
-            let terms = Terms {
-                method,
-                destinations: Destinations::List(rows.map(Destination::from).into()),
-                options: DistOptions::default(),
-            };
+        for (method, free) in [
+            (DistMethod::RoundRobin, Some(500)),
+            // Weights are not known.
+            (DistMethod::BASE_WLM, None),
+        ] {
             for (eligible, expected) in [
                 (&[][..], &[][..]),
                 (&[false, false], &[]),
                 (&[true, true, true], &[0, 1, 2]),
                 (&[true, false, true], &[0, 2]),
             ] {
-                let ring = ring(&terms, &rows, eligible, Some(rows[1]));
+                let known: Vec<_> = eligible.iter().map(|is| (*is, free)).collect();
+                let ring = ring(&terms(method), &rows(&known), Some(target(2)));
                 assert_eq!(ring, expected, "{eligible:?}");
             }
+        }
+    }
+
+    #[test]
+    fn base_wlm_goes_by_free_capacity_once_every_eligible_target_has_said_it() {
+        let terms = terms(DistMethod::BASE_WLM);
+        for (known, expected, weights_of) in [
+            (
+                &[(true, Some(200)), (true, Some(400)), (true, Some(200))][..],
+                &[1, 0, 2, 1][..],
+                &[Some(16), Some(32), Some(16)].map(|raw| raw.map(|raw: u16| raw / 4))[..],
+            ),
+            (
+                &[(true, Some(300)), (true, None), (true, Some(300))],
+                &[0, 1, 2],
+                &[None, None, None],
+            ),
+            (
+                &[(true, Some(300)), (false, None), (true, Some(300))],
+                &[0, 2],
+                &[Some(8), None, Some(8)],
+            ),
+            (
+                &[(true, Some(0)), (true, Some(900)), (false, Some(900))],
+                &[1],
+                &[Some(0), Some(16), None],
+            ),
+        ] {
+            let rows = rows(known);
+            assert_eq!(weights(&terms, &rows), weights_of, "{known:?}");
+            assert_eq!(ring(&terms, &rows, None), expected, "{known:?}");
         }
     }
 }

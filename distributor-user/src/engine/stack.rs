@@ -16,6 +16,7 @@ mod flows;
 mod forwarding;
 mod isolation;
 mod liveness;
+mod load;
 mod member;
 mod owning;
 mod readiness;
@@ -41,6 +42,7 @@ use super::config::Config;
 use super::definitions::{Definitions, Distributions, Readiness};
 use super::fact::{Fact, ReadyRow};
 use super::forwarding::ServiceKey;
+use super::load::Load;
 use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
 use audit::Audits;
@@ -109,6 +111,8 @@ pub struct Stack {
     edition: u64,
     hops: Hops,
     readiness: Readiness,
+    /// What this stack could still do, as of when that last mattered.
+    load: Option<Load>,
     /// What listens here.
     listeners: Vec<ReadyRow>,
     /// Which member has which revision of our readiness.
@@ -185,6 +189,7 @@ impl Stack {
                 revision: options.first_revision,
                 ready: Vec::new(),
             },
+            load: None,
             listeners: Vec::new(),
             informed: BTreeMap::new(),
             rows,
@@ -333,6 +338,7 @@ impl Stack {
                 self.is_dirty = true;
                 self.take_listeners(ready, effects);
             }
+            Event::Load(load) => self.take_own_load(load, effects),
             Event::FlowsEnding(flows) => {
                 let fact = |flows| Fact::FlowsEnding { flows };
                 self.report_flows(flows, flows::mark_ending, fact, effects);

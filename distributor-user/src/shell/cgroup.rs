@@ -22,7 +22,7 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// # Errors
 ///
 /// It is not mounted, or that cannot be found out.
-pub(super) fn root() -> Result<PathBuf, CgroupError> {
+pub fn root() -> Result<PathBuf, CgroupError> {
     let mounts = fs::read_to_string(MOUNTS).map_err(CgroupError::Unreadable)?;
     root_in(&mounts).ok_or(CgroupError::NotMounted)
 }

@@ -36,6 +36,7 @@ use tracing::{info, warn};
 use crate::engine::stack::{Event, NextHopKey, Placement, Stack};
 use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{ConflictKind, Group, GroupEvent, LeftReason};
+use crate::shell::load::LoadMeter;
 use crate::shell::supervisor;
 use announcer::Announcer;
 use change::{Changes, Outcome, Source};
@@ -76,6 +77,10 @@ pub struct DaemonOptions {
     pub flow_capacity: u32,
     /// How long the packet path goes on without the daemon before it fences itself.
     pub grace: Duration,
+    /// How much this stack can do, in thousandths of a processor; absent: all processors.
+    pub capacity: Option<u32>,
+    /// The cgroup whose use of processors counts against it; absent: all of them.
+    pub load_cgroup: Option<PathBuf>,
     /// How long a clean stop waits for connections.
     pub stop_deadline: Duration,
     /// Where the admin socket and the record of changed settings are.
@@ -146,6 +151,7 @@ pub(super) struct Daemon {
     life: Life,
     probes: Probes,
     contested: Contested,
+    load: LoadMeter,
 }
 
 /// Something that arrived on one of the channels.
@@ -265,6 +271,11 @@ impl Daemon {
                 }
             }
             Err(error) => warn!("the program could not be attached again: {error}"),
+        }
+        let poll = self.stack.config().global.wlm_poll_s;
+        let poll = Duration::from_secs(poll.into()).saturating_sub(TICK / 2);
+        if let Some(load) = self.load.measure(poll) {
+            self.handle(Event::Load(load)).await;
         }
         self.handle(Event::Tick).await;
         self.announcer.refresh(&self.network);

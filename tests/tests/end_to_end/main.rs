@@ -28,6 +28,7 @@ mod supervision;
 mod survival;
 mod takeover;
 mod upgrade;
+mod weights;
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

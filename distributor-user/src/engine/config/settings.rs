@@ -117,7 +117,7 @@ impl Ipv6Xcf {
 pub struct GlobalSettings {
     /// `SYSPLEXMONITOR`.
     pub monitor: SysplexMonitor,
-    /// `SYSPLEXWLMPOLL` in seconds, 1–180.
+    /// `SYSPLEXWLMPOLL` in seconds, 1–180; 1 here where z/OS has 60: it costs nothing.
     pub wlm_poll_s: u8,
     /// `XCFGRPID`, 2–31.
     pub xcf_group_id: Option<u8>,
@@ -141,7 +141,7 @@ impl Default for GlobalSettings {
     fn default() -> Self {
         Self {
             monitor: SysplexMonitor::default(),
-            wlm_poll_s: 60,
+            wlm_poll_s: 1,
             xcf_group_id: None,
             iqd_vlan_id: 0,
             explicit_bind_ports: None,

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::engine::config::Service;
+use crate::engine::config::{Service, Terms};
 use crate::engine::definitions::Readiness;
-use crate::engine::fact::ReadyRow;
-use crate::engine::forwarding::{Forwarding, ServiceKey};
+use crate::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
+use crate::engine::load::Load;
+use crate::engine::selection::{self, Row};
 use crate::engine::stack::Stack;
 
 /// What VDPT and VCRT show of a stack besides the connections.
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub(super) forwarding: Forwarding,
     /// The present stacks, this one included, by their DYNAMICXCF addresses.
     present: BTreeMap<IpAddr, Present>,
+    /// What they could still do, as far as they have said so.
+    loads: BTreeMap<IpAddr, Load>,
 }
 
 /// A stack that is present.
@@ -30,6 +33,26 @@ pub struct Snapshot {
 struct Present {
     name: String,
     readiness: Readiness,
+}
+
+/// One row of a service, with what is known of its target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target<'a> {
+    /// The stack's name.
+    pub(super) name: &'a str,
+    /// Number of listeners.
+    pub(super) listeners: u16,
+    /// Whether the operator wants no new connection there.
+    pub(super) is_quiesced: bool,
+    /// Whether a path to it answers.
+    pub(super) is_reachable: bool,
+}
+
+impl Target<'_> {
+    /// Whether it may be handed new connections.
+    pub(super) fn is_eligible(&self) -> bool {
+        self.listeners > 0 && !self.is_quiesced && self.is_reachable
+    }
 }
 
 /// The services of the profile, and those that the stack distributes as another's heir.
@@ -68,6 +91,7 @@ impl Snapshot {
             services: services(stack),
             forwarding: stack.applied().forwarding.clone(),
             present,
+            loads: stack.loads(),
         }
     }
 
@@ -78,13 +102,34 @@ impl Snapshot {
             .map(|stack| stack.name.as_str())
     }
 
-    /// Returns the name of a present target, and what listens there for a service.
-    pub(super) fn target(
-        &self,
-        dynamic_xcf: IpAddr,
-        key: ServiceKey,
-    ) -> Option<(&str, Option<&ReadyRow>)> {
+    /// Returns what is known of a present target of a service.
+    pub(super) fn target(&self, dynamic_xcf: IpAddr, key: ServiceKey) -> Option<Target<'_>> {
         let Present { name, readiness } = self.present.get(&dynamic_xcf)?;
-        Some((name, readiness.row(key.dvipa, key.port)))
+        let row = readiness.row(key.dvipa, key.port);
+        let path = self.forwarding.targets.get(&dynamic_xcf);
+        Some(Target {
+            name,
+            listeners: row.map_or(0, |row| row.listeners),
+            is_quiesced: row.is_some_and(|row| row.is_quiesced),
+            is_reachable: path.is_some_and(|path| *path != Path::Unreachable),
+        })
+    }
+
+    /// The weight of each row of a service, as far as there is one.
+    pub(super) fn weights(
+        &self,
+        key: ServiceKey,
+        service: &ServiceTargets,
+        terms: &Terms,
+    ) -> Vec<Option<u16>> {
+        let row = |target: &IpAddr| Row {
+            target: *target,
+            is_eligible: self
+                .target(*target, key)
+                .is_some_and(|target| target.is_eligible()),
+            load: self.loads.get(target).copied(),
+        };
+        let rows: Vec<Row> = service.rows.iter().map(row).collect();
+        selection::weights(terms, &rows)
     }
 }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::filter::{Filters, Room};
 use super::layout::{Column, Layout, Line, Style, beside, grid, number};
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Target};
 use crate::engine::config::{DistMethod, Standby, Terms, Tier};
-use crate::engine::forwarding::{Path, ServiceKey};
+use crate::engine::forwarding::ServiceKey;
 
 /// Connections per service and target.
 pub type Totals = BTreeMap<(ServiceKey, IpAddr), u64>;
@@ -40,17 +40,17 @@ pub struct VdptRow {
     /// method gives it any.
     pub is_active: bool,
     /// Why it is handed none: nothing listens there (`no-listener`), its operator has
-    /// quiesced it (`quiesced`), no path to it answers (`unreachable`), or with HOTSTANDBY another one
-    /// gets them all (`standby`); null if it is handed connections, and while this stack starts or
-    /// stops.
-    #[schemars(extend("enum" = ["no-listener", "quiesced", "unreachable", "standby", null]))]
+    /// quiesced it (`quiesced`), no path to it answers (`unreachable`), nothing of its capacity is free
+    /// while others have some (`no-capacity`), or with HOTSTANDBY another one gets them all
+    /// (`standby`); null if it is handed connections, and while this stack starts or stops.
+    #[schemars(extend("enum" = ["no-listener", "quiesced", "unreachable", "no-capacity", "standby", null]))]
     pub idle_because: Option<String>,
     /// Number of connections handed to it since the row exists; wraps.
     pub total_connections: u64,
     /// Number of connections to it that the flow table holds, ending ones included.
     pub active_connections: u64,
-    /// Normalised weight: with WEIGHTEDACTIVE the configured one, with other methods null until
-    /// something measures it.
+    /// Normalised weight: with WEIGHTEDACTIVE the configured one; with BASEWLM the target's part of
+    /// all free capacity, null until all targets have reported theirs. Null with other methods.
     pub wlm: Option<u16>,
     /// Target server responsiveness in percent; null until something measures it.
     pub tsr: Option<u16>,
@@ -115,55 +115,40 @@ pub fn vdpt(
     let forwarding = &stack.forwarding;
     let mut rows = Vec::new();
     for (key, service) in &forwarding.services {
-        for (row, target) in (0..).zip(&*service.rows) {
-            let Some((name, listening)) = stack.target(*target, *key) else {
+        let terms = terms.get(key).copied();
+        let weights = terms.map_or_else(Vec::new, |terms| stack.weights(*key, service, terms));
+        for (row, address) in (0..).zip(&*service.rows) {
+            let Some(target) = stack.target(*address, *key) else {
                 continue;
             };
-            let ready = listening.map_or(0, |listening| listening.listeners);
-            let is_quiesced = listening.is_some_and(|listening| listening.is_quiesced);
-            let endpoints = [(key.dvipa, Some(key.port)), (*target, None)];
+            let endpoints = [(key.dvipa, Some(key.port)), (*address, None)];
             if !filters.match_endpoints(&endpoints) || !room.admit() {
                 continue;
             }
-            let count = |counts: &Totals| counts.get(&(*key, *target)).copied().unwrap_or(0);
-            let terms = terms.get(key).copied();
+            let count = |counts: &Totals| counts.get(&(*key, *address)).copied().unwrap_or(0);
             let listed = terms.and_then(|terms| {
                 let mut listed = terms.destinations.listed().iter();
-                listed.find(|listed| listed.address == *target)
+                listed.find(|listed| listed.address == *address)
             });
             let method = terms.map_or(DistMethod::RoundRobin, |terms| terms.method);
-            let is_weighted = method == DistMethod::WeightedActive;
+            let weight = weights.get(usize::from(row)).copied().flatten();
+            let configured = listed.map(|listed| u16::from(listed.weight));
+            let configured = configured.filter(|_| method == DistMethod::WeightedActive);
             let standby = listed.and_then(|listed| listed.standby);
             let tier = terms.and_then(|terms| terms.options.tier.as_ref());
             let is_active = service.ring.contains(&row);
-            let is_reachable = match forwarding.targets.get(target) {
-                Some(Path::Local | Path::Link { .. }) => true,
-                Some(Path::Unreachable) | None => false,
-            };
-            let idle_because = if is_active {
-                None
-            } else if ready == 0 {
-                Some("no-listener")
-            } else if is_quiesced {
-                Some("quiesced")
-            } else if !is_reachable {
-                Some("unreachable")
-            } else {
-                standby.map(|_| "standby")
-            };
+            let idle_because = idle_because(&target, weight, standby).filter(|_| !is_active);
             rows.push(VdptRow {
                 dvipa: key.dvipa,
                 port: key.port,
-                dest_xcf: *target,
-                target: name.to_owned(),
-                ready,
+                dest_xcf: *address,
+                target: target.name.to_owned(),
+                ready: target.listeners,
                 is_active,
                 idle_because: idle_because.map(ToOwned::to_owned),
                 total_connections: count(totals),
                 active_connections: count(active),
-                wlm: listed
-                    .filter(|_| is_weighted)
-                    .map(|listed| u16::from(listed.weight)),
+                wlm: weight.or(configured),
                 tsr: None,
                 tcsr: None,
                 cer: None,
@@ -178,6 +163,25 @@ pub fn vdpt(
         }
     }
     Vdpt { rows }
+}
+
+/// Why a target that is handed nothing is not.
+fn idle_because(
+    target: &Target<'_>,
+    weight: Option<u16>,
+    standby: Option<Standby>,
+) -> Option<&'static str> {
+    if target.listeners == 0 {
+        Some("no-listener")
+    } else if target.is_quiesced {
+        Some("quiesced")
+    } else if !target.is_reachable {
+        Some("unreachable")
+    } else if weight == Some(0) {
+        Some("no-capacity")
+    } else {
+        standby.map(|_| "standby")
+    }
 }
 
 pub(super) fn text(out: &mut String, vdpt: &Vdpt, style: Style) -> fmt::Result {

@@ -9,6 +9,7 @@ use super::desired::{Hop, NextHopKey, Placement};
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReadyRow};
 use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
+use crate::engine::load::Load;
 use crate::engine::message::Message;
 use crate::engine::ownership::AdoptedEpoch;
 
@@ -116,6 +117,8 @@ pub enum Event {
     },
     /// The complete list of our own listeners on held DVIPAs.
     Listeners(Vec<ReadyRow>),
+    /// What this stack could still do.
+    Load(Load),
     /// Sockets of ours were closed.
     FlowsEnding(Vec<FlowKey>),
     /// Connections of ours are no longer in the socket dump.

@@ -89,6 +89,7 @@ impl Stack {
                         .answer(request, target, parts_left, flows, effects);
                 }
             }
+            Fact::Load(load) => self.take_load(from, load),
             Fact::Ownership { words } => {
                 let from = from.to_owned();
                 for (dvipa, word) in words {

@@ -10,7 +10,7 @@ use super::desired::Placement;
 use crate::engine::config::{Destinations, Service, Terms};
 use crate::engine::fact::ReadyRow;
 use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets};
-use crate::engine::selection;
+use crate::engine::selection::{self, Row};
 
 /// Most targets that one service can have.
 pub(super) const MAX_ROWS: usize = 32;
@@ -21,7 +21,7 @@ const BELIEVE_SENDERS: Duration = Duration::from_secs(10);
 impl Stack {
     pub(super) fn forwarding(&mut self, placements: &BTreeMap<IpAddr, Placement>) -> Forwarding {
         let mut rows = std::mem::take(&mut self.rows);
-        let ready = self.ready();
+        let (ready, loads) = (self.ready(), self.loads());
         let mut forwarding = Forwarding::default();
         let mut alike = Alike::default();
         let distributed: Vec<Arc<[Service]>> = self
@@ -37,11 +37,16 @@ impl Stack {
                 self.update_rows(before, &service.terms.destinations)
             });
             let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
-            let ring = alike.ring(|| {
-                let eligible: Vec<bool> = after.iter().map(|row| ready.contains(row)).collect();
-                let active = self.active(&key, &service.terms);
-                selection::ring(&service.terms, &after, &eligible, active)
-            });
+            let row = |target: &IpAddr| Row {
+                target: *target,
+                is_eligible: ready.contains(target),
+                load: loads.get(target).copied(),
+            };
+            let known = Known {
+                rows: after.iter().map(row).collect(),
+                active: self.active(&key, &service.terms),
+            };
+            let ring = alike.ring(&service.terms, known);
             rows.insert(key, Arc::clone(&after));
             let targets = ServiceTargets { rows: after, ring };
             forwarding.services.insert(key, targets);
@@ -217,6 +222,15 @@ struct Alike {
     ring: Arc<[u16]>,
     /// The targets of all services so far.
     targets: BTreeSet<IpAddr>,
+    /// What the ring was compiled from.
+    known: Option<(Arc<Terms>, Known)>,
+}
+
+/// What a ring is compiled from, beside the terms.
+#[derive(PartialEq, Eq)]
+struct Known {
+    rows: Vec<Row>,
+    active: Option<IpAddr>,
 }
 
 impl Alike {
@@ -253,10 +267,17 @@ impl Alike {
     }
 
     /// Returns the ring of the next service.
-    fn ring(&mut self, derive: impl FnOnce() -> Vec<u16>) -> Arc<[u16]> {
-        let ring = derive();
-        if *self.ring != *ring {
-            self.ring = ring.into();
+    fn ring(&mut self, terms: &Arc<Terms>, known: Known) -> Arc<[u16]> {
+        let is_same = self
+            .known
+            .as_ref()
+            .is_some_and(|(last, before)| Arc::ptr_eq(last, terms) && *before == known);
+        if !is_same {
+            let ring = selection::ring(terms, &known.rows, known.active);
+            if *self.ring != *ring {
+                self.ring = ring.into();
+            }
+            self.known = Some((Arc::clone(terms), known));
         }
         Arc::clone(&self.ring)
     }

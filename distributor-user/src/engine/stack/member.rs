@@ -8,6 +8,7 @@ use super::Effect;
 use super::desired::{Hop, Hops, NextHopKey};
 use crate::engine::definitions::{Definitions, Distributions, Readiness};
 use crate::engine::forwarding::Path;
+use crate::engine::load::Load;
 use crate::engine::ownership::Liveness;
 
 /// Another stack of the group.
@@ -23,6 +24,8 @@ pub struct Member {
     pub is_arriving: bool,
     /// What listens there.
     pub readiness: Readiness,
+    /// What it could still do, as far as it has said so; as of when that last mattered.
+    pub load: Option<Load>,
     /// Paths to it, and whether beats arrive on them.
     pub paths: BTreeMap<NextHopKey, bool>,
     /// Paths that lag behind another one.
@@ -58,6 +61,7 @@ impl Member {
             edition: None,
             is_arriving: false,
             readiness: Readiness::default(),
+            load: None,
             paths: BTreeMap::new(),
             lagging: BTreeSet::new(),
             distributions: Distributions::new(),
@@ -78,6 +82,7 @@ impl Member {
         let mut anew = Self::new(dynamic_xcf);
         if self.dynamic_xcf == dynamic_xcf {
             anew.chosen = self.chosen;
+            anew.load = self.load;
             anew.readiness = std::mem::take(&mut self.readiness);
             // Its packet path goes on meanwhile, and what it sends is known by these.
             anew.paths = std::mem::take(&mut self.paths);

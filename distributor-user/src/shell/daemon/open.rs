@@ -36,6 +36,7 @@ use crate::shell::connections::{Connections, Ends};
 use crate::shell::dataplane::{Dataplane, DataplaneOptions};
 use crate::shell::group::{self, Group, GroupEvent, GroupOptions, KeyRing};
 use crate::shell::listeners::Listeners;
+use crate::shell::load::LoadMeter;
 use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::netlink::Netlink;
 use crate::shell::profile_files::ProfileFiles;
@@ -120,14 +121,7 @@ impl Daemon {
         let (probes, answers) = prepare_life(&dataplane, &options, xcf, &keys);
         let (addresses, repaired) = Addresses::start(&netlink)?;
         let mut sysctls = Sysctls::open(&state_file(&options))?;
-        let group = GroupOptions {
-            seeds: seeds(&config, &options.seeds),
-            port: options.port,
-            beat: options.beat,
-            down_after: options.beat * options.missed_beats,
-            gone_after: group::GONE_AFTER.max(options.beat * options.missed_beats),
-            ..GroupOptions::new(&options.name, xcf.address, keys, Vec::new())
-        };
+        let group = group_options(&config, &options, xcf, keys);
         let joined = async {
             sysctls.apply(&network.uses())?;
             addresses
@@ -183,6 +177,7 @@ impl Daemon {
             life: Life::new(options.grace),
             probes,
             contested: Contested::new(contested),
+            load: LoadMeter::open(options.load_cgroup.as_deref(), options.capacity),
             options,
         };
         let sources = Sources {
@@ -230,6 +225,23 @@ fn stack_options(config: Config, options: &DaemonOptions, network: &Network) -> 
         grace: options.grace,
         first_revision: 0,
         contested: BTreeSet::new(),
+    }
+}
+
+fn group_options(
+    config: &Config,
+    options: &DaemonOptions,
+    xcf: DynamicXcf,
+    keys: KeyRing,
+) -> GroupOptions {
+    let down_after = options.beat * options.missed_beats;
+    GroupOptions {
+        seeds: seeds(config, &options.seeds),
+        port: options.port,
+        beat: options.beat,
+        down_after,
+        gone_after: group::GONE_AFTER.max(down_after),
+        ..GroupOptions::new(&options.name, xcf.address, keys, Vec::new())
     }
 }
 

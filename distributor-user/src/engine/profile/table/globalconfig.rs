@@ -93,9 +93,8 @@ pub(in super::super) static SYSPLEXWLMPOLL: Row = Row::new(
         "a time from 1 to 180 seconds",
         Number(1, 180),
     ))],
-    "How often weights are refreshed.",
-)
-.but(Standing::Unsupported("no method that uses weights is"));
+    "How often weights are refreshed; 1 where nothing is written.",
+);
 pub(in super::super) static XCFGRPID: Row = Row::new(
     "XCFGRPid",
     &[Part::Argument(Argument::new(

@@ -66,8 +66,7 @@ const METHOD: Standing =
 pub(in super::super) static BASEWLM: Row = flag(
     "BASEWLM",
     "Targets by the free capacity of their systems; the default.",
-)
-.but(METHOD);
+);
 pub(in super::super) static SERVERWLM: Row = flag(
     "SERVERWLM",
     "Targets by how well their servers meet their goals.",
@@ -153,7 +152,9 @@ pub(in super::super) static PROCTYPE: Row = Row::new(
     "BASEWLM: the expected use of the kinds of processors.",
 )
 .late()
-.but(WITH_METHOD);
+.but(Standing::Noted(
+    "processors are all of one kind here, and all their free capacity counts",
+));
 pub(in super::super) static CP_SHARE: Row = Row::new(
     "CP",
     &[Part::Argument(SHARE)],

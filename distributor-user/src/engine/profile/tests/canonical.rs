@@ -60,7 +60,6 @@ fn the_definer_is_right_and_what_it_cannot_have_yet_is_said() {
         heads,
         [
             "2:14 warning [SDL0221I] `SYSPLEXMONITOR` is not supported yet",
-            "3:14 warning [SDL0221I] `SYSPLEXWLMPOLL` is not supported yet",
             "4:10 note [SDL0223I] `DATAGRAMFWD` has no effect here",
             "4:37 warning [SDL0221I] `SOURCEVIPA` is not supported yet",
             "6:1 note [SDL0222I] `PORT` is understood, but not acted on yet",

@@ -1,9 +1,7 @@
 //! What z/OS users count on: the rules whose violation they would notice first.
 
-use std::net::IpAddr;
-
 use super::*;
-use crate::engine::selection::ring;
+use crate::engine::selection::{Row, ring};
 
 fn in_block(statements: &str) -> Loaded {
     load_text(&format!(
@@ -98,7 +96,12 @@ fn round_robin_counts_stacks_and_not_listeners() {
         in_block("VIPADISTRIBUTE DISTM ROUNDROBIN 10.1.8.1 PORT 80 DESTIP 172.1.1.2 172.1.1.3");
     let config = loaded.config.expect("a right profile");
     let terms = &config.services[0].terms;
-    let rows: Vec<IpAddr> = terms.destinations.addresses().collect();
+    let row = |target| Row {
+        target,
+        is_eligible: true,
+        load: None,
+    };
+    let rows: Vec<Row> = terms.destinations.addresses().map(row).collect();
     // Two listeners at the first and one at the second make both eligible, and nothing more.
-    assert_eq!(ring(terms, &rows, &[true, true], None), [0, 1]);
+    assert_eq!(ring(terms, &rows, None), [0, 1]);
 }

@@ -1,0 +1,99 @@
+//! BASEWLM: new connections go by what of each target's capacity is free.
+
+use std::process::Command;
+use std::time::Duration;
+
+use tests::cgroup::Cgroup;
+use tests::lab::{Lab, Layout, PORT, VIPA};
+use tests::tcp::{Server, greetings};
+use tests::{profile, wait};
+
+use crate::{DUAL_STACK, SERVICE, turn};
+
+const TARGETS: [&str; 2] = ["TCPIP2", "TCPIP3"];
+/// Processors that each target may use: less than one, so that one job uses them up wherever this runs.
+const CAPACITY: &str = "0.4";
+const CONNECTIONS: u32 = 64;
+/// Ten times what a change may take; a benchmark shows that it takes less.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[test]
+fn a_target_whose_processors_are_busy_gets_less_until_they_are_free() {
+    let _turn = turn();
+    let lab = Lab::build(&Layout {
+        name: None,
+        stacks: 3,
+        clients: 1,
+    })
+    .expect("a lab");
+    let cgroups = TARGETS.map(|name| {
+        let cgroup = Cgroup::create(&lab, name).expect("a cgroup");
+        let stack = lab.stack(name);
+        stack.add_arguments(["--capacity", CAPACITY, "--load-cgroup"]);
+        stack.add_arguments([cgroup.path()]);
+        cgroup
+    });
+    let front_end = lab.stack("TCPIP");
+    lab.start_with(|stack| {
+        let target = profile::target(stack.xcf_address());
+        match stack.name() {
+            "TCPIP" => format!(
+                "{target}VIPADYNAMIC\n  VIPADEFINE 255.255.255.0 {VIPA}\n  VIPADISTRIBUTE \
+                 DISTMETHOD BASEWLM {VIPA} PORT {PORT}\n    DESTIP {} {}\nENDVIPADYNAMIC\n",
+                lab.stack("TCPIP2").xcf_address(),
+                lab.stack("TCPIP3").xcf_address(),
+            ),
+            _ => target,
+        }
+    })
+    .expect("daemons");
+    for stack in lab.stacks() {
+        stack.wait_for_dvipa(VIPA.into()).expect("the VIPA");
+    }
+    let _servers =
+        TARGETS.map(|name| Server::start(lab.stack(name), name, DUAL_STACK).expect("a server"));
+    front_end
+        .wait_for_ready(&TARGETS.map(|name| (name, 1)))
+        .expect("two servers");
+
+    let weights = || -> anyhow::Result<Option<[u16; 2]>> {
+        let rows = front_end.vdpt()?;
+        let weight = |name| rows.iter().find(|row| row.target == name)?.wlm;
+        Ok(weight(TARGETS[0])
+            .zip(weight(TARGETS[1]))
+            .map(<[u16; 2]>::from))
+    };
+    let wait_for = |what: &str, holds: fn([u16; 2]) -> bool| {
+        wait::until(what, PATIENCE, || Ok(weights()?.is_some_and(holds)))
+            .unwrap_or_else(|error| panic!("{error:#}: {:?}", weights()));
+    };
+    // A little noise makes no difference of more than one.
+    let alike = |[one, other]: [u16; 2]| one.abs_diff(other) <= 1;
+    let less = |[one, other]: [u16; 2]| one * 2 < other;
+    let shares = || {
+        let by_server = greetings(lab.client(), SERVICE, CONNECTIONS).expect("connections");
+        TARGETS.map(|name| by_server.get(name).copied().unwrap_or_default())
+    };
+    let most = CONNECTIONS / 2 + CONNECTIONS / 8;
+    wait_for("equal weights", alike);
+    let before = shares();
+    assert!(before.iter().all(|share| *share <= most), "{before:?}");
+
+    let mut job = lab
+        .stack("TCPIP2")
+        .host()
+        .start(
+            "job",
+            Command::new("sh").args(["-c", "while :; do :; done"]),
+        )
+        .expect("a job");
+    cgroups[0].take(job.id()).expect("the job lives");
+    wait_for("a lower weight of TCPIP2", less);
+    let [busy, idle] = shares();
+    assert!(busy * 2 < idle, "{busy} {idle}");
+
+    job.kill().expect("the job ends");
+    wait_for("equal weights again", alike);
+    let after = shares();
+    assert!(after.iter().all(|share| *share <= most), "{after:?}");
+}
