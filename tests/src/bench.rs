@@ -7,6 +7,7 @@
 mod config;
 mod packet;
 pub mod readiness;
+mod selection;
 pub mod takeover;
 
 use std::fmt;
@@ -112,5 +113,6 @@ pub const MEASUREMENTS: &[Measurement] = &[
     config::MEASUREMENT,
     packet::MEASUREMENT,
     readiness::MEASUREMENT,
+    selection::MEASUREMENT,
     takeover::MEASUREMENT,
 ];

@@ -11,6 +11,18 @@ pub fn target(xcf_address: Ipv4Addr) -> String {
     format!("IPCONFIG SYSPLEXROUTING\n    DYNAMICXCF {xcf_address} 255.255.255.0 3\n")
 }
 
+/// The profile of the stack that owns the VIPA and distributes it by `method`, with its options; a
+/// destination is an address with what the method says of it.
+#[must_use]
+pub fn distributed(xcf_address: Ipv4Addr, method: &str, destinations: &[String]) -> String {
+    let profile = target(xcf_address);
+    let destinations = destinations.join(" ");
+    format!(
+        "{profile}VIPADYNAMIC\n   VIPADEFINE 255.255.255.0 {VIPA}\n   VIPADISTRIBUTE DISTMETHOD \
+         {method} {VIPA} PORT {PORT}\n      DESTIP {destinations}\nENDVIPADYNAMIC\n"
+    )
+}
+
 /// The profile of the stack that owns the VIPA and distributes it over `destinations`.
 #[must_use]
 pub fn front_end(xcf_address: Ipv4Addr, destinations: &[Ipv4Addr]) -> String {

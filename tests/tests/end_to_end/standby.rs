@@ -34,18 +34,14 @@ fn go_and_return(option: &str, afterwards: &str) {
     })
     .expect("a lab");
     let [front_end, preferred, backup] = ["TCPIP", "TCPIP2", "TCPIP3"].map(|name| lab.stack(name));
-    let statement = format!(
-        "VIPADYNAMIC\n  VIPADEFINE 255.255.255.0 {VIPA}\n  VIPADISTRIBUTE DISTMETHOD HOTSTANDBY \
-         {option} {VIPA} PORT {PORT}\n    DESTIP {} BACKUP 9 {} PREFERRED\nENDVIPADYNAMIC\n",
-        backup.xcf_address(),
-        preferred.xcf_address(),
-    );
-    lab.start_with(|stack| {
-        let target = profile::target(stack.xcf_address());
-        match stack.name() {
-            "TCPIP" => target + &statement,
-            _ => target,
-        }
+    let method = format!("HOTSTANDBY {option}");
+    let destinations = [
+        format!("{} BACKUP 9", backup.xcf_address()),
+        format!("{} PREFERRED", preferred.xcf_address()),
+    ];
+    lab.start_with(|stack| match stack.name() {
+        "TCPIP" => profile::distributed(stack.xcf_address(), &method, &destinations),
+        _ => profile::target(stack.xcf_address()),
     })
     .expect("daemons");
     for stack in lab.stacks() {

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tests::cgroup::Cgroup;
-use tests::lab::{Lab, Layout, PORT, VIPA};
+use tests::lab::{Lab, Layout, VIPA};
 use tests::tcp::{Server, greetings};
 use tests::{profile, wait};
 
@@ -34,17 +34,10 @@ fn a_target_whose_processors_are_busy_gets_less_until_they_are_free() {
         cgroup
     });
     let front_end = lab.stack("TCPIP");
-    lab.start_with(|stack| {
-        let target = profile::target(stack.xcf_address());
-        match stack.name() {
-            "TCPIP" => format!(
-                "{target}VIPADYNAMIC\n  VIPADEFINE 255.255.255.0 {VIPA}\n  VIPADISTRIBUTE \
-                 DISTMETHOD BASEWLM {VIPA} PORT {PORT}\n    DESTIP {} {}\nENDVIPADYNAMIC\n",
-                lab.stack("TCPIP2").xcf_address(),
-                lab.stack("TCPIP3").xcf_address(),
-            ),
-            _ => target,
-        }
+    let destinations = TARGETS.map(|name| lab.stack(name).xcf_address().to_string());
+    lab.start_with(|stack| match stack.name() {
+        "TCPIP" => profile::distributed(stack.xcf_address(), "BASEWLM", &destinations),
+        _ => profile::target(stack.xcf_address()),
     })
     .expect("daemons");
     for stack in lab.stacks() {

@@ -1,0 +1,168 @@
+//! How long it takes until new connections go where the method says.
+//!
+//! From the moment before the event to the connection that a server greets which
+//! would not have got it before. Nobody asks a daemon for anything meanwhile.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::{Case, Cost, Measurement, Options};
+use crate::cgroup::Cgroup;
+use crate::lab::{Lab, Layout, PORT, VIPA};
+use crate::profile;
+use crate::tcp::{Conversation, Server};
+
+/// On the command line.
+pub(super) const MEASUREMENT: Measurement = Measurement {
+    name: "selection",
+    about: "from an event at a target to where the next connections go",
+    cases: Vec::new,
+    run,
+};
+
+const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(VIPA), PORT);
+const TARGETS: [&str; 2] = ["TCPIP2", "TCPIP3"];
+/// How often a target goes and returns.
+const TURNS: usize = 20;
+/// The most that HOTSTANDBY may take to send new connections elsewhere.
+const SWITCH: Duration = Duration::from_millis(100);
+/// How often the processors of a target are used up.
+const JOBS: usize = 3;
+/// The most that BASEWLM may take to notice that processors are busy, or free again.
+const WEIGH: Duration = Duration::from_secs(3);
+/// Processors that each target may use: less than one, so that one job uses them up wherever this runs.
+const CAPACITY: &str = "0.4";
+/// Connections of which shares are counted.
+const WINDOW: usize = 32;
+/// Pause between two connections: a fraction of what is measured, and no load.
+const PAUSE: Duration = Duration::from_millis(1);
+/// How long one event may take before the measurement is given up.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn run(_options: &Options) -> Result<Vec<Case>> {
+    let [goes, returns] = standby()?;
+    let [busy, free] = weights()?;
+    let case = |name, took: Duration, most: Duration| {
+        let (ns, most) = (took.as_secs_f64() * 1e9, most.as_secs_f64() * 1e9);
+        Case::Cost(Cost::new(name, ns, "what is allowed", most, 1.0))
+    };
+    Ok(vec![
+        case("hot standby: the preferred goes, worst", goes, SWITCH),
+        case("hot standby: the preferred returns, worst", returns, SWITCH),
+        case("free capacity: processors are busy, worst", busy, WEIGH),
+        case("free capacity: processors are free, worst", free, WEIGH),
+    ])
+}
+
+/// A lab of three stacks.
+fn lab() -> Result<Lab> {
+    Lab::build(&Layout {
+        name: None,
+        stacks: 3,
+        clients: 1,
+    })
+}
+
+/// Has TCPIP distribute by `method`; each target is said to be what `destination` says.
+fn start(lab: &Lab, method: &str, destination: fn(&str) -> &str) -> Result<()> {
+    let destinations = TARGETS.map(|name| {
+        let address = lab.stack(name).xcf_address();
+        format!("{address} {}", destination(name))
+    });
+    lab.start_with(|stack| match stack.name() {
+        "TCPIP" => profile::distributed(stack.xcf_address(), method, &destinations),
+        _ => profile::target(stack.xcf_address()),
+    })?;
+    let mut stacks = lab.stacks().iter();
+    stacks.try_for_each(|stack| stack.wait_for_dvipa(VIPA.into()))
+}
+
+fn serve(lab: &Lab, name: &str) -> Result<Server> {
+    Server::start(lab.stack(name), name, SERVICE)
+}
+
+fn standby() -> Result<[Duration; 2]> {
+    let role = |name: &str| match name {
+        "TCPIP2" => "PREFERRED",
+        _ => "BACKUP",
+    };
+    let lab = lab()?;
+    start(&lab, "HOTSTANDBY", role)?;
+    let _backup = serve(&lab, "TCPIP3")?;
+    let mut worst = [Duration::ZERO; 2];
+    let until_greeted = |by: &str, began: Instant| {
+        lab.client().namespace().run(|| {
+            loop {
+                // A target whose listener has just gone refuses what is on its way.
+                let greeted = Conversation::open(SERVICE);
+                if greeted.is_ok_and(|conversation| conversation.server() == by) {
+                    return Ok(began.elapsed());
+                }
+                ensure!(began.elapsed() < DEADLINE, "{by} gets no connection");
+                thread::sleep(PAUSE);
+            }
+        })
+    };
+    until_greeted("TCPIP3", Instant::now())?;
+    for _ in 0..TURNS {
+        let began = Instant::now();
+        let preferred = serve(&lab, "TCPIP2")?;
+        worst[1] = worst[1].max(until_greeted("TCPIP2", began)?);
+        let began = Instant::now();
+        preferred.stop_listening();
+        worst[0] = worst[0].max(until_greeted("TCPIP3", began)?);
+    }
+    Ok(worst)
+}
+
+fn weights() -> Result<[Duration; 2]> {
+    let lab = lab()?;
+    let mut cgroups = Vec::new();
+    for name in TARGETS {
+        let cgroup = Cgroup::create(&lab, name)?;
+        let stack = lab.stack(name);
+        stack.add_arguments(["--capacity", CAPACITY, "--load-cgroup"]);
+        stack.add_arguments([cgroup.path()]);
+        cgroups.push(cgroup);
+    }
+    start(&lab, "BASEWLM", |_| "")?;
+    let _servers = [serve(&lab, TARGETS[0])?, serve(&lab, TARGETS[1])?];
+    let until_shared = |how: fn(usize, usize) -> bool, began: Instant| {
+        lab.client().namespace().run(|| {
+            let mut last = VecDeque::new();
+            loop {
+                last.push_back(Conversation::open(SERVICE)?.server() == TARGETS[0]);
+                if last.len() > WINDOW {
+                    last.pop_front();
+                    let first = last.iter().filter(|is_first| **is_first).count();
+                    if how(first, WINDOW - first) {
+                        return Ok(began.elapsed());
+                    }
+                }
+                ensure!(began.elapsed() < DEADLINE, "shares stay as they are");
+                thread::sleep(PAUSE);
+            }
+        })
+    };
+    let less = |first: usize, second: usize| first * 2 < second;
+    let alike = |first: usize, second: usize| first.abs_diff(second) <= WINDOW / 8;
+    until_shared(alike, Instant::now())?;
+    let mut worst = [Duration::ZERO; 2];
+    for _ in 0..JOBS {
+        let began = Instant::now();
+        let mut command = Command::new("sh");
+        let command = command.args(["-c", "while :; do :; done"]);
+        let mut job = lab.stack(TARGETS[0]).host().start("job", command)?;
+        cgroups[0].take(job.id())?;
+        worst[0] = worst[0].max(until_shared(less, began)?);
+        let began = Instant::now();
+        job.kill()?;
+        worst[1] = worst[1].max(until_shared(alike, began)?);
+    }
+    Ok(worst)
+}
