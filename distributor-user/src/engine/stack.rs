@@ -36,7 +36,7 @@ use std::time::Duration;
 pub use desired::{Desired, Hop, NextHopKey, Placement};
 pub use event::{Adopted, Effect, Event};
 pub use member::Member;
-pub use vary::{Refused, Scope, Vary};
+pub use vary::{Orders, Refused, Scope, Vary};
 
 use super::config::Config;
 use super::definitions::{Definitions, Distributions, Readiness};
@@ -51,7 +51,6 @@ use isolation::Isolation;
 use owning::Owning;
 use rebuild::Rebuilds;
 use standing::Standing;
-use vary::Orders;
 
 /// How long an adopted data plane is left as it was while the targets report again.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -204,7 +203,7 @@ impl Stack {
             contested: options.contested,
             adopted_senders: adopted.forwarding.senders.clone(),
             began: now,
-            orders: Orders::default(),
+            orders: adopted.orders,
             is_dirty: true,
             released: BTreeSet::new(),
             name: options.name,

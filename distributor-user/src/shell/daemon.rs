@@ -16,6 +16,7 @@ mod execute;
 mod life;
 mod network;
 mod open;
+mod orders;
 mod probes;
 mod reports;
 mod stop;

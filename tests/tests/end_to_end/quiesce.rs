@@ -60,6 +60,10 @@ fn a_quiesced_target_keeps_its_connections_and_gets_no_others() {
         let again = target.order(&["vary", "quiesce", scope]);
         let refusal = again.expect_err("it is so").to_string();
         assert!(refusal.contains("already"), "{refusal}");
+        // A daemon that goes on where another was killed keeps to it.
+        target.kill().expect("a daemon");
+        target.restart().expect("another daemon");
+        wait_for_idle(&lab, Some("quiesced"));
         target.order(&["vary", "resume", scope]).expect("an order");
         wait_for_idle(&lab, None);
         both();

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::Vary;
 use super::desired::{Hop, NextHopKey, Placement};
+use super::{Orders, Vary};
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReadyRow};
 use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
@@ -22,6 +22,8 @@ pub struct Adopted {
     pub placements: BTreeMap<IpAddr, Placement>,
     /// How long the packet path had been without a daemon; absent if there was none.
     pub silent_for: Option<Duration>,
+    /// What the operator has ordered it.
+    pub orders: Orders,
 }
 
 impl Adopted {

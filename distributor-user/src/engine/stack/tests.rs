@@ -417,6 +417,7 @@ fn an_adopted_packet_path_is_left_alone_until_its_targets_have_reported() {
         forwarding: forwarding.clone(),
         placements: BTreeMap::from([(vipa(), Placement::Owned)]),
         silent_for: Some(ZERO),
+        orders: Orders::default(),
     };
     let config = || front_end(Destinations::list(rows.clone()));
     let is_untouched = |effects: &[Effect]| {

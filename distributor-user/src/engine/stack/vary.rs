@@ -1,7 +1,7 @@
 //! What an operator orders a running stack to do: z/OS's `VARY TCPIP,,SYSPLEX`.
 //!
-//! An order lasts until it is undone or the daemon ends; the configuration is
-//! kept as it is.
+//! An order lasts until it is undone or the stack is stopped; the configuration
+//! is kept as it is.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -75,8 +75,9 @@ pub enum Refused {
 }
 
 /// The orders in force.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Orders {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Orders {
     has_left: bool,
     deactivated: BTreeSet<IpAddr>,
     is_quiesced: bool,
@@ -85,7 +86,40 @@ pub(super) struct Orders {
     reset_at: Option<Duration>,
 }
 
+impl fmt::Display for Orders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut orders = Vec::new();
+        if self.has_left {
+            orders.push("leavegroup".to_owned());
+        }
+        orders.extend(
+            self.deactivated
+                .iter()
+                .map(|dvipa| format!("deactivate {dvipa}")),
+        );
+        if self.is_quiesced {
+            orders.push("quiesce target".to_owned());
+        }
+        orders.extend(
+            self.quiesced_ports
+                .iter()
+                .map(|port| format!("quiesce port={port}")),
+        );
+        if orders.is_empty() {
+            orders.push("none".to_owned());
+        }
+        f.write_str(&orders.join(", "))
+    }
+}
+
 impl Orders {
+    /// What they are to a daemon that begins so much later, at zero.
+    #[must_use]
+    pub fn after(mut self, passed: Duration) -> Self {
+        self.reset_at = self.reset_at.map(|at| at.saturating_sub(passed));
+        self
+    }
+
     /// Whether this stack must not have a DVIPA.
     pub(super) fn forbid(&self, dvipa: IpAddr) -> bool {
         self.has_left || self.deactivated.contains(&dvipa)
@@ -203,6 +237,12 @@ impl Stack {
         effects.extend(self.publish_definitions());
         effects.push(self.publish_readiness());
         self.informed.clear();
+    }
+
+    /// The orders in force, as they are to a daemon that begins now.
+    #[must_use]
+    pub fn orders(&self, now: Duration) -> Orders {
+        self.orders.clone().after(now)
     }
 
     /// When a drain is over, whatever is left.

@@ -20,6 +20,7 @@ use super::change::{Changes, Outcome};
 use super::contested::{Contested, Taken};
 use super::life::Life;
 use super::network::Network;
+use super::orders::OrdersFile;
 use super::probes::Probes;
 use super::stop::put_back;
 use super::{Daemon, DaemonOptions, Input};
@@ -117,7 +118,7 @@ impl Daemon {
             flow_capacity: options.flow_capacity,
             seeds: None,
         })?;
-        let adopted = adopted(&dataplane, held);
+        let adopted = adopted(&dataplane, held, &options);
         let (probes, answers) = prepare_life(&dataplane, &options, xcf, &keys);
         let (addresses, repaired) = Addresses::start(&netlink)?;
         let mut sysctls = Sysctls::open(&state_file(&options))?;
@@ -196,11 +197,21 @@ impl Daemon {
 }
 
 /// What an earlier daemon of this stack has left behind.
-fn adopted(dataplane: &Dataplane, held: BTreeMap<IpAddr, Placement>) -> Adopted {
+fn adopted(
+    dataplane: &Dataplane,
+    held: BTreeMap<IpAddr, Placement>,
+    options: &DaemonOptions,
+) -> Adopted {
+    let orders = OrdersFile::of(options);
+    if !dataplane.is_adopted() {
+        // It was stopped, or the machine has started anew.
+        orders.remove();
+    }
     Adopted {
         forwarding: dataplane.forwarding(),
         placements: held,
         silent_for: dataplane.last_beat_age(),
+        orders: orders.read(),
     }
 }
 

@@ -59,6 +59,7 @@ impl Daemon {
         }
         let done = Message::Varied(vary.clone());
         self.handle(Event::Vary(vary)).await;
+        self.keep_orders();
         Answer::Done(format!("{} {done}", done.kind().id))
     }
 

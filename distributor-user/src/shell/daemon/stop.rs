@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
 
 use super::open::Sources;
+use super::orders::OrdersFile;
 use super::{Daemon, Signals};
 use crate::engine::stack::Event;
 use crate::shell::addresses::Addresses;
@@ -81,6 +82,7 @@ impl Daemon {
         self.handle(Event::Quiet).await;
         self.group.stop().await;
         self.kernel.next_hops.stop().await;
+        OrdersFile::of(&self.options).remove();
         put_back(
             &self.kernel.addresses,
             &mut self.kernel.sysctls,

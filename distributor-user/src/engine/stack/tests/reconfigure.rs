@@ -198,6 +198,7 @@ fn what_was_taken_out_of_the_profile_while_the_daemon_was_down_is_withdrawn() {
         },
         placements: [(vipa(), Placement::Owned)].into(),
         silent_for: Some(ZERO),
+        orders: Orders::default(),
     };
     let mut stack = stack("TCPIP", target(1), adopted);
     start(&mut stack);

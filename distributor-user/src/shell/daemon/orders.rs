@@ -1,0 +1,121 @@
+//! The operator's orders, kept for a daemon that goes on where this one was.
+//!
+//! An order outlives a crash and an upgrade: who has quiesced a target to work on
+//! it must not find it busy because its program was replaced. A clean stop ends
+//! them.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use super::{Daemon, DaemonOptions};
+use crate::engine::stack::Orders;
+
+/// The file of one stack.
+#[derive(Clone, Debug)]
+pub(super) struct OrdersFile {
+    path: PathBuf,
+}
+
+/// What is in it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    at: SystemTime,
+    orders: Orders,
+}
+
+impl OrdersFile {
+    /// Names the file; it need not exist.
+    pub(super) fn of(options: &DaemonOptions) -> Self {
+        let name = format!("{}.orders", options.name);
+        Self {
+            path: options.run_dir.join(name),
+        }
+    }
+
+    /// Reads what an earlier daemon has kept; nothing if that cannot be read.
+    pub(super) fn read(&self) -> Orders {
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Orders::default(),
+            Err(error) => {
+                warn!(
+                    "orders from before are lost: `{}` {error}",
+                    self.path.display()
+                );
+                return Orders::default();
+            }
+        };
+        match serde_json::from_str(&text) {
+            Ok(Kept { at, orders }) => {
+                info!("orders from before are in force: {orders}");
+                // A clock that went back makes a drain last longer, and never shorter.
+                orders.after(at.elapsed().unwrap_or(Duration::ZERO))
+            }
+            Err(error) => {
+                warn!(
+                    "orders from before are lost: `{}` {error}",
+                    self.path.display()
+                );
+                Orders::default()
+            }
+        }
+    }
+
+    fn write(&self, orders: Orders) -> io::Result<()> {
+        let kept = Kept {
+            at: SystemTime::now(),
+            orders,
+        };
+        let new = self.path.with_extension("orders.new");
+        fs::write(&new, serde_json::to_string(&kept)?)?;
+        fs::rename(&new, &self.path)
+    }
+
+    /// Forgets all orders.
+    pub(super) fn remove(&self) {
+        match fs::remove_file(&self.path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => warn!("`{}` stays behind: {error}", self.path.display()),
+        }
+    }
+}
+
+impl Daemon {
+    /// Keeps the orders that are in force.
+    pub(super) fn keep_orders(&self) {
+        let file = OrdersFile::of(&self.options);
+        if let Err(error) = file.write(self.stack.orders(self.now())) {
+            let path = file.path.display();
+            warn!("orders would not outlive this program: `{path}` {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_kept_until_they_are_removed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = OrdersFile {
+            path: directory.path().join("TCPIP2.orders"),
+        };
+        assert_eq!(file.read(), Orders::default());
+        let orders: Orders = serde_json::from_str(r#"{"is_quiesced":true}"#).expect("orders");
+        assert_ne!(orders, Orders::default());
+        file.write(orders.clone()).expect("a file");
+        assert_eq!(file.read(), orders);
+        fs::write(&file.path, "{").expect("a broken file");
+        assert_eq!(file.read(), Orders::default());
+        file.remove();
+        file.remove();
+        assert!(!file.path.exists());
+    }
+}
