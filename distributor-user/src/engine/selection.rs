@@ -27,15 +27,20 @@ pub struct Row {
     pub load: Option<Load>,
 }
 
+/// Whether what the targets could still do decides how connections are handed out.
+#[must_use]
+pub fn is_weighted(terms: &Terms) -> bool {
+    matches!(terms.method, DistMethod::BaseWlm { .. })
+}
+
 /// The normalised weight of each row, 0–16, as far as the method distributes by one and it is known.
 ///
 /// As long as one eligible target has not said what it can do, none has a weight.
 #[must_use]
 pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
-    let is_weighted = matches!(terms.method, DistMethod::BaseWlm { .. });
     let eligible = rows.iter().filter(|row| row.is_eligible);
     let loads: Option<Vec<Load>> = eligible.map(|row| row.load).collect();
-    let Some(loads) = loads.filter(|_| is_weighted) else {
+    let Some(loads) = loads.filter(|_| is_weighted(terms)) else {
         return vec![None; rows.len()];
     };
     let weights = weighted::normalised(&weighted::of_systems(&loads));

@@ -37,10 +37,15 @@ impl Stack {
                 self.update_rows(before, &service.terms.destinations)
             });
             let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
+            let is_weighted = selection::is_weighted(&service.terms);
             let row = |target: &IpAddr| Row {
                 target: *target,
                 is_eligible: ready.contains(target),
-                load: loads.get(target).copied(),
+                load: if is_weighted {
+                    loads.get(target).copied()
+                } else {
+                    None
+                },
             };
             let known = Known {
                 rows: after.iter().map(row).collect(),
