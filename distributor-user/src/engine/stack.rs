@@ -72,7 +72,7 @@ pub struct StackOptions {
     pub grace: Duration,
     /// Where the numbering of readiness reports starts; must grow from start to start.
     pub first_revision: u64,
-    /// DVIPAs for which a host answers that may or may not be a member.
+    /// DVIPAs for which a host may answer that is or is not a member: not wanted before that is known.
     pub contested: BTreeSet<IpAddr>,
 }
 
@@ -360,6 +360,13 @@ impl Stack {
             Event::Reconfigured(config) => {
                 self.is_dirty = true;
                 self.reconfigure(*config, now, effects);
+            }
+            Event::Contested(contested) => {
+                self.is_dirty = true;
+                self.contested = contested;
+                let ownership = &self.ownership;
+                self.contested
+                    .retain(|dvipa| ownership.holding(*dvipa).owner.is_none());
             }
             Event::Vary(vary) => self.obey_order(&vary, now, effects),
             Event::Overslept => self.decide(Input::Overslept, now, effects),

@@ -41,7 +41,7 @@ use crate::shell::load::LoadMeter;
 use crate::shell::supervisor;
 use announcer::Announcer;
 use change::{Changes, Outcome, Source};
-use contested::Contested;
+use contested::{Contested, Taken};
 use life::Life;
 use network::Network;
 use probes::Probes;
@@ -161,6 +161,7 @@ pub(super) enum Input {
     Group(GroupEvent),
     Admin(crate::shell::admin::Pending),
     AddressRepaired(IpAddr),
+    Taken(anyhow::Result<Taken>),
     Change(Outcome),
 }
 
@@ -186,6 +187,7 @@ impl Daemon {
             Input::Group(event) => self.take_group(event).await,
             Input::Admin((request, answer)) => self.answer(request, answer).await,
             Input::Change(outcome) => self.finish_change(outcome).await,
+            Input::Taken(taken) => self.take_answer(taken).await,
             Input::AddressRepaired(address) => {
                 warn!("address {address} was removed by somebody and is back");
             }

@@ -147,6 +147,8 @@ pub enum Event {
     FlowSnapshot(Vec<Flow>),
     /// The profile says something else now; its DYNAMICXCF address is the same.
     Reconfigured(Box<Config>),
+    /// Who answers for what has been asked: somebody for these DVIPAs, nobody for the others.
+    Contested(BTreeSet<IpAddr>),
     /// The operator orders something.
     Vary(Vary),
     /// The daemon has done nothing for about as long as the others wait for it.

@@ -14,9 +14,9 @@ use anyhow::{Context as _, bail};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info};
 
-use super::contested::Taken;
+use super::contested::{Inquiry, Taken};
 use super::network::Network;
-use super::open::{read_profile, seeds, taken};
+use super::open::{read_profile, seeds};
 use super::{Daemon, DaemonOptions};
 use crate::engine::agreement::{IdentityChanged, keeps_identity};
 use crate::engine::config::Config;
@@ -222,6 +222,6 @@ impl Check {
         if let Err(changed) = keeps_identity(self.running.dynamic_xcf, config.dynamic_xcf) {
             bail!("{changed}; {}", IdentityChanged::REMEDY);
         }
-        taken(config, &self.known, &self.network).await
+        Inquiry::of(config, &self.known, &self.network).ask().await
     }
 }

@@ -5,33 +5,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::announcer::Announcer;
 use super::change::{Changes, Outcome};
-use super::contested::{Contested, Taken};
+use super::contested::{Contested, Inquiry, Taken};
 use super::life::Life;
 use super::network::Network;
 use super::orders::OrdersFile;
 use super::probes::Probes;
 use super::stop::put_back;
 use super::{Daemon, DaemonOptions, Input};
-use crate::engine::config::{Config, DvipaRole, DynamicXcf};
+use crate::engine::config::{Config, DynamicXcf};
 use crate::engine::fact::ReadyRow;
 use crate::engine::links::Link;
 use crate::engine::profile::{self, Style};
 use crate::engine::stack::{Adopted, Event, Placement, Stack, StackOptions};
 use crate::shell::addresses::{Addresses, Repaired};
 use crate::shell::admin::{self, AdminServer};
-use crate::shell::arp::Port;
 use crate::shell::carriers::{self, CarrierChange};
 use crate::shell::connections::{Connections, Ends};
 use crate::shell::dataplane::{Dataplane, DataplaneOptions};
@@ -42,7 +40,7 @@ use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::netlink::Netlink;
 use crate::shell::profile_files::ProfileFiles;
 use crate::shell::sysctls::Sysctls;
-use crate::shell::{self, arp, objects, probe};
+use crate::shell::{self, objects, probe};
 
 /// What the daemon does to its kernel besides the packet path.
 pub(super) struct Kernel {
@@ -65,6 +63,7 @@ pub(super) struct Sources {
     changes: mpsc::Receiver<Outcome>,
     answers: mpsc::Receiver<Event>,
     carriers: mpsc::Receiver<CarrierChange>,
+    taken: mpsc::Receiver<anyhow::Result<Taken>>,
 }
 
 impl Sources {
@@ -89,6 +88,7 @@ impl Sources {
             Some(CarrierChange { ifindex, is_up }) = self.carriers.recv() => {
                 Input::Event(Event::Link { ifindex, is_up })
             }
+            Some(taken) = self.taken.recv() => Input::Taken(taken),
             Some(outcome) = self.changes.recv() => Input::Change(outcome),
             Some(repaired) = self.repaired.recv() => Input::AddressRepaired(repaired.address),
             // Every sender lives in a task; when all have ended, only signals and ticks are left.
@@ -110,14 +110,13 @@ impl Daemon {
         } = Ready::check(&options).await?;
         let held = network.held(&all);
         let (admin_server, admin) = AdminServer::start(&options.run_dir, &options.name)?;
-        let contested = taken(&config, &held.keys().copied().collect(), &network).await?;
-
         let dataplane = Dataplane::open(&DataplaneOptions {
             pin_dir: options.pin_dir.join(&options.name),
             interfaces: network.interfaces(),
             flow_capacity: options.flow_capacity,
             seeds: None,
         })?;
+        let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
         let adopted = adopted(&dataplane, held, &options);
         let (probes, answers) = prepare_life(&dataplane, &options, xcf, &keys);
         let (addresses, repaired) = Addresses::start(&netlink)?;
@@ -150,7 +149,7 @@ impl Daemon {
         let instance = since_epoch_ms();
         let stack = StackOptions {
             first_revision: instance,
-            contested: contested.keys().copied().collect(),
+            contested: inquiry.dvipas().collect(),
             ..stack_options(config, &options, &network)
         };
         let carriers = carriers::watch(&netlink, network.ifindexes());
@@ -177,7 +176,7 @@ impl Daemon {
             walks: Arc::default(),
             life: Life::new(options.grace),
             probes,
-            contested: Contested::new(contested),
+            contested: Contested::default(),
             load: LoadMeter::open(options.load_cgroup.as_deref(), options.capacity),
             options,
         };
@@ -191,6 +190,7 @@ impl Daemon {
             changes: outcomes,
             answers,
             carriers,
+            taken: inquiry.begin(),
         };
         Ok((daemon, sources))
     }
@@ -350,46 +350,6 @@ pub(super) fn read_profile(options: &DaemonOptions, style: Style) -> (Option<Con
     };
     let text = loaded.text(style);
     (loaded.config, text)
-}
-
-/// Asks the network who else has a DVIPA that this stack is going to own.
-pub(super) async fn taken(
-    config: &Config,
-    known: &BTreeSet<IpAddr>,
-    network: &Network,
-) -> anyhow::Result<Taken> {
-    let mut wanted: BTreeMap<(u32, [u8; 6]), (String, BTreeSet<Ipv4Addr>)> = BTreeMap::new();
-    for dvipa in &config.dvipas {
-        let is_definer = matches!(dvipa.role, DvipaRole::Define { .. });
-        if let IpAddr::V4(address) = dvipa.address
-            && is_definer
-            && !known.contains(&dvipa.address)
-            && let Some((link, port)) = network.owner_port(dvipa.address)
-        {
-            let at_port = wanted.entry((port.ifindex, port.mac));
-            let (_, addresses) = at_port.or_insert_with(|| (link.name.clone(), BTreeSet::new()));
-            addresses.insert(address);
-        }
-    }
-    let mut questions = JoinSet::new();
-    for ((ifindex, mac), (name, addresses)) in wanted {
-        let (port, own) = (Port { ifindex, mac }, network.macs());
-        questions.spawn(async move {
-            let others = arp::probe(port, &addresses, &own, arp::PROBE)
-                .await
-                .with_context(|| format!("cannot ask on `{name}` who has the VIPAs"))?;
-            let taken = others.into_iter().filter_map(|(address, macs)| {
-                let other = *macs.first()?;
-                Some((IpAddr::V4(address), (other, name.clone())))
-            });
-            anyhow::Ok(taken.collect::<BTreeMap<_, _>>())
-        });
-    }
-    let mut taken = BTreeMap::new();
-    while let Some(answer) = questions.join_next().await {
-        taken.extend(answer.context("a question was not asked to its end")??);
-    }
-    Ok(taken)
 }
 
 /// Lists where group members may be: the targets of the profile and what the operator named.
