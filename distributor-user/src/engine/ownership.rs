@@ -49,7 +49,7 @@ use announcement::announce;
 use record::{Accepted, Record, Role};
 
 /// How long a stack listens for the others before it claims anything.
-pub const LISTEN: Duration = Duration::from_millis(300);
+pub const LISTEN: Duration = Duration::from_millis(200);
 
 /// How long a stack that has slept listens on for those of which it does not know whether they live.
 const LISTEN_ON: Duration = Duration::from_millis(50);

@@ -59,12 +59,12 @@ pub struct Pace {
     pub interval: Duration,
 }
 
-/// For a probe: 300 ms altogether. RFC 5227 §1.1 waits for 5 to 9 s, which is right for a host
+/// For a probe: 210 ms altogether. RFC 5227 §1.1 waits for 5 to 9 s, which is right for a host
 /// that comes up on an unknown link, not for a takeover; a host that is there answers within
 /// milliseconds, and three lost in a row are rare.
 pub const PROBE: Pace = Pace {
     count: 3,
-    interval: Duration::from_millis(100),
+    interval: Duration::from_millis(70),
 };
 
 /// For an announcement: at once, and then again for whoever missed it.

@@ -117,6 +117,7 @@ impl Daemon {
             seeds: None,
         })?;
         let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
+        let (asked, taken) = (inquiry.dvipas().collect(), inquiry.begin());
         let adopted = adopted(&dataplane, held, &options);
         let (probes, answers) = prepare_life(&dataplane, &options, xcf, &keys);
         let (addresses, repaired) = Addresses::start(&netlink)?;
@@ -149,7 +150,7 @@ impl Daemon {
         let instance = since_epoch_ms();
         let stack = StackOptions {
             first_revision: instance,
-            contested: inquiry.dvipas().collect(),
+            contested: asked,
             ..stack_options(config, &options, &network)
         };
         let carriers = carriers::watch(&netlink, network.ifindexes());
@@ -190,7 +191,7 @@ impl Daemon {
             changes: outcomes,
             answers,
             carriers,
-            taken: inquiry.begin(),
+            taken,
         };
         Ok((daemon, sources))
     }
