@@ -98,7 +98,12 @@ impl Stack {
     /// It is not in time.
     pub fn wait_for_dvipa(&self, address: IpAddr) -> Result<()> {
         wait::until(&format!("`{address}` on {}", self.name()), READY, || {
-            Ok(self.vipadyn()?.iter().any(|row| row.dvipa == address))
+            let rows = self.vipadyn()?;
+            // A backup that is a target as well stays a backup.
+            let is_here =
+                |row: &VipadynRow| row.status == "Active" || row.distribution.contains("Dest");
+            let mut here = rows.iter().filter(|row| is_here(row));
+            Ok(here.any(|row| row.dvipa == address))
         })
     }
 
