@@ -25,6 +25,7 @@ mod reconfigure;
 mod standby;
 mod standing;
 mod state;
+mod timing;
 mod vary;
 mod view;
 
@@ -54,8 +55,6 @@ use standing::Standing;
 
 /// How long an adopted data plane is left as it was while the targets report again.
 const SETTLE: Duration = Duration::from_secs(3);
-/// How long a departed member's flows are kept, so that its restart finds them.
-const FORGET_MEMBER: Duration = Duration::from_mins(10);
 
 /// What the engine of one stack starts from.
 #[derive(Clone, Debug)]
@@ -239,22 +238,6 @@ impl Stack {
         effects
     }
 
-    /// When [`Event::Timer`] is due; asked again after every event.
-    #[must_use]
-    pub fn next_timer(&self) -> Option<Duration> {
-        self.ownership
-            .next_timer()
-            .into_iter()
-            .chain(
-                self.members
-                    .values()
-                    .flat_map(|member| member.probe_at.into_iter().chain(member.give_up_at)),
-            )
-            .chain(self.preparation_deadline())
-            .chain(self.drain_deadline())
-            .min()
-    }
-
     /// Brings what is applied to what is desired.
     fn settle(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         if self.is_dirty {
@@ -361,21 +344,10 @@ impl Stack {
                 self.is_dirty = true;
                 self.reconfigure(*config, now, effects);
             }
-            Event::Contested(contested) => {
-                self.is_dirty = true;
-                self.contested = contested;
-                let ownership = &self.ownership;
-                self.contested
-                    .retain(|dvipa| ownership.holding(*dvipa).owner.is_none());
-            }
+            Event::Contested(contested) => self.take_contested(contested),
             Event::Vary(vary) => self.obey_order(&vary, now, effects),
             Event::Overslept => self.decide(Input::Overslept, now, effects),
-            Event::Timer => {
-                self.probe_again(now, effects);
-                self.give_up(now, effects);
-                self.end_drain(now, effects);
-                self.decide(Input::Timer, now, effects);
-            }
+            Event::Timer => self.do_what_is_due(now, effects),
             Event::Resync => self.audits.hurry(),
             Event::Tick => self.tick(now, effects),
             Event::Stop => {
@@ -388,30 +360,6 @@ impl Stack {
                 self.phase = Phase::Stopped;
             }
         }
-    }
-
-    fn tick(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let departed: Vec<String> = self
-            .members
-            .iter()
-            .filter(|(_, member)| {
-                member
-                    .left_at
-                    .is_some_and(|left_at| now.saturating_sub(left_at) >= FORGET_MEMBER)
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in departed {
-            if let Some(member) = self.members.remove(&name) {
-                effects.push(Effect::ForgetTarget(member.dynamic_xcf));
-                self.decide(Input::Left(name), now, effects);
-            }
-        }
-        self.forget_senders(now);
-        self.decide(Input::Timer, now, effects);
-        self.owning.expire_relays(now);
-        self.release_idle(effects);
-        self.audit(now, effects);
     }
 }
 

@@ -165,6 +165,16 @@ impl Stack {
         }
     }
 
+    /// Takes which of the DVIPAs that were asked for somebody else answers for; a member that owns one
+    /// meanwhile has said so.
+    pub(super) fn take_contested(&mut self, contested: BTreeSet<IpAddr>) {
+        self.is_dirty = true;
+        self.contested = contested;
+        let ownership = &self.ownership;
+        self.contested
+            .retain(|dvipa| ownership.holding(*dvipa).owner.is_none());
+    }
+
     /// Whether clients cannot reach this stack: none of its interfaces to them has a carrier, or
     /// members that were heard there are heard elsewhere only.
     fn is_cut_off_from_clients(&self) -> bool {

@@ -1,3 +1,4 @@
+use super::timing::FORGET_MEMBER;
 use super::*;
 use crate::engine::config::{
     Destinations, DistMethod, Dvipa, DvipaRole, DynamicXcf, Moveable, Service,
