@@ -44,7 +44,8 @@ enum Verb {
     Reload(reload::Reload),
     /// Changes a running stack by the statements of a file, as VARY TCPIP,,OBEYFILE does.
     Obey(obey::Obey),
-    /// Orders a running stack to give DVIPAs up, or to take them, as VARY TCPIP,,SYSPLEX does.
+    /// Orders a running stack to give DVIPAs up or to take them, and to be a target or not, as VARY
+    /// TCPIP,,SYSPLEX does.
     Vary(vary::Vary),
     /// Has no new connections sent to a stack, and shows which are left there.
     Drain(drain::Drain),

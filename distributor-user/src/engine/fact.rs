@@ -51,8 +51,8 @@ pub enum Fact {
         /// About which DVIPA, and what.
         words: Vec<(IpAddr, Word)>,
     },
-    /// What the sender could still do.
-    Load(Load),
+    /// What the sender could still do; absent from when it can no longer measure it.
+    Load(Option<Load>),
 }
 
 /// Listeners on one DVIPA × port.

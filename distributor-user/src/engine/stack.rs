@@ -111,6 +111,8 @@ pub struct Stack {
     readiness: Readiness,
     /// What this stack could still do, as of when that last mattered.
     load: Option<Load>,
+    /// Whether anything is distributed by what stacks could still do.
+    weighs: bool,
     /// What listens here.
     listeners: Vec<ReadyRow>,
     /// Which member has which revision of our readiness.
@@ -188,6 +190,7 @@ impl Stack {
                 ready: Vec::new(),
             },
             load: None,
+            weighs: false,
             listeners: Vec::new(),
             informed: BTreeMap::new(),
             rows,

@@ -15,14 +15,36 @@ use crate::engine::load::{Load, Meter, Reading};
 /// The file of a cgroup that says what it has used.
 const FILE: &str = "cpu.stat";
 
+/// Why a cgroup that was named cannot be measured.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a cgroup (v2) for `--load-cgroup`, found `{path}`")]
+pub struct NoCgroup {
+    /// What was named.
+    path: PathBuf,
+    /// What its `cpu.stat` says.
+    source: io::Error,
+}
+
+/// Checks that a directory is a cgroup that can be measured.
+///
+/// # Errors
+///
+/// It has no `cpu.stat`, or one of another form.
+pub fn check(cgroup: &Path) -> Result<(), NoCgroup> {
+    let read = read(&cgroup.join(FILE));
+    read.map(|_worked| ()).map_err(|source| NoCgroup {
+        path: cgroup.to_owned(),
+        source,
+    })
+}
+
 /// Reads what a cgroup has used, as often as it is asked to.
 #[derive(Debug)]
 pub struct LoadMeter {
     meter: Meter,
-    file: PathBuf,
+    file: Option<PathBuf>,
     began: Instant,
     last: Option<Duration>,
-    is_broken: bool,
 }
 
 impl LoadMeter {
@@ -35,42 +57,37 @@ impl LoadMeter {
             let processors = available_parallelism().map_or(1, usize::from);
             u32::try_from(processors * 1_000).unwrap_or(u32::MAX)
         };
-        let (directory, is_broken) = match cgroup {
-            Some(cgroup) => (cgroup.to_owned(), false),
-            None => match cgroup::root() {
-                Ok(root) => (root, false),
-                Err(error) => {
-                    warn!("this stack's load is not measured: {error}");
-                    (PathBuf::new(), true)
-                }
-            },
+        let directory = match cgroup.map(Path::to_owned).map_or_else(cgroup::root, Ok) {
+            Ok(directory) => Some(directory),
+            Err(error) => {
+                warn!("this stack's load is not measured: {error}");
+                None
+            }
         };
         Self {
             meter: Meter::new(capacity.unwrap_or_else(all)),
-            file: directory.join(FILE),
+            file: directory.map(|directory| directory.join(FILE)),
             began: Instant::now(),
             last: None,
-            is_broken,
         }
     }
 
-    /// Measures, if the last time was at least `interval` ago; the first time says nothing yet.
-    pub fn measure(&mut self, interval: Duration) -> Option<Load> {
+    /// Measures, if the last time was at least `interval` ago: returns the load, or that it is not known
+    /// any more. The first time says nothing yet.
+    pub fn measure(&mut self, interval: Duration) -> Option<Option<Load>> {
         let at = self.began.elapsed();
         let is_due = self
             .last
             .is_none_or(|last| at.saturating_sub(last) >= interval);
-        if self.is_broken || !is_due {
-            return None;
-        }
+        let file = self.file.as_ref().filter(|_| is_due)?;
         self.last = Some(at);
-        match read(&self.file) {
-            Ok(worked) => self.meter.take(Reading { worked, at }),
+        match read(file) {
+            Ok(worked) => self.meter.take(Reading { worked, at }).map(Some),
             Err(error) => {
-                let path = self.file.display();
+                let path = file.display();
                 warn!("this stack's load is not measured any more: `{path}` {error}");
-                self.is_broken = true;
-                None
+                self.file = None;
+                Some(None)
             }
         }
     }
@@ -110,13 +127,19 @@ mod tests {
     fn this_machine_is_measured_and_what_is_not_there_is_not() {
         let mut meter = LoadMeter::open(None, Some(1_000_000));
         assert_eq!(meter.measure(Duration::ZERO), None);
-        let load = meter.measure(Duration::ZERO).expect("a second reading");
+        let load = meter.measure(Duration::ZERO).flatten();
+        let load = load.expect("a second reading");
         assert!(load.free > 0 && load.capacity == 1_000_000, "{load:?}");
         assert_eq!(meter.measure(Duration::from_mins(1)), None);
 
-        let mut meter = LoadMeter::open(Some(Path::new("/nowhere")), None);
-        for _ in 0..3 {
-            assert_eq!(meter.measure(Duration::ZERO), None);
-        }
+        let nowhere = Path::new("/nowhere");
+        let error = check(nowhere).expect_err("no cgroup").to_string();
+        assert!(
+            error.contains("--load-cgroup") && error.contains("/nowhere"),
+            "{error}"
+        );
+        let mut meter = LoadMeter::open(Some(nowhere), None);
+        assert_eq!(meter.measure(Duration::ZERO), Some(None), "it is gone");
+        assert_eq!(meter.measure(Duration::ZERO), None, "that is said once");
     }
 }

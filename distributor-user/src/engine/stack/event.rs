@@ -119,8 +119,8 @@ pub enum Event {
     },
     /// The complete list of our own listeners on held DVIPAs.
     Listeners(Vec<ReadyRow>),
-    /// What this stack could still do.
-    Load(Load),
+    /// What this stack could still do; absent from when it can no longer be measured.
+    Load(Option<Load>),
     /// Sockets of ours were closed.
     FlowsEnding(Vec<FlowKey>),
     /// Connections of ours are no longer in the socket dump.

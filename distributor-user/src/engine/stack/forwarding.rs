@@ -22,6 +22,7 @@ impl Stack {
     pub(super) fn forwarding(&mut self, placements: &BTreeMap<IpAddr, Placement>) -> Forwarding {
         let mut rows = std::mem::take(&mut self.rows);
         let (ready, loads) = (self.ready(), self.loads());
+        self.weighs = false;
         let mut forwarding = Forwarding::default();
         let mut alike = Alike::default();
         let distributed: Vec<Arc<[Service]>> = self
@@ -38,6 +39,7 @@ impl Stack {
             });
             let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
             let is_weighted = selection::is_weighted(&service.terms);
+            self.weighs |= is_weighted;
             let row = |target: &IpAddr| Row {
                 target: *target,
                 is_eligible: ready.contains(target),

@@ -8,10 +8,10 @@ use crate::engine::fact::Fact;
 use crate::engine::load::Load;
 
 impl Stack {
-    /// Takes what this stack could still do, and tells the others: whoever comes to own a DVIPA knows
-    /// it already.
-    pub(super) fn take_own_load(&mut self, load: Load, effects: &mut Vec<Effect>) {
-        self.is_dirty |= note(&mut self.load, load);
+    /// Takes what this stack could still do, if that is known, and tells the others: whoever comes to
+    /// own a DVIPA knows it already.
+    pub(super) fn take_own_load(&mut self, load: Option<Load>, effects: &mut Vec<Effect>) {
+        self.is_dirty |= note(&mut self.load, load) && self.weighs;
         let present = self
             .members
             .iter()
@@ -23,9 +23,9 @@ impl Stack {
     }
 
     /// Takes what a member could still do.
-    pub(super) fn take_load(&mut self, from: &str, load: Load) {
+    pub(super) fn take_load(&mut self, from: &str, load: Option<Load>) {
         if let Some(member) = self.members.get_mut(from) {
-            self.is_dirty |= note(&mut member.load, load);
+            self.is_dirty |= note(&mut member.load, load) && self.weighs;
         }
     }
 
@@ -42,10 +42,13 @@ impl Stack {
 }
 
 /// Keeps what is told if that matters; says whether it does.
-fn note(known: &mut Option<Load>, told: Load) -> bool {
-    let matters = known.is_none_or(|known| told.differs_from(known));
+fn note(known: &mut Option<Load>, told: Option<Load>) -> bool {
+    let matters = match (*known, told) {
+        (Some(known), Some(told)) => told.differs_from(known),
+        (known, told) => known != told,
+    };
     if matters {
-        *known = Some(told);
+        *known = told;
     }
     matters
 }

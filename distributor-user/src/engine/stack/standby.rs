@@ -1,11 +1,10 @@
 //! Which target of a HOTSTANDBY service gets the new connections.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::{Effect, Stack};
 use crate::engine::config::{DistMethod, Terms};
-use crate::engine::forwarding::{Forwarding, ServiceKey};
+use crate::engine::forwarding::{Forwarding, ServiceKey, ServiceTargets};
 use crate::engine::message::Message;
 
 impl Stack {
@@ -22,14 +21,10 @@ impl Stack {
     /// Tells the operator where new connections go from now on, and went before.
     pub(super) fn tell_switches(&self, next: &Forwarding, effects: &mut Vec<Effect>) {
         for (key, after) in &next.services {
-            let Some(before) = self.applied.forwarding.services.get(key) else {
-                continue;
-            };
-            if Arc::ptr_eq(&before.ring, &after.ring) || !self.is_hot_standby(key) {
-                continue;
-            }
-            if let (Some(from), Some(to)) = (before.next(), after.next())
+            let before = self.applied.forwarding.services.get(key);
+            if let (Some(from), Some(to)) = (before.and_then(ServiceTargets::next), after.next())
                 && from != to
+                && self.is_hot_standby(key)
             {
                 let name = |target| match self.name_of(target) {
                     Some(name) => name.to_owned(),

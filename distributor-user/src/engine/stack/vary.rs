@@ -53,6 +53,11 @@ impl fmt::Display for Scope {
     }
 }
 
+const DAY_S: u64 = 24 * 60 * 60;
+
+/// The longest time after which a drain may end.
+const LONGEST_DRAIN: Duration = Duration::from_secs(30 * DAY_S);
+
 /// Why an order was not obeyed; nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -68,6 +73,12 @@ pub enum Refused {
         stack: String,
         /// The DVIPAs that could be named.
         known: String,
+    },
+    /// A time that is too long to be meant.
+    #[error("expected a deadline of at most 30 days, found {} days", within.as_secs() / DAY_S)]
+    TooLong {
+        /// The time.
+        within: Duration,
     },
     /// It is so already.
     #[error("{0}")]
@@ -105,9 +116,6 @@ impl fmt::Display for Orders {
                 .iter()
                 .map(|port| format!("quiesce port={port}")),
         );
-        if orders.is_empty() {
-            orders.push("none".to_owned());
-        }
         f.write_str(&orders.join(", "))
     }
 }
@@ -205,6 +213,9 @@ impl Stack {
             }
             Vary::Resume(scope) if !self.orders.has_quiesced(*scope) => {
                 already(format!("{scope} is not quiesced"))
+            }
+            Vary::Drain(Some(within)) if *within > LONGEST_DRAIN => {
+                Err(Refused::TooLong { within: *within })
             }
             Vary::LeaveGroup
             | Vary::JoinGroup

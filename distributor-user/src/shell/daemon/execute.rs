@@ -77,8 +77,15 @@ impl Daemon {
                 }));
             }
             Effect::ResetConnections(services) => {
-                let ended = connections::reset(&services).await?;
-                warn!("{ended} connections were reset: the time of the drain is over");
+                // Beside the loop: there may be a hundred thousand.
+                tokio::spawn(async move {
+                    match connections::reset(&services).await {
+                        Ok(ended) => {
+                            warn!("{ended} connections were reset: the time of the drain is over");
+                        }
+                        Err(error) => error!("what was to be drained is not reset: {error}"),
+                    }
+                });
             }
             Effect::CountConnections(dvipa) => {
                 let here = connections::living(&BTreeSet::from([dvipa])).await?;
@@ -155,8 +162,9 @@ impl Daemon {
         }
     }
 
-    /// Puts every DVIPA where it belongs, and announces those that this stack has come to own; what the kernel refuses is tried again at the next sign of
-    /// life, since an address that stays where it was is answered for.
+    /// Puts every DVIPA where it belongs, and announces those that this stack has come to own. What the
+    /// kernel refuses is tried again at the next sign of life: an address that stays where it was is
+    /// answered for.
     pub(super) async fn place_all(&mut self) {
         let placed = self.place().await;
         self.is_misplaced = placed.is_err();

@@ -303,6 +303,9 @@ impl Ready {
             "the profile gives this stack no identity; \
              add `IPCONFIG DYNAMICXCF address subnet_mask cost_metric`",
         )?;
+        if let Some(cgroup) = &options.load_cgroup {
+            shell::load::check(cgroup)?;
+        }
         let netlink = Netlink::open().context("cannot talk to the kernel by netlink")?;
         let all = shell::links::list(&netlink).await?;
         let network = Network::choose(&all, xcf, options)?;

@@ -90,7 +90,10 @@ impl Daemon {
     /// Keeps the orders that are in force.
     pub(super) fn keep_orders(&self) {
         let file = OrdersFile::of(&self.options);
-        if let Err(error) = file.write(self.stack.orders(self.now())) {
+        let orders = self.stack.orders(self.now());
+        if orders == Orders::default() {
+            file.remove();
+        } else if let Err(error) = file.write(orders) {
             let path = file.path.display();
             warn!("orders would not outlive this program: `{path}` {error}");
         }
