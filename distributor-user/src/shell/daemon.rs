@@ -18,6 +18,7 @@ mod network;
 mod open;
 mod orders;
 mod probes;
+mod ready;
 mod reports;
 mod stop;
 
@@ -127,7 +128,7 @@ pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
 /// What [`run`] would say, and besides: the packet path that is in the kernel could not be taken over
 /// with its connections.
 pub async fn rehearse(options: &DaemonOptions) -> anyhow::Result<()> {
-    open::rehearse(options).await
+    ready::rehearse(options).await
 }
 
 /// One running stack.

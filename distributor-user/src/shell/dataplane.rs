@@ -138,6 +138,15 @@ impl Dataplane {
         result
     }
 
+    /// Whether [`Dataplane::open`] would take over what is pinned in the directory.
+    ///
+    /// # Errors
+    ///
+    /// It serves another network namespace, or cannot be read.
+    pub fn is_adoptable(pin_dir: &Path) -> Result<bool, DataplaneError> {
+        Ok(pins::examine(pin_dir, own_cookie()?)? == Pins::Adoptable)
+    }
+
     /// Loads the programs without a trace, and checks that what is pinned could be taken over.
     ///
     /// # Errors

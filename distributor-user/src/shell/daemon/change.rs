@@ -16,7 +16,8 @@ use tracing::{error, info};
 
 use super::contested::{Inquiry, Taken};
 use super::network::Network;
-use super::open::{read_profile, seeds};
+use super::open::seeds;
+use super::ready::read_profile;
 use super::{Daemon, DaemonOptions};
 use crate::engine::agreement::{IdentityChanged, keeps_identity};
 use crate::engine::config::Config;

@@ -4,13 +4,12 @@
 //! adopted: that served before it and goes on serving.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
@@ -21,12 +20,13 @@ use super::life::Life;
 use super::network::Network;
 use super::orders::OrdersFile;
 use super::probes::Probes;
+use super::ready::Ready;
 use super::stop::put_back;
 use super::{Daemon, DaemonOptions, Input};
 use crate::engine::config::{Config, DynamicXcf};
 use crate::engine::fact::ReadyRow;
-use crate::engine::links::Link;
-use crate::engine::profile::{self, Style};
+use crate::engine::group::key::ProbeKey;
+use crate::engine::ownership::LISTEN;
 use crate::engine::stack::{Adopted, Event, Placement, Stack, StackOptions};
 use crate::shell::addresses::{Addresses, Repaired};
 use crate::shell::admin::{self, AdminServer};
@@ -37,10 +37,11 @@ use crate::shell::group::{self, Group, GroupEvent, GroupOptions, KeyRing};
 use crate::shell::listeners::Listeners;
 use crate::shell::load::LoadMeter;
 use crate::shell::neighbours::{HopChange, NextHops};
-use crate::shell::netlink::Netlink;
-use crate::shell::profile_files::ProfileFiles;
 use crate::shell::sysctls::Sysctls;
 use crate::shell::{self, objects, probe};
+
+/// How long a stack that has joined long ago still listens, to take what has come meanwhile.
+const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// What the daemon does to its kernel besides the packet path.
 pub(super) struct Kernel {
@@ -110,38 +111,59 @@ impl Daemon {
         } = Ready::check(&options).await?;
         let held = network.held(&all);
         let (admin_server, admin) = AdminServer::start(&options.run_dir, &options.name)?;
-        let dataplane = Dataplane::open(&DataplaneOptions {
+        let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
+        let (asked, taken) = (inquiry.dvipas().collect(), inquiry.begin());
+        let (probes, answers) = Probes::new(keys.sealing().probe());
+        let accepted: Vec<_> = keys.probes().collect();
+        let (addresses, repaired) = Addresses::start(&netlink)?;
+        let mut sysctls = Sysctls::open(&state_file(&options))?;
+        let group = group_options(&config, &options, xcf, keys);
+        let path = DataplaneOptions {
             pin_dir: options.pin_dir.join(&options.name),
             interfaces: network.interfaces(),
             flow_capacity: options.flow_capacity,
             seeds: None,
-        })?;
-        let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
-        let (asked, taken) = (inquiry.dvipas().collect(), inquiry.begin());
-        let adopted = adopted(&dataplane, held, &options);
-        let (probes, answers) = prepare_life(&dataplane, &options, xcf, &keys);
-        let (addresses, repaired) = Addresses::start(&netlink)?;
-        let mut sysctls = Sysctls::open(&state_file(&options))?;
-        let group = group_options(&config, &options, xcf, keys);
-        let joined = async {
+        };
+        let serves = Dataplane::is_adoptable(&path.pin_dir)?;
+        let opening = async {
+            // Beside the loop: the kernel takes a fifth of a second to verify the program.
+            let opened = tokio::task::spawn_blocking(move || Dataplane::open(&path));
+            let dataplane = opened.await.context("the packet path is not opened")??;
+            prepare_life(&dataplane, &options, xcf, &accepted);
+            anyhow::Ok(dataplane)
+        };
+        let joining = async {
             sysctls.apply(&network.uses())?;
-            addresses
-                .apply(network.addresses(&adopted.placements))
-                .await?;
+            addresses.apply(network.addresses(&held)).await?;
             let local = network.locals(&shell::links::list(&netlink).await?);
             network.own_addresses.clone_from(&local);
-            Ok(Group::start(GroupOptions { local, ..group }).await?)
+            let (group, events) = Group::start(GroupOptions { local, ..group }).await?;
+            anyhow::Ok((group, events, Instant::now()))
         };
-        let (group, group_events) = match joined.await {
-            Ok(joined) => joined,
-            Err(error) if dataplane.is_adopted() => return Err(error),
-            Err(error) => {
-                if let Err(left) = put_back(&addresses, &mut sysctls, dataplane).await {
-                    warn!("{left:#}");
+        // The members wait for what the owner that they see again says next: a packet path that serves
+        // is taken over before they see it. A new one has nothing to say before it has listened.
+        let (opened, joined) = if serves {
+            (Ok(opening.await?), joining.await)
+        } else {
+            tokio::join!(opening, joining)
+        };
+        let (dataplane, (group, group_events, joined_at)) = match (opened, joined) {
+            (Ok(dataplane), Ok(joined)) => (dataplane, joined),
+            (Ok(dataplane), Err(error)) => {
+                if !dataplane.is_adopted() {
+                    undo(&addresses, &mut sysctls, Some(dataplane)).await;
                 }
                 return Err(error);
             }
+            (Err(error), joined) => {
+                if let Ok((group, ..)) = joined {
+                    group.stop().await;
+                }
+                undo(&addresses, &mut sysctls, None).await;
+                return Err(error);
+            }
         };
+        let adopted = adopted(&dataplane, held, &options);
         let watch_object = objects::built(objects::WATCH);
         let (listeners, rows) = Listeners::start(watch_object)?;
         let (connections, ends) = Connections::start(watch_object)?;
@@ -155,7 +177,7 @@ impl Daemon {
         };
         let carriers = carriers::watch(&netlink, network.ifindexes());
         let daemon = Self {
-            began: Instant::now(),
+            began: listens_since(joined_at),
             placements: adopted.placements.clone(),
             is_misplaced: false,
             announcer: Announcer::new(owned(&adopted.placements)),
@@ -257,16 +279,14 @@ fn group_options(
     }
 }
 
-/// Has the packet path answer probes, and fence itself when the daemon falls silent; returns what asks
-/// other stacks.
+/// Has the packet path answer probes, and fence itself when the daemon falls silent.
 fn prepare_life(
     dataplane: &Dataplane,
     options: &DaemonOptions,
     xcf: DynamicXcf,
-    keys: &KeyRing,
-) -> (Probes, mpsc::Receiver<Event>) {
-    let accepted: Vec<_> = keys.probes().collect();
-    dataplane.set_probe_keys(xcf.address, options.port + probe::PORT_OFFSET, &accepted);
+    accepted: &[ProbeKey],
+) {
+    dataplane.set_probe_keys(xcf.address, options.port + probe::PORT_OFFSET, accepted);
     dataplane.set_grace(options.grace);
     // A start takes its time, and the others wait only for a daemon that lives. One that comes too
     // late for them waits in turn, until it knows who owns what its predecessor owned.
@@ -276,84 +296,20 @@ fn prepare_life(
     {
         dataplane.beat();
     }
-    Probes::new(keys.sealing().probe())
 }
 
-/// What a start needs, found and checked.
-struct Ready {
-    config: Config,
-    xcf: DynamicXcf,
-    keys: KeyRing,
-    netlink: Netlink,
-    all: Vec<Link>,
-    network: Network,
+/// From when the listening counts: from when this stack has joined, but what has come since then must
+/// still be taken.
+fn listens_since(joined_at: Instant) -> Instant {
+    let latest = Instant::now().checked_sub(LISTEN.saturating_sub(CATCH_UP));
+    latest.map_or(joined_at, |latest| latest.max(joined_at))
 }
 
-impl Ready {
-    async fn check(options: &DaemonOptions) -> anyhow::Result<Self> {
-        let config = load_profile(options)?;
-        let keys = group::load_keys(&options.keys)?;
-        if !nix::unistd::geteuid().is_root() {
-            bail!(
-                "expected to run as root, found user {}",
-                nix::unistd::geteuid()
-            );
-        }
-        let xcf = config.dynamic_xcf.context(
-            "the profile gives this stack no identity; \
-             add `IPCONFIG DYNAMICXCF address subnet_mask cost_metric`",
-        )?;
-        if let Some(cgroup) = &options.load_cgroup {
-            shell::load::check(cgroup)?;
-        }
-        let netlink = Netlink::open().context("cannot talk to the kernel by netlink")?;
-        let all = shell::links::list(&netlink).await?;
-        let network = Network::choose(&all, xcf, options)?;
-        Ok(Self {
-            config,
-            xcf,
-            keys,
-            netlink,
-            all,
-            network,
-        })
+/// Puts back what a start that failed has changed.
+async fn undo(addresses: &Addresses, sysctls: &mut Sysctls, dataplane: Option<Dataplane>) {
+    if let Err(left) = put_back(addresses, sysctls, dataplane).await {
+        warn!("{left:#}");
     }
-}
-
-/// Checks what a start needs, and that it would take over what is in the kernel.
-pub(super) async fn rehearse(options: &DaemonOptions) -> anyhow::Result<()> {
-    Ready::check(options).await?;
-    Dataplane::rehearse(&options.pin_dir.join(&options.name))?;
-    Ok(())
-}
-
-/// Reads the profile; explains what is wrong with it, or unusual, on standard error.
-fn load_profile(options: &DaemonOptions) -> anyhow::Result<Config> {
-    let style = if std::io::stderr().is_terminal() {
-        Style::Coloured
-    } else {
-        Style::Plain
-    };
-    let (config, text) = read_profile(options, style);
-    eprint!("{text}");
-    config.with_context(|| {
-        format!(
-            "`{}` has errors and nothing of it was applied",
-            options.profile.display()
-        )
-    })
-}
-
-/// Reads the profile; returns what it says unless it has errors, and what there is to say about it.
-pub(super) fn read_profile(options: &DaemonOptions, style: Style) -> (Option<Config>, String) {
-    let mut files =
-        ProfileFiles::new(options.include_dirs.clone()).with_symbols(options.symbols.clone());
-    let loaded = match files.open(&options.profile) {
-        Ok(text) => profile::load(text, &mut files),
-        Err(error) => profile::unreadable(&options.profile.display().to_string(), error),
-    };
-    let text = loaded.text(style);
-    (loaded.config, text)
 }
 
 /// Lists where group members may be: the targets of the profile and what the operator named.

@@ -86,7 +86,7 @@ impl Daemon {
         put_back(
             &self.kernel.addresses,
             &mut self.kernel.sysctls,
-            self.dataplane,
+            Some(self.dataplane),
         )
         .await
     }
@@ -109,14 +109,14 @@ impl Daemon {
 pub(super) async fn put_back(
     addresses: &Addresses,
     sysctls: &mut Sysctls,
-    dataplane: Dataplane,
+    dataplane: Option<Dataplane>,
 ) -> anyhow::Result<()> {
     let addresses = addresses.apply(Vec::new()).await.map(|_| ());
     let done = [
         addresses.context("addresses stay behind"),
         sysctls.apply(&[]).context("settings stay changed"),
         dataplane
-            .close_and_remove()
+            .map_or(Ok(()), Dataplane::close_and_remove)
             .context("the program stays attached"),
     ];
     for failure in done.iter().filter_map(|done| done.as_ref().err()) {
