@@ -4,11 +4,11 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::lab::{Lab, Layout, VIPA};
+use tests::lab::{Lab, VIPA};
 use tests::stack::Stack;
 use tests::{profile, program, wait};
 
-use crate::turn;
+use crate::{built, turn};
 
 /// How long definitions may take to arrive everywhere.
 const ARRIVED: Duration = Duration::from_secs(15);
@@ -18,12 +18,7 @@ const NAMES: [&str; 3] = ["TCPIP", "TCPIP2", "TCPIP3"];
 #[test]
 fn a_running_group_is_checked_with_and_without_a_changed_profile() {
     let _turn = turn();
-    let lab = Lab::build(&Layout {
-        name: None,
-        stacks: 3,
-        clients: 0,
-    })
-    .expect("a lab");
+    let lab = built(3, 0);
     let stacks = NAMES.map(|name| lab.stack(name));
     let [front_end, two, three] = stacks;
     let addresses = stacks.map(Stack::xcf_address);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tests::host::{LAN_INTERFACE, XCF_INTERFACE};
-use tests::lab::{Fault, Lab, Layout, Network, VIPA};
+use tests::lab::{Fault, Lab, Network, VIPA};
 use tests::neighbour::{self, Watch};
 use tests::profile::{Dvipa, Moveable, Role};
 use tests::stack::Stack;
@@ -21,7 +21,7 @@ use tests::tap::{EVERYTHING, Tap};
 use tests::tcp::{Load, Server};
 use tests::wait;
 
-use crate::{DUAL_STACK, SERVICE, turn};
+use crate::{DUAL_STACK, SERVICE, built, turn};
 
 const TARGETS: [&str; 2] = ["TCPIP2", "TCPIP3"];
 
@@ -128,11 +128,7 @@ fn an_attacker_on_both_networks_moves_nothing() {
 
 /// A definer and two backups, which are its targets.
 fn with_backups() -> Lab {
-    let lab = Lab::build(&Layout {
-        clients: 2,
-        ..Layout::default()
-    })
-    .expect("a lab");
+    let lab = built(3, 2);
     let destinations = TARGETS.map(|name| lab.stack(name).xcf_address());
     lab.start_with(|stack| {
         let role = match stack.name() {

@@ -3,18 +3,18 @@
 use std::thread;
 use std::time::Duration;
 
-use tests::lab::{Lab, Layout};
+use tests::lab::Lab;
 use tests::snapshot::Snapshot;
 use tests::tcp::{Server, greetings};
 use tests::wait;
 
-use crate::{DUAL_STACK, SERVICE, turn};
+use crate::{DUAL_STACK, SERVICE, built, turn};
 
 #[test]
 fn a_clean_stop_puts_everything_back() {
     let _turn = turn();
     let targets = ["TCPIP", "TCPIP2", "TCPIP3"];
-    let lab = Lab::build(&Layout::default()).expect("a lab");
+    let lab = built(3, 1);
     // The kernel itself is still at work on a link that has just come up.
     wait::until("the links to be up", Duration::from_secs(10), || {
         Ok(snapshots(&lab).iter().all(Snapshot::is_settled))

@@ -1,20 +1,16 @@
 //! Two stacks define the same VIPA: the later has it, and the other stands by.
 
-use tests::lab::{Lab, Layout, VIPA};
+use tests::lab::VIPA;
 use tests::neighbour;
 use tests::profile;
 use tests::tcp::{Load, Server};
 
-use crate::{DUAL_STACK, SERVICE, turn};
+use crate::{DUAL_STACK, SERVICE, built, turn};
 
 #[test]
 fn of_two_definers_the_later_has_the_address() {
     let _turn = turn();
-    let lab = Lab::build(&Layout {
-        clients: 2, // the second one only watches
-        ..Layout::default()
-    })
-    .expect("a lab");
+    let lab = built(3, 2); // the second one only watches
     let [first, second, target] = ["TCPIP", "TCPIP2", "TCPIP3"].map(|name| lab.stack(name));
     let destinations = [target.xcf_address()];
     let define =

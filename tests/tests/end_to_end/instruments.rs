@@ -5,12 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tests::host::LAN_INTERFACE;
-use tests::lab::{Fault, Lab, Layout, Network, VIPA};
+use tests::lab::{Fault, Network, VIPA};
 use tests::neighbour::{self, Watch};
 use tests::tcp::{Form, Load, Probing, Server, greetings};
 use tests::wait;
 
-use crate::{DUAL_STACK, SERVICE, started, turn};
+use crate::{DUAL_STACK, SERVICE, built, started, turn};
 
 /// Connections that live through it all.
 const LIVING: u32 = 1_000;
@@ -161,7 +161,7 @@ fn a_stack_comes_back_from_nothing() {
 #[test]
 fn two_owners_are_seen() {
     let _turn = turn();
-    let lab = Lab::build(&Layout::default()).expect("a lab");
+    let lab = built(3, 1);
     let address = |name: &str, verb: &str| {
         let line = format!("address {verb} {VIPA}/32 dev {LAN_INTERFACE}");
         lab.stack(name).namespace().ip([line]).expect("an address");

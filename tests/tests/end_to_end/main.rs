@@ -58,14 +58,19 @@ fn turn() -> Flock<File> {
     .expect("a lock")
 }
 
-/// A lab whose daemons run, the first of its stacks distributing over `destinations`.
-fn started(stacks: u8, clients: u8, destinations: &[&str]) -> Lab {
-    let lab = Lab::build(&Layout {
+/// A lab without daemons.
+fn built(stacks: u8, clients: u8) -> Lab {
+    Lab::build(&Layout {
         name: None,
         stacks,
         clients,
     })
-    .expect("a lab");
+    .expect("a lab")
+}
+
+/// A lab whose daemons run, the first of its stacks distributing over `destinations`.
+fn started(stacks: u8, clients: u8, destinations: &[&str]) -> Lab {
+    let lab = built(stacks, clients);
     lab.start(destinations).expect("daemons");
     lab
 }

@@ -9,12 +9,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use tests::host::LAN_INTERFACE;
-use tests::lab::{Lab, Layout, VIPA};
+use tests::lab::{Lab, VIPA};
 use tests::snapshot::Snapshot;
 use tests::stack::Stack;
 use tests::{profile, program, wait};
 
-use crate::{started, turn};
+use crate::{built, started, turn};
 
 /// Who owns nothing and may do nothing.
 const NOBODY: u32 = 65_534;
@@ -25,12 +25,7 @@ const SOON: Duration = Duration::from_secs(10);
 #[test]
 fn bad_input_is_refused_and_changes_nothing() {
     let _turn = turn();
-    let lab = Lab::build(&Layout {
-        name: None,
-        stacks: 2,
-        clients: 1,
-    })
-    .expect("a lab");
+    let lab = built(2, 1);
     let stack = lab.stack("TCPIP");
     let good = profile::front_end(stack.xcf_address(), &[lab.stack("TCPIP2").xcf_address()]);
     let bad = Bad {

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tests::lab::{Lab, Layout, PORT, VIPA};
+use tests::lab::{PORT, VIPA};
 use tests::tcp::{Load, Server, greetings};
 use tests::{profile, wait};
 
-use crate::{DUAL_STACK, SERVICE, turn};
+use crate::{DUAL_STACK, SERVICE, built, turn};
 
 /// More than may be handed out while nobody looks.
 const CONNECTIONS: u32 = 20;
@@ -28,12 +28,7 @@ fn with_noautoswitchback_the_backup_goes_on() {
 /// The only server of the preferred target goes and returns, and then its daemon; after each return
 /// `afterwards` is the target that gets the new connections.
 fn go_and_return(option: &str, afterwards: &str) {
-    let lab = Lab::build(&Layout {
-        name: None,
-        stacks: 3,
-        clients: 1,
-    })
-    .expect("a lab");
+    let lab = built(3, 1);
     let [front_end, preferred, backup] = ["TCPIP", "TCPIP2", "TCPIP3"].map(|name| lab.stack(name));
     let method = format!("HOTSTANDBY {option}");
     let destinations = [

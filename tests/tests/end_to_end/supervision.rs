@@ -7,10 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tests::lab::{Lab, Layout};
 use tests::{profile, program, wait};
 
-use crate::turn;
+use crate::{built, turn};
 
 /// How long any word of the daemon may take.
 const SOON: Duration = Duration::from_secs(20);
@@ -54,12 +53,7 @@ fn the_unit_passes_systemds_own_verifier() {
 #[test]
 fn the_daemon_tells_its_supervisor_how_it_is() {
     let _turn = turn();
-    let lab = Lab::build(&Layout {
-        name: None,
-        stacks: 1,
-        clients: 1,
-    })
-    .expect("a lab");
+    let lab = built(1, 1);
     let stack = lab.stack("TCPIP");
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("notify");

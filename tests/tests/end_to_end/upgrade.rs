@@ -8,7 +8,7 @@ use tests::tcp::{Load, Server, greetings};
 use tests::wait;
 
 use crate::accounting::{assert_nothing_lost, at_rest};
-use crate::{DUAL_STACK, SERVICE, started, turn};
+use crate::{DUAL_STACK, SERVICE, built, started, turn};
 
 /// Connections that live through the upgrades.
 const LIVING: u32 = 1_000;
@@ -17,12 +17,7 @@ const LIVING: u32 = 1_000;
 fn a_new_program_takes_over_and_no_packet_is_lost() {
     let _turn = turn();
     let targets = ["TCPIP2", "TCPIP3"];
-    let lab = tests::lab::Lab::build(&tests::lab::Layout {
-        name: None,
-        stacks: 3,
-        clients: 1,
-    })
-    .expect("a lab");
+    let lab = built(3, 1);
     for stack in lab.stacks() {
         stack.install(b"one").expect("a program");
     }

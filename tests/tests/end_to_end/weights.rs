@@ -4,11 +4,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use tests::cgroup::Cgroup;
-use tests::lab::{Lab, Layout, VIPA};
+use tests::lab::VIPA;
 use tests::tcp::{Server, greetings};
 use tests::{profile, wait};
 
-use crate::{DUAL_STACK, SERVICE, turn};
+use crate::{DUAL_STACK, SERVICE, built, turn};
 
 const TARGETS: [&str; 2] = ["TCPIP2", "TCPIP3"];
 /// Processors that each target may use: less than one, so that one job uses them up wherever this runs.
@@ -20,12 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[test]
 fn a_target_whose_processors_are_busy_gets_less_until_they_are_free() {
     let _turn = turn();
-    let lab = Lab::build(&Layout {
-        name: None,
-        stacks: 3,
-        clients: 1,
-    })
-    .expect("a lab");
+    let lab = built(3, 1);
     let cgroups = TARGETS.map(|name| {
         let cgroup = Cgroup::create(&lab, name).expect("a cgroup");
         let stack = lab.stack(name);
