@@ -10,6 +10,7 @@
 //! on where it was. Only `stop` does.
 
 mod announcer;
+mod begin;
 mod change;
 mod contested;
 mod execute;

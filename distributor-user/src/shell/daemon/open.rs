@@ -7,13 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
-use tracing::warn;
 
 use super::announcer::Announcer;
+use super::begin::{Beginning, Begun};
 use super::change::{Changes, Outcome};
 use super::contested::{Contested, Inquiry, Taken};
 use super::life::Life;
@@ -21,27 +20,21 @@ use super::network::Network;
 use super::orders::OrdersFile;
 use super::probes::Probes;
 use super::ready::Ready;
-use super::stop::put_back;
 use super::{Daemon, DaemonOptions, Input};
 use crate::engine::config::{Config, DynamicXcf};
 use crate::engine::fact::ReadyRow;
-use crate::engine::group::key::ProbeKey;
-use crate::engine::ownership::LISTEN;
 use crate::engine::stack::{Adopted, Event, Placement, Stack, StackOptions};
 use crate::shell::addresses::{Addresses, Repaired};
 use crate::shell::admin::{self, AdminServer};
 use crate::shell::carriers::{self, CarrierChange};
 use crate::shell::connections::{Connections, Ends};
-use crate::shell::dataplane::{Dataplane, DataplaneOptions};
-use crate::shell::group::{self, Group, GroupEvent, GroupOptions, KeyRing};
+use crate::shell::dataplane::Dataplane;
+use crate::shell::group::{self, GroupEvent, GroupOptions, KeyRing};
 use crate::shell::listeners::Listeners;
 use crate::shell::load::LoadMeter;
 use crate::shell::neighbours::{HopChange, NextHops};
+use crate::shell::objects;
 use crate::shell::sysctls::Sysctls;
-use crate::shell::{self, objects, probe};
-
-/// How long a stack that has joined long ago still listens, to take what has come meanwhile.
-const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// What the daemon does to its kernel besides the packet path.
 pub(super) struct Kernel {
@@ -114,55 +107,24 @@ impl Daemon {
         let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
         let (asked, taken) = (inquiry.dvipas().collect(), inquiry.begin());
         let (probes, answers) = Probes::new(keys.sealing().probe());
-        let accepted: Vec<_> = keys.probes().collect();
+        let accepted = keys.probes().collect();
         let (addresses, repaired) = Addresses::start(&netlink)?;
         let mut sysctls = Sysctls::open(&state_file(&options))?;
         let group = group_options(&config, &options, xcf, keys);
-        let path = DataplaneOptions {
-            pin_dir: options.pin_dir.join(&options.name),
-            interfaces: network.interfaces(),
-            flow_capacity: options.flow_capacity,
-            seeds: None,
+        let beginning = Beginning {
+            options: &options,
+            xcf,
+            accepted,
+            held: &held,
+            netlink: &netlink,
+            addresses: &addresses,
         };
-        let serves = Dataplane::is_adoptable(&path.pin_dir)?;
-        let opening = async {
-            // Beside the loop: the kernel takes a fifth of a second to verify the program.
-            let opened = tokio::task::spawn_blocking(move || Dataplane::open(&path));
-            let dataplane = opened.await.context("the packet path is not opened")??;
-            prepare_life(&dataplane, &options, xcf, &accepted);
-            anyhow::Ok(dataplane)
-        };
-        let joining = async {
-            sysctls.apply(&network.uses())?;
-            addresses.apply(network.addresses(&held)).await?;
-            let local = network.locals(&shell::links::list(&netlink).await?);
-            network.own_addresses.clone_from(&local);
-            let (group, events) = Group::start(GroupOptions { local, ..group }).await?;
-            anyhow::Ok((group, events, Instant::now()))
-        };
-        // The members wait for what the owner that they see again says next: a packet path that serves
-        // is taken over before they see it. A new one has nothing to say before it has listened.
-        let (opened, joined) = if serves {
-            (Ok(opening.await?), joining.await)
-        } else {
-            tokio::join!(opening, joining)
-        };
-        let (dataplane, (group, group_events, joined_at)) = match (opened, joined) {
-            (Ok(dataplane), Ok(joined)) => (dataplane, joined),
-            (Ok(dataplane), Err(error)) => {
-                if !dataplane.is_adopted() {
-                    undo(&addresses, &mut sysctls, Some(dataplane)).await;
-                }
-                return Err(error);
-            }
-            (Err(error), joined) => {
-                if let Ok((group, ..)) = joined {
-                    group.stop().await;
-                }
-                undo(&addresses, &mut sysctls, None).await;
-                return Err(error);
-            }
-        };
+        let Begun {
+            dataplane,
+            group,
+            group_events,
+            listens_since,
+        } = beginning.begin(group, &mut network, &mut sysctls).await?;
         let adopted = adopted(&dataplane, held, &options);
         let watch_object = objects::built(objects::WATCH);
         let (listeners, rows) = Listeners::start(watch_object)?;
@@ -177,7 +139,7 @@ impl Daemon {
         };
         let carriers = carriers::watch(&netlink, network.ifindexes());
         let daemon = Self {
-            began: listens_since(joined_at),
+            began: listens_since,
             placements: adopted.placements.clone(),
             is_misplaced: false,
             announcer: Announcer::new(owned(&adopted.placements)),
@@ -276,39 +238,6 @@ fn group_options(
         down_after,
         gone_after: group::GONE_AFTER.max(down_after),
         ..GroupOptions::new(&options.name, xcf.address, keys, Vec::new())
-    }
-}
-
-/// Has the packet path answer probes, and fence itself when the daemon falls silent.
-fn prepare_life(
-    dataplane: &Dataplane,
-    options: &DaemonOptions,
-    xcf: DynamicXcf,
-    accepted: &[ProbeKey],
-) {
-    dataplane.set_probe_keys(xcf.address, options.port + probe::PORT_OFFSET, accepted);
-    dataplane.set_grace(options.grace);
-    // A start takes its time, and the others wait only for a daemon that lives. One that comes too
-    // late for them waits in turn, until it knows who owns what its predecessor owned.
-    if dataplane
-        .last_beat_age()
-        .is_some_and(|age| age < options.grace)
-    {
-        dataplane.beat();
-    }
-}
-
-/// From when the listening counts: from when this stack has joined, but what has come since then must
-/// still be taken.
-fn listens_since(joined_at: Instant) -> Instant {
-    let latest = Instant::now().checked_sub(LISTEN.saturating_sub(CATCH_UP));
-    latest.map_or(joined_at, |latest| latest.max(joined_at))
-}
-
-/// Puts back what a start that failed has changed.
-async fn undo(addresses: &Addresses, sysctls: &mut Sysctls, dataplane: Option<Dataplane>) {
-    if let Err(left) = put_back(addresses, sysctls, dataplane).await {
-        warn!("{left:#}");
     }
 }
 
