@@ -21,7 +21,7 @@ mod target;
 mod vipa;
 
 /// Version of everything in this module and in [`crate::flow`].
-pub const ABI_VERSION: u64 = 4;
+pub const ABI_VERSION: u64 = 5;
 
 /// Number of services that can exist at once.
 pub const MAX_SERVICES: u32 = 1 << 16;
@@ -56,6 +56,9 @@ pub mod map {
     pub const SENDERS: &str = "SENDERS";
     /// New connections per service × row.
     pub const CONNECTIONS: &str = "CONNECTIONS";
+    /// [`super::ServiceKey`] → [`super::RingEntry`] of this stack itself, of the services of which it
+    /// keeps connections that start here; one word each.
+    pub const KEPT: &str = "KEPT";
     /// Interfaces to redirect to, by their index.
     pub const TRANSMIT: &str = "TRANSMIT";
     /// [`super::Counters`], per CPU.
@@ -66,6 +69,12 @@ pub mod map {
 pub mod program {
     /// The packet path.
     pub const DISTRIBUTE: &str = "distribute";
+    /// Sends what starts on this host for a DVIPA the way of a client's packets.
+    pub const SEND_OWN: &str = "send_own";
+    /// Chooses the address that a connection to a DVIPA starts from; an IPv4 socket's.
+    pub const CHOOSE_SOURCE4: &str = "choose_source4";
+    /// The same for an IPv6 socket.
+    pub const CHOOSE_SOURCE6: &str = "choose_source6";
     /// Writes `bpf_jiffies64` and `bpf_ktime_get_ns` into the packet; only ever test-run.
     pub const READ_CLOCKS: &str = "read_clocks";
 }

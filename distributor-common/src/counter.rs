@@ -127,6 +127,10 @@ counters! {
     NoOwner = 19 "no-owner" Pass;
     /// Passed: what came to the port of the probe and is no question of a member.
     ProbeRefused = 20 "probe-refused" Pass;
+    /// Passed: a new connection that starts here and stays: by OPTLOCAL, or for want of an owner.
+    KeptHere = 21 "kept-here" Pass;
+    /// Passed: a segment that starts here from an address that no other stack could answer to.
+    Unanswerable = 22 "unanswerable" Pass;
 
     /// Dropped: a fragment of TCP for an address that is distributed from here.
     Fragment = 32 "fragment" Drop;
@@ -148,6 +152,8 @@ counters! {
     OfferLimit = 40 "offer-limit" Drop;
     /// Dropped: a segment of an unknown flow that nobody can be asked about; the client sends again.
     Astray = 41 "astray" Drop;
+    /// Dropped: a new connection that starts here, and no owner can be reached; the client sends again.
+    OwnerAway = 42 "owner-away" Drop;
     ---
     /// New connections that were given a place in the flow table.
     FlowStored = 48 "flow-stored";
@@ -167,6 +173,8 @@ counters! {
     FlowHandedOn = 55 "flow-handed-on";
     /// Segments for a DVIPA of another stack, sent to that.
     Relayed = 56 "relayed";
+    /// Segments for a DVIPA that started on this host.
+    StartedHere = 57 "started-here";
 }
 
 /// The sum of all verdicts. It has no place of its own: a packet is counted once.
@@ -174,7 +182,7 @@ pub const RECEIVED: Counter = Counter {
     index: 0,
     name: "received",
     action: None,
-    help: "Packets that came in.",
+    help: "Packets that came in, and segments for a DVIPA that started here.",
 };
 
 impl Verdict {

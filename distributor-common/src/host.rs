@@ -15,6 +15,7 @@ use crate::abi::{
 use crate::counter::{COUNTER_SLOTS, Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
 use crate::hash::{self, PREFILTER_WORDS};
+use crate::probe;
 use crate::tables::Tables;
 use crate::wire::{Be16, Be32, tcp};
 use crate::word::Word;
@@ -42,6 +43,12 @@ pub struct HostTables {
     pub interfaces: BTreeSet<u32>,
     /// Connections that this host has a socket for.
     pub sockets: Vec<FlowKey>,
+    /// Address and port of this host's listeners.
+    pub listeners: BTreeSet<([u8; 4], u16)>,
+    /// Whether packets start on this host.
+    pub starts_here: bool,
+    /// Services of which this stack, in this slot and row, keeps connections that start here.
+    pub kept: BTreeMap<([u8; 4], u16), (u16, u16)>,
     counters: [AtomicU64; COUNTER_SLOTS],
 }
 
@@ -67,6 +74,9 @@ impl HostTables {
             now_ns: AtomicU64::new(0),
             interfaces: BTreeSet::new(),
             sockets: Vec::new(),
+            listeners: BTreeSet::new(),
+            starts_here: false,
+            kept: BTreeMap::new(),
             counters: core::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
@@ -147,6 +157,14 @@ impl HostTables {
     /// Changes how a target is reached.
     pub fn set_path(&self, slot: u16, path: Path) {
         self.targets[usize::from(slot)].set_path(path);
+    }
+
+    /// Says which DYNAMICXCF address a target has.
+    pub fn set_identity(&self, slot: u16, address: [u8; 4]) {
+        let words = probe::identity(address.into());
+        for (place, word) in self.targets[usize::from(slot)].identity.iter().zip(words) {
+            place.store(word);
+        }
     }
 
     /// Sets the clock.
@@ -252,6 +270,19 @@ impl Tables for &HostTables {
         self.sockets.contains(key)
     }
 
+    fn has_listener(&self, key: &FlowKey) -> bool {
+        self.listeners.contains(&service_of(key))
+    }
+
+    fn starts_here(&self) -> bool {
+        self.starts_here
+    }
+
+    fn kept(&self, key: &FlowKey) -> Option<RingEntry> {
+        let (slot, row) = self.kept.get(&service_of(key))?;
+        Some(RingEntry::new(*slot, *row))
+    }
+
     fn redirect(&self, ifindex: u32) -> bool {
         self.interfaces.contains(&ifindex)
     }
@@ -263,4 +294,9 @@ impl Tables for &HostTables {
     fn count_event(&self, event: Event) {
         self.counters[event.index()].fetch_add(1, Relaxed);
     }
+}
+
+/// Address and port of the service that a flow asks for.
+fn service_of(key: &FlowKey) -> ([u8; 4], u16) {
+    (key.dvipa().bytes(), key.port().host())
 }

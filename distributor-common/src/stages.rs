@@ -13,6 +13,7 @@
 //! Each stage either goes on or ends in a [`Verdict`], which is counted once,
 //! here. No stage drops what it does not understand.
 
+use self::parse::Segment;
 use crate::counter::Verdict;
 use crate::packet::PacketBuf;
 use crate::tables::Tables;
@@ -22,6 +23,7 @@ pub mod flow;
 pub mod forward;
 pub mod held;
 pub mod offer;
+pub mod origin;
 pub mod parse;
 pub mod probe;
 pub mod select;
@@ -83,13 +85,18 @@ pub fn concerned<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict 
 
 #[inline(always)]
 fn decide<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
-    let segment = match parse::segment(packet, tables) {
-        Ok(segment) => segment,
-        Err(verdict) => return verdict,
-    };
-    let target = match flow::known(&segment, tables) {
+    match parse::segment(packet, tables) {
+        Ok(segment) => onward(packet, &segment, tables),
+        Err(verdict) => verdict,
+    }
+}
+
+/// Decides about a segment that may be of a flow.
+#[inline(always)]
+fn onward<P: PacketBuf, T: Tables>(packet: &mut P, segment: &Segment, tables: &T) -> Verdict {
+    let target = match flow::known(segment, tables) {
         Some(slot) => Ok(slot),
-        None => flow::target(&segment, parse::source(packet), tables),
+        None => flow::target(segment, parse::source(packet), tables),
     };
     match target {
         Ok(slot) => forward::to_target(packet, tables, slot, segment.is_syn()),

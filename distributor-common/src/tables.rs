@@ -63,6 +63,16 @@ pub trait Tables: Copy {
     /// Whether this host has a socket for the flow that is not a listener.
     fn has_connection(&self, key: &FlowKey) -> bool;
 
+    /// Whether this host has a socket that listens for the flow's connection.
+    fn has_listener(&self, key: &FlowKey) -> bool;
+
+    /// Whether the packets start on this host, rather than come to it.
+    fn starts_here(&self) -> bool;
+
+    /// This stack itself as a target of the service that a flow asks for, if connections that start
+    /// here are to stay here while a server listens.
+    fn kept(&self, key: &FlowKey) -> Option<RingEntry>;
+
     /// Hands the packet to an interface; `false` if it cannot be sent to.
     fn redirect(&self, ifindex: u32) -> bool;
 

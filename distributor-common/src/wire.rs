@@ -46,6 +46,20 @@ impl Be32 {
     }
 }
 
+/// The IPv4 address that is mapped into an IPv6 address (RFC 4291 §2.5.5.2), which is given in two words
+/// in the order of memory.
+#[inline(always)]
+#[must_use]
+pub const fn mapped(address: [u64; 2]) -> Option<Be32> {
+    let [_, _, _, _, a, b, c, d] = address[1].to_ne_bytes();
+    let is_mapped = address[0] == 0 && address[1].to_be() >> 32 == 0xffff;
+    if is_mapped {
+        Some(Be32::from_bytes([a, b, c, d]))
+    } else {
+        None
+    }
+}
+
 /// The Ethernet header (IEEE 802.3 clause 3).
 pub mod ethernet {
     use super::Be16;

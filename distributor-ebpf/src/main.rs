@@ -33,14 +33,31 @@ mod tables;
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX};
 use aya_ebpf::bindings::xdp_md;
-use aya_ebpf::macros::xdp;
+use aya_ebpf::macros::{map, xdp};
+use aya_ebpf::maps::DevMapHash;
 use aya_ebpf::programs::XdpContext;
-use distributor_common::abi::Settings;
+use distributor_common::abi::{MAX_INTERFACES, Settings};
 use distributor_common::stages::{self, Concern};
 use distributor_common::{Action, Verdict};
 
 use crate::packet::XdpBuf;
-use crate::tables::KernelTables;
+use crate::tables::{KernelTables, Side};
+
+#[map]
+static TRANSMIT: DevMapHash = DevMapHash::with_max_entries(MAX_INTERFACES, 0);
+
+/// A packet on its way into this host.
+#[derive(Clone, Copy)]
+struct Incoming;
+
+impl Side for Incoming {
+    const STARTS_HERE: bool = false;
+
+    #[inline(always)]
+    fn redirect(ifindex: u32) -> bool {
+        TRANSMIT.redirect(ifindex, u64::from(XDP_DROP)).is_ok()
+    }
+}
 
 /// The packet path of every interface on which packets for DVIPAs arrive.
 ///
@@ -49,7 +66,7 @@ use crate::tables::KernelTables;
 #[xdp(frags)]
 fn distribute(context: XdpContext) -> u32 {
     // The look-up of an array's only value never fails; the verifier wants the question asked.
-    let Some(tables) = KernelTables::open(&context) else {
+    let Some(tables) = KernelTables::<Incoming>::open(context.as_ptr()) else {
         return XDP_PASS;
     };
     match stages::prefilter(&mut XdpBuf::new(&context), &tables) {
@@ -65,7 +82,7 @@ fn distribute(context: XdpContext) -> u32 {
 #[inline(never)]
 fn distribute_concerned(context: *mut xdp_md, settings: &'static Settings) -> u32 {
     let context = XdpContext::new(context);
-    let tables = KernelTables::new(&context, settings);
+    let tables = KernelTables::<Incoming>::new(context.as_ptr(), settings);
     action_code(stages::concerned(&mut XdpBuf::new(&context), tables))
 }
 
@@ -73,7 +90,7 @@ fn distribute_concerned(context: *mut xdp_md, settings: &'static Settings) -> u3
 #[inline(never)]
 fn look_aside(context: *mut xdp_md, settings: &'static Settings, is_arp: bool) -> u32 {
     let context = XdpContext::new(context);
-    let tables = KernelTables::new(&context, settings);
+    let tables = KernelTables::<Incoming>::new(context.as_ptr(), settings);
     action_code(stages::aside(&mut XdpBuf::new(&context), is_arp, tables))
 }
 

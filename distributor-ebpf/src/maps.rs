@@ -6,10 +6,10 @@
 
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, DevMapHash, HashMap, PerCpuArray};
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use distributor_common::abi::{
-    Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS, MAX_SERVICES, MAX_VIPAS,
-    Service, ServiceKey, Settings, Vipa,
+    Counters, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS, MAX_SERVICES, MAX_VIPAS, Service,
+    ServiceKey, Settings, Vipa,
 };
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
@@ -43,7 +43,8 @@ pub(crate) static CONNECTIONS: Array<Word> =
     Array::with_max_entries(MAX_SERVICES * MAX_ROWS, BPF_F_MMAPABLE);
 
 #[map]
-pub(crate) static TRANSMIT: DevMapHash = DevMapHash::with_max_entries(MAX_INTERFACES, 0);
+pub(crate) static KEPT: HashMap<ServiceKey, u32> =
+    HashMap::with_max_entries(MAX_SERVICES, BPF_F_NO_PREALLOC);
 
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);

@@ -1,15 +1,15 @@
 //! The tables of the packet path as maps.
 
-use aya_ebpf::EbpfContext;
+use core::marker::PhantomData;
+
 use aya_ebpf::bindings::{
     BPF_F_CURRENT_NETNS, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1,
-    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1, xdp_action,
+    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
 };
 use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::{
     bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_sk_release, bpf_skc_lookup_tcp,
 };
-use aya_ebpf::programs::XdpContext;
 use distributor_common::abi::{
     Life, MAX_ROWS, MAX_TARGETS, RingEntry, Sender, Service, ServiceKey, Settings, Target, Vipa,
 };
@@ -27,23 +27,36 @@ const TCP_LISTEN: u32 = 10;
 
 /// The maps, with the one value that every packet needs already looked up.
 #[derive(Clone, Copy)]
-pub(crate) struct KernelTables {
+pub(crate) struct KernelTables<S> {
     context: *mut c_void,
     settings: &'static Settings,
+    side: PhantomData<S>,
 }
 
-impl KernelTables {
+/// What kinds of programs do differently.
+pub(crate) trait Side: Copy {
+    /// Whether the packets start on this host.
+    const STARTS_HERE: bool;
+
+    /// Hands the packet to an interface; `false` if it cannot be sent to.
+    fn redirect(ifindex: u32) -> bool;
+}
+
+impl<S> KernelTables<S> {
     /// Looks up the settings.
     #[inline(always)]
-    pub(crate) fn open(context: &XdpContext) -> Option<Self> {
+    pub(crate) fn open(context: *mut c_void) -> Option<Self> {
         Some(Self::new(context, maps::SETTINGS.get(0)?))
     }
 
     /// The same maps with settings that were looked up before.
     #[inline(always)]
-    pub(crate) fn new(context: &XdpContext, settings: &'static Settings) -> Self {
-        let context = context.as_ptr();
-        Self { context, settings }
+    pub(crate) fn new(context: *mut c_void, settings: &'static Settings) -> Self {
+        Self {
+            context,
+            settings,
+            side: PhantomData,
+        }
     }
 
     /// What was looked up.
@@ -51,9 +64,36 @@ impl KernelTables {
     pub(crate) fn settings(&self) -> &'static Settings {
         self.settings
     }
+
+    /// State of the socket that the kernel would give a segment of the flow to; 0 if there is none.
+    #[inline(always)]
+    fn socket_state(&self, key: &FlowKey) -> u32 {
+        let mut tuple = bpf_sock_tuple {
+            __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
+                ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
+                    saddr: key.client().0,
+                    daddr: key.dvipa().0,
+                    sport: key.client_port().0,
+                    dport: key.port().0,
+                },
+            },
+        };
+        let size = size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
+        let netns = i64::from(BPF_F_CURRENT_NETNS).cast_unsigned();
+        // SAFETY: the context is the program's own, and the tuple has the size that is told.
+        let socket = unsafe { bpf_skc_lookup_tcp(self.context, &raw mut tuple, size, netns, 0) };
+        if socket.is_null() {
+            return 0;
+        }
+        // SAFETY: the socket is held until it is released below.
+        let state = unsafe { (&raw const (*socket).state).read_volatile() };
+        // SAFETY: the look-up above took a reference, which this gives back.
+        unsafe { bpf_sk_release(socket.cast()) };
+        state
+    }
 }
 
-impl Tables for KernelTables {
+impl<S: Side> Tables for KernelTables<S> {
     #[inline(always)]
     fn prefilter(&self, index: usize) -> u64 {
         self.settings.prefilter[index % PREFILTER_WORDS].load()
@@ -135,35 +175,31 @@ impl Tables for KernelTables {
 
     #[inline(always)]
     fn has_connection(&self, key: &FlowKey) -> bool {
-        let mut tuple = bpf_sock_tuple {
-            __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
-                ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
-                    saddr: key.client().0,
-                    daddr: key.dvipa().0,
-                    sport: key.client_port().0,
-                    dport: key.port().0,
-                },
-            },
-        };
-        let size = size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
-        let netns = i64::from(BPF_F_CURRENT_NETNS).cast_unsigned();
-        // SAFETY: the context is the program's own, and the tuple has the size that is told.
-        let socket = unsafe { bpf_skc_lookup_tcp(self.context, &raw mut tuple, size, netns, 0) };
-        if socket.is_null() {
-            return false;
-        }
-        // SAFETY: the socket is held until it is released below.
-        let state = unsafe { (&raw const (*socket).state).read_volatile() };
-        // SAFETY: the look-up above took a reference, which this gives back.
-        unsafe { bpf_sk_release(socket.cast()) };
-        state != TCP_LISTEN
+        !matches!(self.socket_state(key), 0 | TCP_LISTEN)
+    }
+
+    #[inline(always)]
+    fn has_listener(&self, key: &FlowKey) -> bool {
+        self.socket_state(key) == TCP_LISTEN
+    }
+
+    #[inline(always)]
+    fn starts_here(&self) -> bool {
+        S::STARTS_HERE
+    }
+
+    #[inline(always)]
+    fn kept(&self, key: &FlowKey) -> Option<RingEntry> {
+        let service = ServiceKey::ipv4(key.dvipa().0, key.port(), key.protocol);
+        let value = maps::KEPT.get_ptr(service)?;
+        // SAFETY: a value is a word that is changed as a whole; a deleted entry's memory is not
+        // reused before the program has ended.
+        RingEntry::from_word(u64::from(unsafe { value.read_volatile() }))
     }
 
     #[inline(always)]
     fn redirect(&self, ifindex: u32) -> bool {
-        maps::TRANSMIT
-            .redirect(ifindex, u64::from(xdp_action::XDP_DROP))
-            .is_ok()
+        S::redirect(ifindex)
     }
 
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! Whether the daemon lives, as its packet path sees it, and how it tells others.
 
+use crate::wire::{Be32, mapped};
 use crate::word::Word;
 
 /// Keys of the probe that are taken at the same time: the present one, and one during rotation.
@@ -84,6 +85,13 @@ impl Life {
     pub fn identity(&self, state: ProbeState) -> [u64; 2] {
         let [high, low] = &self.halves[state.half()].identity;
         [high.load(), low.load()]
+    }
+
+    /// The DYNAMICXCF address of this stack; `None` before it is known, or when it is IPv6.
+    #[inline(always)]
+    #[must_use]
+    pub fn address(&self) -> Option<Be32> {
+        mapped(self.identity(self.probe()))
     }
 
     /// Changes who this stack is, port and keys in one step, as packets see it; keys beyond

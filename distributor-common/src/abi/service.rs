@@ -125,6 +125,12 @@ impl RingEntry {
         self.0.get() as u64
     }
 
+    /// The same in half a word, for maps whose values are that small.
+    #[must_use]
+    pub const fn word32(self) -> u32 {
+        self.0.get()
+    }
+
     /// Reads the word in the map.
     #[inline(always)]
     #[must_use]

@@ -3,6 +3,7 @@
 //! A reader never mixes two paths: it reads the half that is valid, and again if
 //! that was changed meanwhile.
 
+use crate::wire::{Be32, mapped};
 use crate::word::Word;
 
 /// A target by its slot: how it is reached, and who it is.
@@ -69,6 +70,14 @@ impl Target {
             identity: core::array::from_fn(|_| Word::new(0)),
             reserved: Word::new(0),
         }
+    }
+
+    /// Whether this is the target's DYNAMICXCF address.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_at(&self, address: Be32) -> bool {
+        let identity = [self.identity[0].load(), self.identity[1].load()];
+        mapped(identity).is_some_and(|own| own.0 == address.0)
     }
 
     /// Reads the half that is valid, and again if the path was changed meanwhile.

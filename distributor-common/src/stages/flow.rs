@@ -6,8 +6,8 @@
 //! of its own, so that the fast path stays small.
 
 use super::parse::Segment;
-use super::{fence, held, offer, select, service, vipa};
-use crate::abi::{Path, RingEntry, Sender, Standing};
+use super::{fence, held, offer, origin, select, service, vipa};
+use crate::abi::{Path, RingEntry, Standing};
 use crate::counter::{Event, Verdict};
 use crate::flow::{Bucket, Found, Lock, PlaceKind, Stamp, State, Unplaced};
 use crate::tables::Tables;
@@ -147,16 +147,17 @@ fn new<T: Tables>(
     if fence::is_closed(segment.key.dvipa().0, tables) {
         return Err(Verdict::Silent);
     }
-    if service.ring().len == 0 {
+    let kept = origin::stays(&segment.key, tables);
+    if service.ring().len == 0 && kept.is_none() {
         return Err(Verdict::NoReadyTarget);
     }
     let entry = match bucket.lock() {
         None => {
             tables.count_event(Event::TableBusy);
-            select::by_hash(service, hash, tables)
+            kept.or_else(|| select::by_hash(service, hash, tables))
         }
         Some(lock) => {
-            let placed = place(segment, hash, service, &lock, now, tables);
+            let placed = place(segment, hash, service, kept, &lock, now, tables);
             lock.release();
             match placed {
                 Placed::Known(slot) => return Ok(slot),
@@ -188,7 +189,7 @@ fn midway<T: Tables>(
     }
     let standing = vipa::find(segment.key.dvipa().0, tables).unwrap_or(Standing::UNKNOWN);
     // From a target it was offered to already, by a stack that does not know who owns the DVIPA.
-    if let Some(slot) = tables.sender(source).map(Sender::slot)
+    if let Some(slot) = held::distributor(segment, source, standing, tables)
         && standing.is_target(slot)
         && !standing.is_former(slot)
     {
@@ -225,6 +226,7 @@ fn place<T: Tables>(
     segment: &Segment,
     hash: u64,
     service: &service::Found<'_>,
+    kept: Option<RingEntry>,
     lock: &Lock<'_>,
     now: Stamp,
     tables: &T,
@@ -249,6 +251,7 @@ fn place<T: Tables>(
         // A flow that pushed out another may be pushed out itself. By hash, its later segments still
         // lead to the same target.
         let entry = match place.kind {
+            _ if kept.is_some() => kept,
             PlaceKind::Vacant | PlaceKind::Reopened => select::by_turn(service, tables),
             PlaceKind::Displaced => select::by_hash(service, hash, tables),
         };
@@ -266,5 +269,5 @@ fn place<T: Tables>(
         return Placed::New(Some(entry));
     }
     tables.count_event(reason);
-    Placed::New(select::by_hash(service, hash, tables))
+    Placed::New(kept.or_else(|| select::by_hash(service, hash, tables)))
 }

@@ -4,8 +4,8 @@
 //! believes an Ethernet address more than to tell a member's packet from a
 //! client's.
 
-use super::offer;
 use super::parse::Segment;
+use super::{offer, origin};
 use crate::abi::{MAX_TARGETS, Path, Sender, Standing};
 use crate::counter::{Event, Verdict};
 use crate::tables::Tables;
@@ -22,14 +22,14 @@ pub fn target<T: Tables>(
     standing: Standing,
     tables: &T,
 ) -> Result<u16, Verdict> {
-    let sender = tables.sender(source);
+    let sender = distributor(segment, source, standing, tables);
     if segment.is_syn() {
-        return new_connection(sender, standing, tables);
+        return new_connection(segment, sender, standing, tables);
     }
     if tables.has_connection(&segment.key) {
         return Err(Verdict::LocalSocket);
     }
-    match sender.map(Sender::slot) {
+    match sender {
         Some(slot) if standing.is_authority(slot) => {
             offer::hand_on(segment, true, standing, tables)
         }
@@ -39,17 +39,37 @@ pub fn target<T: Tables>(
     }
 }
 
+/// The slot of the member that has handed the segment on to here; `None` when it is a client's.
+///
+/// A member that starts a connection is a client, unless it distributes its own connections too.
+#[inline(always)]
+pub fn distributor<T: Tables>(
+    segment: &Segment,
+    source: u64,
+    standing: Standing,
+    tables: &T,
+) -> Option<u16> {
+    let slot = tables.sender(source).map(Sender::slot)?;
+    let is_own = !standing.is_authority(slot)
+        && tables
+            .target(slot)
+            .is_some_and(|member| member.is_at(segment.key.client()));
+    (!is_own).then_some(slot)
+}
+
 /// A new connection is taken from whoever may hand it out; a client's neighbour entry may be stale.
 #[inline(always)]
 fn new_connection<T: Tables>(
-    sender: Option<Sender>,
+    segment: &Segment,
+    sender: Option<u16>,
     standing: Standing,
     tables: &T,
 ) -> Result<u16, Verdict> {
     match sender {
-        Some(sender) if standing.is_authority(sender.slot()) => Err(Verdict::Accepted),
+        Some(slot) if standing.is_authority(slot) => Err(Verdict::Accepted),
         Some(_) => Err(Verdict::Fenced),
-        None => relay(standing, tables).ok_or(Verdict::NoOwner),
+        None if origin::stays(&segment.key, tables).is_some() => Err(Verdict::KeptHere),
+        None => relay(standing, tables).ok_or_else(|| origin::unowned(&segment.key, tables)),
     }
 }
 

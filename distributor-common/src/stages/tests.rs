@@ -27,6 +27,7 @@ mod floods;
 mod headers;
 mod held;
 mod offers;
+mod origin;
 mod paths;
 mod probe;
 mod selection;
@@ -57,9 +58,14 @@ impl Bench {
     /// and that the frame is what it was unless it is sent on. Returns the frame.
     fn send(&mut self, mut bytes: Vec<u8>, verdict: Verdict, events: &[Event]) -> Vec<u8> {
         let before = bytes.clone();
-        let given = distribute(&mut SlicePacket::new(&mut bytes, INGRESS), &self.tables);
+        let started = self.tables.starts_here.then_some(Event::StartedHere);
+        let given = if self.tables.starts_here {
+            origin_of(&mut bytes, &self.tables).expect("it is for a DVIPA")
+        } else {
+            distribute(&mut SlicePacket::new(&mut bytes, INGRESS), &self.tables)
+        };
         assert_eq!(given, verdict);
-        let events = events.iter().map(|event| event.index());
+        let events = events.iter().chain(&started).map(|event| event.index());
         for index in events.chain([verdict.index()]) {
             *self.expected.entry(index).or_default() += 1;
         }
@@ -118,6 +124,11 @@ impl Bench {
     fn totals(&self) -> Totals {
         [&self.tables.counters()].into_iter().collect()
     }
+}
+
+/// Sends one frame that starts on this host.
+fn origin_of(bytes: &mut [u8], tables: &HostTables) -> Option<Verdict> {
+    super::origin::send(&mut SlicePacket::new(bytes, 0), tables)
 }
 
 /// The Ethernet address that the member in a slot sends from.

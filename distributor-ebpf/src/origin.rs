@@ -1,0 +1,187 @@
+//! The programs for connections that start on a stack.
+//!
+//! Nothing is decided here, as in the packet path, whose maps these programs
+//! share. They see packets that this host sends to itself, and sockets that
+//! connect, and leave all that concerns no DVIPA of their own stack alone.
+#![no_std]
+#![no_main]
+#![allow(
+    missing_docs,
+    reason = "the macros generate items without documentation"
+)]
+#![allow(
+    clippy::inline_always,
+    reason = "only inlined code keeps the bounds that the kernel's verifier has seen"
+)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "the macros pass the context by value"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "the machine that runs this has 64-bit words"
+)]
+#![allow(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "the address of a field behind a raw pointer and the access to it are one thing"
+)]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+mod maps;
+mod panic;
+mod skb;
+mod tables;
+
+use aya_ebpf::EbpfContext as _;
+use aya_ebpf::bindings::{TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_sock_addr, sockaddr};
+use aya_ebpf::helpers::generated::{bpf_bind, bpf_get_netns_cookie, bpf_redirect};
+use aya_ebpf::macros::{cgroup_sock_addr, classifier};
+use aya_ebpf::programs::{SockAddrContext, TcContext};
+use distributor_common::stages::origin;
+use distributor_common::watch::{AF_INET, AF_INET6};
+use distributor_common::wire::{Be16, Be32, tcp};
+use distributor_common::{Action, Verdict};
+
+use crate::skb::SkbBuf;
+use crate::tables::{KernelTables, Side};
+
+/// A packet on the way out of this host into it: `lo`.
+#[derive(Clone, Copy)]
+struct Outgoing;
+
+impl Side for Outgoing {
+    const STARTS_HERE: bool = true;
+
+    /// A device that is gone by then drops the packet and counts it itself.
+    #[inline(always)]
+    fn redirect(ifindex: u32) -> bool {
+        // SAFETY: the helper notes two numbers.
+        unsafe { bpf_redirect(ifindex, 0) == i64::from(TC_ACT_REDIRECT) }
+    }
+}
+
+/// Sends what starts here for a DVIPA to its target or its owner.
+///
+/// The kernel sends the packet like any other of its own: it divides a large one and computes the
+/// checksum that was left to the device.
+#[classifier]
+fn send_own(context: TcContext) -> i32 {
+    let Some(tables) = KernelTables::<Outgoing>::open(context.as_ptr()) else {
+        return TC_ACT_UNSPEC;
+    };
+    let verdict = origin::send(&mut SkbBuf::new(context.skb.skb), tables);
+    match verdict.map(Verdict::action) {
+        // Whoever looks at the packet next on this interface still does.
+        None | Some(Action::Pass) => TC_ACT_UNSPEC,
+        Some(Action::Drop) => TC_ACT_SHOT,
+        Some(Action::Transmit | Action::Redirect) => TC_ACT_REDIRECT,
+    }
+}
+
+/// Every program like these ends with this: let things go on.
+const GO_ON: i32 = 1;
+
+/// An address to bind to (`struct sockaddr_in` of `netinet/in.h`), with no port of its own.
+#[repr(C)]
+struct Ipv4End {
+    family: u16,
+    port: Be16,
+    address: Be32,
+    zero: [u32; 2],
+}
+
+/// An address to bind to (`struct sockaddr_in6`), with no port of its own.
+#[repr(C)]
+struct Ipv6End {
+    family: u16,
+    port: Be16,
+    flow: u32,
+    address: [u32; 4],
+    scope: u32,
+}
+
+/// Chooses the address that an IPv4 socket connects from.
+#[cgroup_sock_addr(connect4)]
+fn choose_source4(context: SockAddrContext) -> i32 {
+    // SAFETY: the context outlives the program's run.
+    let destination = unsafe { (&raw const (*context.sock_addr).user_ip4).read_volatile() };
+    if let Some(source) = source(&context, Be32(destination)) {
+        let end = Ipv4End {
+            family: AF_INET as u16,
+            port: Be16(0),
+            address: source,
+            zero: [0; 2],
+        };
+        bind(&context, end);
+    }
+    GO_ON
+}
+
+/// Chooses the address that an IPv6 socket connects from to an IPv4 address.
+#[cgroup_sock_addr(connect6)]
+fn choose_source6(context: SockAddrContext) -> i32 {
+    // SAFETY: the context is valid; only the place of the field is taken.
+    let address = unsafe { &raw const (*context.sock_addr).user_ip6 }.cast::<u32>();
+    let [a, b, mapped, destination] = [0, 1, 2, 3].map(|word| {
+        // SAFETY: the four words are fields of the context that the kernel called the program with.
+        unsafe { address.wrapping_add(word).read_volatile() }
+    });
+    if a | b == 0
+        && mapped == MAPPED
+        && let Some(source) = source(&context, Be32(destination))
+    {
+        let end = Ipv6End {
+            family: AF_INET6 as u16,
+            port: Be16(0),
+            flow: 0,
+            address: [0, 0, MAPPED, source.0],
+            scope: 0,
+        };
+        bind(&context, end);
+    }
+    GO_ON
+}
+
+/// The third word of an IPv4 address mapped into IPv6 (RFC 4291 §2.5.5.2).
+const MAPPED: u32 = 0xffff_u32.to_be();
+
+/// The address to connect from, for a TCP socket of this stack that has none yet.
+#[inline(always)]
+fn source(context: &SockAddrContext, destination: Be32) -> Option<Be32> {
+    let about = context.sock_addr;
+    // SAFETY: the context outlives the program's run.
+    if unsafe { (&raw const (*about).protocol).read_volatile() } != u32::from(tcp::PROTOCOL) {
+        return None;
+    }
+    let tables = KernelTables::<Outgoing>::open(context.as_ptr())?;
+    // SAFETY: the context is the one that the kernel called this program with.
+    let cookie = unsafe { bpf_get_netns_cookie(context.as_ptr()) };
+    if cookie != tables.settings().netns_cookie.load() {
+        return None;
+    }
+    // SAFETY: the context outlives the program's run.
+    let port = unsafe { (&raw const (*about).user_port).read_volatile() };
+    let source = origin::source(destination, Be16(port as u16), &tables)?;
+    // SAFETY: the field is a pointer, whichever way the union is read.
+    let socket = unsafe { (&raw const (*about).__bindgen_anon_1.sk).read_volatile() };
+    if socket.is_null() {
+        return None;
+    }
+    // SAFETY: the kernel calls this program with a socket.
+    let bound = unsafe { (&raw const (*socket).src_ip4).read_volatile() };
+    (bound == 0).then_some(source)
+}
+
+/// Binds the socket. One that is bound to a port already stays as it is.
+#[inline(always)]
+fn bind<E>(context: &SockAddrContext, mut end: E) {
+    let about: *mut bpf_sock_addr = context.sock_addr;
+    // SAFETY: the address is as long as is told, and of the family that it says.
+    let _ = unsafe {
+        bpf_bind(
+            about,
+            (&raw mut end).cast::<sockaddr>(),
+            const { size_of::<E>().cast_signed() as i32 },
+        )
+    };
+}
