@@ -24,6 +24,8 @@ pub enum Setting {
     /// Whether a packet is dropped because its sender is reached by another interface: 1 drops
     /// it, 2 only if the sender is not reached at all.
     RpFilter,
+    /// Whether a packet is taken whose sender has an address of this host: 0 drops it.
+    AcceptLocal,
 }
 
 /// What one interface is used for.
@@ -35,8 +37,9 @@ pub struct InterfaceUse {
     pub ifindex: u32,
     /// Whether the stack holds DVIPAs, hidden or owned, that this interface must not tell of.
     pub guards_dvipas: bool,
-    /// Whether packets arrive that were distributed, and whose senders are reached elsewhere.
-    pub receives_distributed: bool,
+    /// Whether packets arrive that were distributed, and whose senders are reached elsewhere; and what
+    /// other stacks send from a DVIPA that is here too, to connections that start here.
+    pub receives_dvipas: bool,
 }
 
 impl Setting {
@@ -47,6 +50,7 @@ impl Setting {
             Self::ArpIgnore => "arp_ignore",
             Self::ArpAnnounce => "arp_announce",
             Self::RpFilter => "rp_filter",
+            Self::AcceptLocal => "accept_local",
         }
     }
 
@@ -57,7 +61,7 @@ impl Setting {
         let effective = all.max(own);
         match self {
             // Larger values answer still less, but always for an address of the interface itself.
-            Self::ArpIgnore => (effective < 1).then_some(1),
+            Self::ArpIgnore | Self::AcceptLocal => (effective < 1).then_some(1),
             Self::ArpAnnounce => (effective < 2).then_some(2),
             Self::RpFilter => (effective == 1).then_some(2),
         }
@@ -70,7 +74,9 @@ impl InterfaceUse {
         let guards = self
             .guards_dvipas
             .then_some([Setting::ArpIgnore, Setting::ArpAnnounce]);
-        let receives = self.receives_distributed.then_some(Setting::RpFilter);
-        guards.into_iter().flatten().chain(receives)
+        let receives = self
+            .receives_dvipas
+            .then_some([Setting::RpFilter, Setting::AcceptLocal]);
+        guards.into_iter().chain(receives).flatten()
     }
 }

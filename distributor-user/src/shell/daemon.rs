@@ -18,6 +18,7 @@ mod life;
 mod network;
 mod open;
 mod orders;
+mod origin;
 mod probes;
 mod ready;
 mod reports;
@@ -46,6 +47,7 @@ use change::{Changes, Outcome, Source};
 use contested::{Contested, Taken};
 use life::Life;
 use network::Network;
+use origin::OwnConnections;
 use probes::Probes;
 
 /// How often the engine and the repairs look around.
@@ -138,6 +140,7 @@ pub(super) struct Daemon {
     began: Instant,
     stack: Stack,
     dataplane: Dataplane,
+    own_connections: OwnConnections,
     group: Group,
     kernel: open::Kernel,
     network: Network,
@@ -277,6 +280,7 @@ impl Daemon {
             }
             Err(error) => warn!("the program could not be attached again: {error}"),
         }
+        self.own_connections.tend().await;
         let poll = self.stack.config().global.wlm_poll_s;
         let poll = Duration::from_secs(poll.into()).saturating_sub(TICK / 2);
         if let Some(load) = self.load.measure(poll) {

@@ -30,6 +30,7 @@ use crate::engine::forwarding::{ServiceKey, ServiceTargets};
 
 pub use self::attach::Interface;
 pub use self::error::DataplaneError;
+pub use self::origin::Origin;
 pub use self::reported::Inserted;
 pub use self::traffic::Traffic;
 pub use self::xdp::AttachMode;
@@ -53,6 +54,7 @@ mod flows;
 mod forwarding;
 mod life;
 mod object;
+mod origin;
 mod pins;
 mod reported;
 mod senders;
@@ -158,11 +160,11 @@ impl Dataplane {
                 path: pin_dir.to_owned(),
             });
         }
-        let mut object = object::load_apart()?;
+        let mut object = object::load_apart(object::Kind::Path)?;
         for name in object::PROGRAMS {
             object::load_program(&mut object, name)?;
         }
-        Ok(())
+        Origin::rehearse()
     }
 
     fn open_maps(
@@ -171,7 +173,7 @@ impl Dataplane {
         is_adopted: bool,
     ) -> Result<Self, DataplaneError> {
         let buckets = options.flow_capacity.div_ceil(SLOTS).next_power_of_two();
-        let mut object = object::load(&options.pin_dir, buckets)?;
+        let mut object = object::load(object::Kind::Path, &options.pin_dir, Some(buckets))?;
         for name in object::PROGRAMS {
             object::load_program(&mut object, name)?;
         }
@@ -229,6 +231,7 @@ impl Dataplane {
         let kept: BTreeSet<_> = interfaces
             .iter()
             .map(|interface| attach::pin(&self.pin_dir, interface.ifindex))
+            .chain(origin::links(&self.pin_dir))
             .collect();
         for link in pins::links(&self.pin_dir)? {
             if !kept.contains(&link) {
@@ -295,6 +298,7 @@ impl Dataplane {
     ///
     /// A pin cannot be removed.
     pub fn close_and_remove(mut self) -> Result<(), DataplaneError> {
+        origin::remove(&self.pin_dir)?;
         for attachment in self.attachments.drain(..) {
             attachment.remove()?;
         }

@@ -7,6 +7,10 @@
 pub(crate) static DISTRIBUTOR: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/distributor.bpf"));
 
+/// What connections that start on a stack need.
+pub(crate) static ORIGIN: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/origin.bpf"));
+
 /// The reports of sockets.
 pub(crate) static WATCH: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/watch.bpf"));

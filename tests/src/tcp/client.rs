@@ -29,7 +29,15 @@ impl Conversation {
     ///
     /// As the kernel says: refused, reset, timed out.
     pub fn open(to: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+        Self::over(TcpStream::connect_timeout(&to, PATIENCE)?)
+    }
+
+    /// Reads the greeting of a connection that was made otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As the kernel says: reset, timed out.
+    pub fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -77,6 +85,21 @@ impl Conversation {
     pub fn echo(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)?;
         self.expect(bytes)
+    }
+
+    /// The same for more bytes than both ends hold: they are sent while they come back.
+    ///
+    /// # Errors
+    ///
+    /// As the kernel says; `InvalidData` for other bytes.
+    pub fn echo_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut sender = self.stream.get_ref().try_clone()?;
+        thread::scope(|scope| {
+            let sending = scope.spawn(move || sender.write_all(bytes));
+            let received = self.expect(bytes);
+            let sent = sending.join().map_err(|_panic| unexpected("no panic"))?;
+            sent.and(received)
+        })
     }
 
     /// Sends `bytes`, closes this half, and checks that exactly these and then the end come back;

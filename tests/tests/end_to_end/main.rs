@@ -14,6 +14,7 @@ mod demo;
 mod endings;
 mod instruments;
 mod leftovers;
+mod members;
 mod networks;
 mod no_target;
 mod quiesce;

@@ -119,18 +119,25 @@ impl Audits {
         let Some(audit) = self.under_way.remove(&request) else {
             return;
         };
-        let (mut suspects, mut gone) = (Vec::new(), Vec::new());
-        for flow in audit
-            .table
-            .iter()
-            .filter(|flow| !audit.present.contains(&flow.key))
-        {
-            match flow.state {
-                // Its handshake may be on its way; the sweep of the table removes it in time.
-                FlowState::HalfOpen => {}
-                FlowState::Established => suspects.push(flow.key),
-                FlowState::Ending => gone.push(flow.key),
+        let (mut suspects, mut gone, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+        for flow in &audit.table {
+            match (flow.state, audit.present.contains(&flow.key)) {
+                // It starts on its target: only its first segment has come by here.
+                (FlowState::HalfOpen, true) if flow.key.client == audit.target => {
+                    unseen.push(flow.key);
+                }
+                (FlowState::Established, false) => suspects.push(flow.key),
+                (FlowState::Ending, false) => gone.push(flow.key),
+                // The handshake of one that is half-open may be on its way; the sweep of the table
+                // removes it in time.
+                (FlowState::HalfOpen, _) | (_, true) => {}
             }
+        }
+        if !unseen.is_empty() {
+            effects.push(Effect::InsertFlows {
+                target,
+                flows: unseen,
+            });
         }
         if !suspects.is_empty() {
             effects.push(Effect::MarkEnding(suspects));

@@ -19,6 +19,9 @@ fn only_what_would_go_wrong_is_changed() {
         (Setting::RpFilter, 1, 1, Some(2)),
         (Setting::RpFilter, 2, 1, None),
         (Setting::RpFilter, 1, 2, None),
+        (Setting::AcceptLocal, 0, 0, Some(1)),
+        (Setting::AcceptLocal, 1, 0, None),
+        (Setting::AcceptLocal, 0, 1, None),
     ] {
         assert_eq!(
             setting.needed(all, own),
@@ -30,14 +33,19 @@ fn only_what_would_go_wrong_is_changed() {
 
 #[test]
 fn settings_of_a_use() {
-    for (guards_dvipas, receives_distributed, expected) in [
+    for (guards_dvipas, receives_dvipas, expected) in [
         (false, false, &[][..]),
         (true, false, &[Setting::ArpIgnore, Setting::ArpAnnounce]),
-        (false, true, &[Setting::RpFilter]),
+        (false, true, &[Setting::RpFilter, Setting::AcceptLocal]),
         (
             true,
             true,
-            &[Setting::ArpIgnore, Setting::ArpAnnounce, Setting::RpFilter],
+            &[
+                Setting::ArpIgnore,
+                Setting::ArpAnnounce,
+                Setting::RpFilter,
+                Setting::AcceptLocal,
+            ],
         ),
     ] {
         let name = "eth0".to_owned();
@@ -45,7 +53,7 @@ fn settings_of_a_use() {
             name,
             ifindex: 2,
             guards_dvipas,
-            receives_distributed,
+            receives_dvipas,
         };
         assert_eq!(interface.settings().collect::<Vec<_>>(), expected);
     }

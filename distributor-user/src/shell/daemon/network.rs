@@ -152,11 +152,9 @@ impl Network {
 
     /// Lists what each interface is used for, as far as the kernel's settings care.
     pub(super) fn uses(&self) -> Vec<InterfaceUse> {
-        let interfaces = self.interfaces();
-        let has_other_way_back = interfaces.len() > 1;
-        let uses = interfaces.into_iter().map(|interface| InterfaceUse {
+        let uses = self.interfaces().into_iter().map(|interface| InterfaceUse {
             guards_dvipas: true,
-            receives_distributed: has_other_way_back && interface.ifindex == self.xcf_link.index,
+            receives_dvipas: true,
             name: interface.name,
             ifindex: interface.ifindex,
         });

@@ -18,6 +18,7 @@ use super::contested::{Contested, Inquiry, Taken};
 use super::life::Life;
 use super::network::Network;
 use super::orders::OrdersFile;
+use super::origin::OwnConnections;
 use super::probes::Probes;
 use super::ready::Ready;
 use super::{Daemon, DaemonOptions, Input};
@@ -145,6 +146,7 @@ impl Daemon {
             announcer: Announcer::new(owned(&adopted.placements)),
             stack: Stack::new(stack, adopted, Duration::ZERO),
             dataplane,
+            own_connections: OwnConnections::open(options.pin_dir.join(&options.name)),
             group,
             kernel: Kernel {
                 addresses,

@@ -81,6 +81,7 @@ impl Daemon {
     async fn end(mut self) -> anyhow::Result<()> {
         self.handle(Event::Quiet).await;
         self.group.stop().await;
+        self.own_connections.settle().await;
         self.kernel.next_hops.stop().await;
         OrdersFile::of(&self.options).remove();
         put_back(

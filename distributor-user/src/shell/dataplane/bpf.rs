@@ -1,63 +1,178 @@
-//! What aya does not offer: looking at a pinned link without knowing its kind.
+//! What aya does not offer: looking at a pinned link without knowing its kind, and links of the kinds
+//! that aya can neither pin nor give another program.
 
 use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Command of the `bpf` system call (UAPI `linux/bpf.h`).
+/// Commands of the `bpf` system call (UAPI `linux/bpf.h`).
+const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
+const BPF_LINK_CREATE: libc::c_long = 28;
+const BPF_LINK_UPDATE: libc::c_long = 29;
 
-/// The part of `union bpf_attr` that `BPF_OBJ_GET` reads.
+/// The part of `union bpf_attr` that `BPF_OBJ_PIN` and `BPF_OBJ_GET` read.
 #[repr(C)]
-struct ObjGet {
+struct Pin {
     pathname: u64,
     bpf_fd: u32,
     file_flags: u32,
 }
 
-/// Index of the interface that the pinned XDP link at `path` is attached to; `None` when its
-/// device, or the device's whole namespace, is gone, or when it is no XDP link.
-pub(super) fn pinned_link_ifindex(path: &Path) -> io::Result<Option<u32>> {
-    let link = open_pin(path)?;
-    let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", link.as_raw_fd()))?;
-    Ok(ifindex(&about))
+/// The part of `union bpf_attr` that `BPF_LINK_CREATE` reads; what is not there counts as 0.
+#[repr(C)]
+struct LinkCreate {
+    program: u32,
+    /// An interface's index or a cgroup's descriptor.
+    target: u32,
+    attach_type: u32,
+    flags: u32,
 }
 
-/// Finds the interface in what the kernel tells of a link's descriptor.
-fn ifindex(fdinfo: &str) -> Option<u32> {
-    let value = fdinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("ifindex:"))?;
-    value.trim().parse().ok().filter(|&index| index != 0)
+/// The part of `union bpf_attr` that `BPF_LINK_UPDATE` reads.
+#[repr(C)]
+struct LinkUpdate {
+    link: u32,
+    new_program: u32,
+    flags: u32,
+    old_program: u32,
+}
+
+/// Where a link attaches a program (`enum bpf_attach_type`, UAPI `linux/bpf.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(super) enum AttachType {
+    /// Sockets of a cgroup that connect by IPv4.
+    Inet4Connect = 10,
+    /// Sockets of a cgroup that connect by IPv6.
+    Inet6Connect = 11,
+    /// What leaves by an interface.
+    TcxEgress = 47,
+}
+
+/// What the kernel tells of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LinkFacts {
+    /// Id of the program that it runs.
+    pub(super) program: u32,
+    /// Index of the interface that it is attached to, if that is what it is attached to.
+    pub(super) ifindex: Option<u32>,
+    is_on_cgroup: bool,
+}
+
+impl LinkFacts {
+    /// Whether it is still attached: what it was attached to may be gone, or somebody has detached it.
+    pub(super) fn is_attached(self) -> bool {
+        self.ifindex.is_some() || self.is_on_cgroup
+    }
+
+    /// Reads what the kernel tells of a link's descriptor.
+    fn parse(fdinfo: &str) -> Self {
+        let number = |name: &str| {
+            let value = fdinfo.lines().find_map(|line| line.strip_prefix(name))?;
+            value.trim().parse::<u64>().ok().filter(|&id| id != 0)
+        };
+        let short = |name: &str| number(name).and_then(|id| u32::try_from(id).ok());
+        Self {
+            program: short("prog_id:").unwrap_or_default(),
+            ifindex: short("ifindex:"),
+            is_on_cgroup: number("cgroup_id:").is_some(),
+        }
+    }
+}
+
+/// Looks at the pinned link at `path`.
+pub(super) fn pinned_link(path: &Path) -> io::Result<LinkFacts> {
+    let link = open_pin(path)?;
+    let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", link.as_raw_fd()))?;
+    Ok(LinkFacts::parse(&about))
+}
+
+/// Index of the interface that the pinned link at `path` is attached to; `None` when its device, or
+/// the device's whole namespace, is gone, or when it is attached to no interface.
+pub(super) fn pinned_link_ifindex(path: &Path) -> io::Result<Option<u32>> {
+    Ok(pinned_link(path)?.ifindex)
+}
+
+/// Attaches a program, beside those that are there; it is detached when the link and its pins are gone.
+pub(super) fn create_link(
+    program: BorrowedFd<'_>,
+    target: u32,
+    at: AttachType,
+) -> io::Result<OwnedFd> {
+    let attributes = LinkCreate {
+        program: number(program),
+        target,
+        attach_type: at as u32,
+        flags: 0,
+    };
+    // SAFETY: the kernel reads the structure, whose size is told, and which outlives the call.
+    let fd = unsafe { call(BPF_LINK_CREATE, &attributes) }?;
+    // SAFETY: the kernel has just given out the descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Lets the pinned link at `path` run another program, in one step.
+pub(super) fn update_link(path: &Path, program: BorrowedFd<'_>) -> io::Result<()> {
+    let link = open_pin(path)?;
+    let attributes = LinkUpdate {
+        link: link.as_raw_fd().cast_unsigned(),
+        new_program: number(program),
+        flags: 0,
+        old_program: 0,
+    };
+    // SAFETY: the kernel reads the structure, whose size is told, and which outlives the call.
+    unsafe { call(BPF_LINK_UPDATE, &attributes) }.map(drop)
+}
+
+/// Pins a link.
+pub(super) fn pin(path: &Path, link: BorrowedFd<'_>) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let attributes = Pin {
+        pathname: path.as_ptr() as u64,
+        bpf_fd: number(link),
+        file_flags: 0,
+    };
+    // SAFETY: the kernel reads the structure, whose size is told, and the path it points to; both
+    // outlive the call.
+    unsafe { call(BPF_OBJ_PIN, &attributes) }.map(drop)
 }
 
 fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes())?;
-    let attributes = ObjGet {
+    let attributes = Pin {
         pathname: path.as_ptr() as u64,
         bpf_fd: 0,
         file_flags: 0,
     };
     // SAFETY: the kernel reads the structure, whose size is told, and the path it points to; both
     // outlive the call.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_OBJ_GET,
-            &raw const attributes,
-            mem::size_of::<ObjGet>(),
-        )
-    };
-    let fd = i32::try_from(fd).map_err(io::Error::other)?;
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let fd = unsafe { call(BPF_OBJ_GET, &attributes) }?;
     // SAFETY: the kernel has just given out the descriptor, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn number(descriptor: BorrowedFd<'_>) -> u32 {
+    descriptor.as_raw_fd().cast_unsigned()
+}
+
+/// Calls the kernel.
+///
+/// # Safety
+///
+/// `attributes` is what the command reads, and what it points to is valid.
+unsafe fn call<T>(command: libc::c_long, attributes: &T) -> io::Result<i32> {
+    let attributes = std::ptr::from_ref(attributes);
+    // SAFETY: the caller keeps what the kernel reads valid; its size is told.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, attributes, mem::size_of::<T>()) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    i32::try_from(result).map_err(io::Error::other)
 }
 
 #[cfg(test)]

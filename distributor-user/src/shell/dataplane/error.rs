@@ -10,6 +10,8 @@ use aya::pin::PinError;
 use aya::programs::ProgramError;
 use aya::programs::links::LinkError;
 
+use crate::shell::cgroup::CgroupError;
+
 /// Why the packet path could not be opened or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -50,6 +52,9 @@ pub enum DataplaneError {
         /// Cookie in the pinned settings.
         found: u64,
     },
+    /// There is no cgroup to attach to.
+    #[error(transparent)]
+    NoCgroup(#[from] CgroupError),
     /// The pinned maps are of another version.
     #[error(
         "the packet path in `{path}` is of another version and cannot be taken over with its connections: stop the stack cleanly, then start the new program"

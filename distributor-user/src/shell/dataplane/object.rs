@@ -13,7 +13,7 @@ use super::DataplaneError;
 use crate::shell::objects;
 
 /// Maps that live as long as the stack, not as long as the daemon.
-pub(super) const PINNED_MAPS: [&str; 10] = [
+pub(super) const PINNED_MAPS: [&str; 11] = [
     map::SETTINGS,
     map::FLOWS,
     map::SERVICE_INDEX,
@@ -22,15 +22,42 @@ pub(super) const PINNED_MAPS: [&str; 10] = [
     map::VIPAS,
     map::SENDERS,
     map::CONNECTIONS,
+    map::KEPT,
     map::TRANSMIT,
     map::COUNTERS,
 ];
 
-/// Loads the object with its maps in `pin_dir`: those that are pinned there, new ones otherwise.
-pub(super) fn load(pin_dir: &Path, buckets: u32) -> Result<Ebpf, DataplaneError> {
-    let object = objects::built(objects::DISTRIBUTOR).ok_or(DataplaneError::NoObject)?;
+/// The objects whose programs share these maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The packet path.
+    Path,
+    /// What connections that start here need.
+    Origin,
+}
+
+impl Kind {
+    fn built(self) -> Result<&'static [u8], DataplaneError> {
+        let object = match self {
+            Self::Path => objects::DISTRIBUTOR,
+            Self::Origin => objects::ORIGIN,
+        };
+        objects::built(object).ok_or(DataplaneError::NoObject)
+    }
+}
+
+/// Loads an object with its maps in `pin_dir`: those that are pinned there, new ones otherwise.
+/// Without `buckets`, the flow table must be there.
+pub(super) fn load(
+    kind: Kind,
+    pin_dir: &Path,
+    buckets: Option<u32>,
+) -> Result<Ebpf, DataplaneError> {
+    let object = kind.built()?;
     let mut loader = EbpfLoader::new();
-    loader.map_max_entries(map::FLOWS, buckets);
+    if let Some(buckets) = buckets {
+        loader.map_max_entries(map::FLOWS, buckets);
+    }
     for name in PINNED_MAPS {
         loader.map_pin_path(name, pin_dir.join(name));
     }
@@ -39,11 +66,10 @@ pub(super) fn load(pin_dir: &Path, buckets: u32) -> Result<Ebpf, DataplaneError>
         .map_err(|error| explain(is_not_permitted(&error)).unwrap_or(DataplaneError::Object(error)))
 }
 
-/// Loads the object with maps of its own, as small as they can be, which end with it.
-pub(super) fn load_apart() -> Result<Ebpf, DataplaneError> {
-    let object = objects::built(objects::DISTRIBUTOR).ok_or(DataplaneError::NoObject)?;
+/// Loads an object with maps of its own, as small as they can be, which end with it.
+pub(super) fn load_apart(kind: Kind) -> Result<Ebpf, DataplaneError> {
     EbpfLoader::new()
-        .load(object)
+        .load(kind.built()?)
         .map_err(|error| explain(is_not_permitted(&error)).unwrap_or(DataplaneError::Object(error)))
 }
 
@@ -56,13 +82,13 @@ pub(super) fn load_program<'a>(
         .program_mut(name)
         .and_then(|program| program.try_into().ok())
         .ok_or(DataplaneError::Mismatch { name })?;
-    xdp.load().map_err(|source| {
-        explain(is_not_permitted(&source)).unwrap_or(DataplaneError::Load {
-            program: name,
-            source,
-        })
-    })?;
+    xdp.load().map_err(|source| refused(name, source))?;
     Ok(xdp)
+}
+
+/// Says why the kernel has not taken a program.
+pub(super) fn refused(program: &'static str, source: ProgramError) -> DataplaneError {
+    explain(is_not_permitted(&source)).unwrap_or(DataplaneError::Load { program, source })
 }
 
 /// The program of that name, which is loaded.

@@ -79,10 +79,7 @@ pub(super) fn examine(pin_dir: &Path, cookie: u64) -> Result<Pins, DataplaneErro
 pub(super) fn remove(pin_dir: &Path) -> Result<(), DataplaneError> {
     let maps = PINNED_MAPS.iter().map(|name| pin_dir.join(name));
     for pin in links(pin_dir)?.into_iter().chain(maps) {
-        ignore_absence(fs::remove_file(&pin)).map_err(DataplaneError::system(format!(
-            "remove `{}`",
-            pin.display()
-        )))?;
+        remove_file(&pin)?;
     }
     for directory in pin_dir.ancestors().take(2) {
         if fs::remove_dir(directory).is_err() {
@@ -131,10 +128,14 @@ fn create(pin_dir: &Path) -> Result<(), DataplaneError> {
     })
 }
 
-fn ignore_absence(result: io::Result<()>) -> io::Result<()> {
-    match result {
+/// Removes a pin, if it is there.
+pub(super) fn remove_file(pin: &Path) -> Result<(), DataplaneError> {
+    match fs::remove_file(pin) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+        other => other.map_err(DataplaneError::system(format!(
+            "remove `{}`",
+            pin.display()
+        ))),
     }
 }
 
@@ -191,6 +192,13 @@ const SHAPES: &[Shape] = &[
         4,
         8,
         Some(MAX_SERVICES * MAX_ROWS),
+    ),
+    (
+        abi::map::KEPT,
+        MapType::Hash,
+        size_of::<ServiceKey>(),
+        4,
+        Some(MAX_SERVICES),
     ),
     (
         abi::map::TRANSMIT,

@@ -333,3 +333,46 @@ fn a_dvipa_changes_hands() {
         assert_eq!(run(&mut dataplane, &frame(40_006, SYN)).0, XDP_PASS);
     });
 }
+
+#[test]
+fn the_programs_of_what_starts_here_are_attached_until_all_is_removed() {
+    in_sandbox(|pin_dir| {
+        let dataplane = Dataplane::open(&options(pin_dir)).expect("opens");
+        let links: Vec<_> = origin::links(pin_dir).collect();
+        let programs = || -> Vec<Option<u32>> {
+            let running = links.iter().map(|link| bpf::pinned_link(link).ok());
+            let attached = running.map(|link| link.filter(|link| link.is_attached()));
+            attached.map(|link| Some(link?.program)).collect()
+        };
+        assert_eq!(programs(), [None, None, None]);
+        drop(Origin::open(pin_dir).expect("attaches"));
+        let first = programs();
+        assert!(first.iter().all(Option::is_some), "{first:?}");
+        drop(dataplane);
+
+        // The next daemon's programs take their places.
+        let dataplane = Dataplane::open(&options(pin_dir)).expect("opens again");
+        let mut origin = Origin::open(pin_dir).expect("attaches");
+        let second = programs();
+        assert!(second.iter().all(Option::is_some), "{second:?}");
+        assert!(
+            first
+                .iter()
+                .zip(&second)
+                .all(|(first, second)| first != second)
+        );
+        assert_eq!(origin.reattach().expect("the kernel tells"), [""; 0]);
+
+        // What somebody takes away comes back.
+        std::fs::remove_file(&links[1]).expect("a pin");
+        assert_eq!(
+            origin.reattach().expect("attaches"),
+            [program::CHOOSE_SOURCE4]
+        );
+        assert_eq!(programs(), second);
+
+        dataplane.close_and_remove().expect("removes");
+        assert_eq!(programs(), [None, None, None]);
+        assert!(!pin_dir.exists());
+    });
+}

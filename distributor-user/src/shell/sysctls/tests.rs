@@ -3,13 +3,13 @@ use tempfile::TempDir;
 use super::*;
 use crate::shell::testing::{in_namespace, ip};
 
-fn interface(name: &str, guards_dvipas: bool, receives_distributed: bool) -> InterfaceUse {
+fn interface(name: &str, guards_dvipas: bool, receives_dvipas: bool) -> InterfaceUse {
     let ifindex = nix::net::if_::if_nametoindex(name).expect("the interface");
     InterfaceUse {
         name: name.to_owned(),
         ifindex,
         guards_dvipas,
-        receives_distributed,
+        receives_dvipas,
     }
 }
 
@@ -47,6 +47,8 @@ fn settings_are_changed_and_put_back() {
         let uses = [interface("eth0", true, true), interface("xcf0", true, true)];
         sysctls.apply(&uses).expect("the changes");
         assert_eq!((settings("eth0"), settings("xcf0")), ([1, 2, 0], [1, 2, 2]));
+        let accepts_local = || read("eth0", Setting::AcceptLocal).expect("a setting");
+        assert_eq!(accepts_local(), 1);
         assert!(path.exists());
 
         // Less is needed: what is needed no more goes back, the rest stays.
@@ -57,6 +59,7 @@ fn settings_are_changed_and_put_back() {
 
         sysctls.apply(&[]).expect("the clean-up");
         assert_eq!((settings("eth0"), settings("xcf0")), ([0, 0, 0], [0, 1, 1]));
+        assert_eq!(accepts_local(), 0);
         assert!(!path.exists());
     });
 }
