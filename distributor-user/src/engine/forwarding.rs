@@ -4,7 +4,7 @@
 //! DVIPA and port. Slots, rings and map entries are the data plane's business:
 //! it keeps the numbering stable across restarts, because flows refer to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub struct Forwarding {
     pub services: BTreeMap<ServiceKey, ServiceTargets>,
     /// Every DVIPA that is on this stack, owned or hidden.
     pub dvipas: BTreeMap<IpAddr, DvipaForwarding>,
+    /// Services of which connections that start on this stack stay on it, while a server listens.
+    pub kept: BTreeSet<ServiceKey>,
     /// Which member, by its DYNAMICXCF address, sends from which Ethernet address; of all its
     /// interfaces.
     pub senders: BTreeMap<[u8; 6], IpAddr>,

@@ -50,6 +50,32 @@ pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
         .collect()
 }
 
+/// Whether a connection that starts on the target `own` stays there: what `OPTLOCAL` says.
+///
+/// With 0 always; with 1 unless the target has no weight; with more if no other weighs more than it
+/// does that many times. Where the method has no weights, none is heavier. With HOTSTANDBY one target
+/// gets everything, whoever starts it.
+#[must_use]
+pub fn keeps(terms: &Terms, rows: &[Row], own: IpAddr) -> bool {
+    let is_own = |row: &Row| row.target == own && row.is_eligible;
+    let (Some(factor), Some(place)) = (terms.options.opt_local, rows.iter().position(is_own))
+    else {
+        return false;
+    };
+    if factor == 0 {
+        return true;
+    }
+    if matches!(terms.method, DistMethod::HotStandby { .. }) {
+        return false;
+    }
+    let weights = weights(terms, rows);
+    let Some(weight) = weights[place] else {
+        return true;
+    };
+    let heaviest = weights.into_iter().flatten().max().unwrap_or_default();
+    weight > 0 && (factor == 1 || u16::from(factor) * weight >= heaviest)
+}
+
 /// Compiles the ring of one service: row numbers in the order in which connections are handed out.
 ///
 /// `active` is the target that HOTSTANDBY has sent them to so far.
@@ -123,6 +149,51 @@ mod tests {
                 assert_eq!(ring, expected, "{eligible:?}");
             }
         }
+    }
+
+    #[test]
+    fn optlocal_keeps_a_connection_where_it_starts() {
+        let hot_standby = DistMethod::HotStandby {
+            switches_back: true,
+            minds_health: true,
+        };
+        for (method, opt_local, own, other, expected) in [
+            (
+                DistMethod::RoundRobin,
+                None,
+                Some(1_000),
+                Some(1_000),
+                false,
+            ),
+            (DistMethod::RoundRobin, Some(0), None, None, true),
+            (DistMethod::RoundRobin, Some(1), None, None, true),
+            (DistMethod::RoundRobin, Some(16), None, None, true),
+            (hot_standby, Some(0), None, None, true),
+            (hot_standby, Some(1), None, None, false),
+            // Weights are not known.
+            (DistMethod::BASE_WLM, Some(2), Some(100), None, true),
+            (DistMethod::BASE_WLM, Some(0), Some(0), Some(1_000), true),
+            (DistMethod::BASE_WLM, Some(1), Some(0), Some(1_000), false),
+            (DistMethod::BASE_WLM, Some(1), Some(200), Some(1_000), true),
+            (DistMethod::BASE_WLM, Some(2), Some(200), Some(800), false),
+            (DistMethod::BASE_WLM, Some(4), Some(200), Some(800), true),
+            (DistMethod::BASE_WLM, Some(16), Some(0), Some(1_000), false),
+        ] {
+            let mut terms = terms(method);
+            terms.options.opt_local = opt_local;
+            let rows = rows(&[(true, other), (true, own)]);
+            assert_eq!(
+                keeps(&terms, &rows, target(2)),
+                expected,
+                "{method:?} {opt_local:?} {own:?} {other:?}"
+            );
+        }
+        let mut terms = terms(DistMethod::RoundRobin);
+        terms.options.opt_local = Some(0);
+        // Its server is gone, or it is no target at all.
+        let rows = rows(&[(true, None), (false, None)]);
+        assert!(!keeps(&terms, &rows, target(2)));
+        assert!(!keeps(&terms, &rows, target(3)));
     }
 
     #[test]

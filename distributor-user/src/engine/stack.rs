@@ -15,6 +15,7 @@ mod event;
 mod flows;
 mod forwarding;
 mod isolation;
+mod kept;
 mod liveness;
 mod load;
 mod member;

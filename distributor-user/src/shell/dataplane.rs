@@ -38,6 +38,7 @@ pub use self::xdp::AttachMode;
 use self::attach::Attachment;
 use self::clock::StampUnit;
 use self::flows::Flows;
+use self::kept::Kept;
 use self::pins::Pins;
 use self::senders::Senders;
 use self::services::{Index, Services};
@@ -52,6 +53,7 @@ mod clock;
 mod error;
 mod flows;
 mod forwarding;
+mod kept;
 mod life;
 mod object;
 mod origin;
@@ -95,6 +97,7 @@ pub struct Dataplane {
     /// What was last asked for each DVIPA, as far as it was done.
     standing: BTreeMap<IpAddr, forwarding::Asked>,
     senders: Senders,
+    kept: Kept,
     slots: Slots,
     flows: Flows,
     unit: StampUnit,
@@ -196,13 +199,15 @@ impl Dataplane {
         let seeds = settings[0].seeds.each_ref().map(Word::load);
         let index = typed(&mut object, map::SERVICE_INDEX, HashMap::try_from)?;
         let services = Services::recover(
-            Index::new(index),
+            Index::new(index, map::SERVICE_INDEX),
             share(&mut object, map::SERVICES)?,
             share(&mut object, map::VIPAS)?,
             share(&mut object, map::RINGS)?,
             share(&mut object, map::CONNECTIONS)?,
         )?;
+        let kept = typed(&mut object, map::KEPT, HashMap::try_from)?;
         Ok(Self {
+            kept: Kept::recover(Index::new(kept, map::KEPT))?,
             pin_dir: options.pin_dir.clone(),
             slots: Slots::recover(&settings[0].targets),
             transmit: typed(&mut object, map::TRANSMIT, DevMapHash::try_from)?,

@@ -172,6 +172,47 @@ fn a_target_without_a_server_reaches_the_others() {
 }
 
 #[test]
+fn optlocal_keeps_connections_on_a_target_that_can_serve_them() {
+    let _turn = turn();
+    let targets = ["TCPIP", "TCPIP2", "TCPIP3"];
+    let (lab, mut servers) = served(4, &targets, "OPTLOCAL");
+    let route = format!("route add {VIPA} dev eth0");
+    lab.stack("TCPIP4").namespace().ip([route]).expect("a way");
+    for name in targets {
+        let by_server = greetings(lab.stack(name), SERVICE, 9).expect("connections");
+        assert_eq!(by_server, each(&[name], 9), "on {name}");
+    }
+    // Nobody's turn has passed, and those on no target take theirs.
+    let by_server = greetings(lab.stack("TCPIP4"), SERVICE, 9).expect("connections");
+    assert_eq!(by_server, each(&targets, 3));
+
+    for name in ["TCPIP", "TCPIP2"] {
+        let stack = lab.stack(name);
+        stack
+            .order(&["vary", "quiesce", "target"])
+            .expect("an order");
+        wait::until("connections to go elsewhere", PATIENCE, || {
+            let by_server = greetings(stack, SERVICE, 4)?;
+            Ok(!by_server.contains_key(name))
+        })
+        .expect("a quiesced target");
+        stack
+            .order(&["vary", "resume", "target"])
+            .expect("an order");
+        wait::until("connections to stay", PATIENCE, || {
+            Ok(greetings(stack, SERVICE, 4)? == each(&[name], 4))
+        })
+        .expect("a resumed target");
+    }
+    drop(servers.remove("TCPIP"));
+    lab.stack("TCPIP")
+        .wait_for_ready(&[("TCPIP2", 1), ("TCPIP3", 1)])
+        .expect("a server less");
+    let elsewhere = greeting_from(lab.stack("TCPIP"), None, SERVICE);
+    assert!(targets[1..].contains(&elsewhere.as_str()), "{elsewhere}");
+}
+
+#[test]
 fn a_killed_daemon_is_not_needed() {
     let _turn = turn();
     let targets = ["TCPIP2", "TCPIP3"];

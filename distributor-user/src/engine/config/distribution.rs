@@ -205,10 +205,10 @@ impl Standby {
     }
 }
 
-/// Options of `VIPADISTRIBUTE` that are kept and displayed, not acted on yet.
+/// Options of `VIPADISTRIBUTE`, most of them kept and displayed, not acted on yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DistOptions {
-    /// `OPTLOCAL`, 0–16.
+    /// `OPTLOCAL`, 0–16: whether connections that start on a target stay there.
     pub opt_local: Option<u8>,
     /// `SYSPLEXPORTS`.
     pub has_sysplex_ports: bool,

@@ -58,6 +58,7 @@ impl Stack {
             let targets = ServiceTargets { rows: after, ring };
             forwarding.services.insert(key, targets);
         }
+        forwarding.kept = self.kept(placements.keys(), &ready, &loads);
         let targets: BTreeSet<IpAddr> = alike.targets;
         // A target that was taken out of a service keeps the connections that it has, and their path.
         let former = self.applied.forwarding.targets.keys().copied();

@@ -57,6 +57,7 @@ impl Dataplane {
                 },
             );
         }
+        forwarding.kept = self.kept.keys().copied().collect();
         let senders = self.senders.iter();
         forwarding.senders = senders
             .filter_map(|(mac, slot)| Some((mac, self.address(slot)?)))

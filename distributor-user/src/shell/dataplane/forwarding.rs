@@ -73,6 +73,7 @@ impl Dataplane {
             self.open_prefilter(key.dvipa);
             self.served.insert(key, service.clone());
         }
+        self.keep(forwarding)?;
         // Before its services go: until then this stack distributes, and afterwards it relays.
         let asked = asked(forwarding);
         for (&dvipa, asked) in &asked {
@@ -102,6 +103,17 @@ impl Dataplane {
             self.services.remove_vipa(dvipa)?;
         }
         Ok(())
+    }
+
+    /// Says of which services connections that start here stay here.
+    fn keep(&mut self, forwarding: &Forwarding) -> Result<(), DataplaneError> {
+        let Some(own) = own(forwarding) else {
+            return self.kept.set(&BTreeMap::new());
+        };
+        let slot = self.slots.assign(own, &self.settings[0].targets)?;
+        let kept = forwarding.kept.iter();
+        let entries = kept.map(|key| (*key, self.services.entry(*key, slot)));
+        self.kept.set(&entries.collect())
     }
 
     /// Puts what is asked for a DVIPA into slots.
@@ -235,9 +247,7 @@ impl Dataplane {
 
 /// What is to be known of each DVIPA: of those in the list, and of those that only have services.
 fn asked(forwarding: &Forwarding) -> BTreeMap<IpAddr, Asked> {
-    let mut targets = forwarding.targets.iter();
-    let own = targets.find(|(_, path)| **path == Path::Local);
-    let own = own.map(|(address, _)| *address);
+    let own = own(forwarding);
     let distributed: BTreeSet<_> = forwarding.services.keys().map(|key| key.dvipa).collect();
     let listed = forwarding.dvipas.keys();
     let all: BTreeSet<_> = listed.chain(&distributed).copied().collect();
@@ -254,4 +264,11 @@ fn asked(forwarding: &Forwarding) -> BTreeMap<IpAddr, Asked> {
         (dvipa, asked)
     });
     asked.collect()
+}
+
+/// This stack's own DYNAMICXCF address, if anything leads to it.
+fn own(forwarding: &Forwarding) -> Option<IpAddr> {
+    let mut targets = forwarding.targets.iter();
+    let own = targets.find(|(_, path)| **path == Path::Local);
+    own.map(|(address, _)| *address)
 }

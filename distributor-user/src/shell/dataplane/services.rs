@@ -159,6 +159,15 @@ impl Services {
         (rows, ring.map(RingEntry::target).collect())
     }
 
+    /// A target, by its slot, as a place in the ring of a service; counted nowhere if it has no row.
+    pub(super) fn entry(&self, key: ServiceKey, slot: u16) -> RingEntry {
+        let index = self.indices.get(&key);
+        let rows = index.map(|index| rows_of(&self.values[*index as usize]));
+        let row = rows.and_then(|rows| rows.iter().position(|taken| *taken == Some(slot)));
+        let row = row.and_then(|row| u16::try_from(row).ok());
+        RingEntry::new(slot, row.unwrap_or_default())
+    }
+
     /// The counts of all services as they are numbered now.
     pub(super) fn counts(&self) -> Counts {
         Counts {

@@ -101,6 +101,11 @@ fn forwarding() -> Forwarding {
             },
         )]
         .into(),
+        kept: [ServiceKey {
+            dvipa: VIPA,
+            port: 8443,
+        }]
+        .into(),
         senders: [
             ([2, 0, 0, 0, 0, 2], target(2)),
             ([2, 0, 0, 1, 0, 2], target(2)),

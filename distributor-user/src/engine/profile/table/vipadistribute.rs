@@ -95,10 +95,7 @@ pub(in super::super) static OPTLOCAL: Row = Row::new(
         Number(0, 16),
     ))],
     "Keeps connections that begin on a target stack on that stack.",
-)
-.but(Standing::Unsupported(
-    "connections that begin on a target go through the owner as all do",
-));
+);
 static NOOPTLOCAL: Row = flag(
     "NOOPTLOCAL",
     "Connections that begin on a target are distributed as all are; the default.",

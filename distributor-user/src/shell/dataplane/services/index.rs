@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use aya::maps::{HashMap, MapData, MapError};
-use distributor_common::abi::{self, map};
+use distributor_common::abi;
 use distributor_common::wire::{Be16, Be32, tcp};
 
 use super::DataplaneError;
@@ -13,34 +13,41 @@ use crate::engine::forwarding::ServiceKey;
 /// The bytes of an [`abi::ServiceKey`].
 type KeyBytes = [u8; size_of::<abi::ServiceKey>()];
 
-/// The map `SERVICE_INDEX`. A DVIPA itself has the port 0.
+/// A map from services to numbers, such as `SERVICE_INDEX`. A DVIPA itself has the port 0.
 #[derive(Debug)]
-pub(in super::super) struct Index(HashMap<MapData, KeyBytes, u32>);
+pub(in super::super) struct Index {
+    map: HashMap<MapData, KeyBytes, u32>,
+    name: &'static str,
+}
 
 impl Index {
-    pub(in super::super) fn new(map: HashMap<MapData, KeyBytes, u32>) -> Self {
-        Self(map)
+    pub(in super::super) fn new(map: HashMap<MapData, KeyBytes, u32>, name: &'static str) -> Self {
+        Self { map, name }
     }
 
     /// Everything in it.
-    pub(super) fn entries(&self) -> Result<BTreeMap<ServiceKey, u32>, DataplaneError> {
-        let entries = self.0.iter().map(|entry| {
-            let (key, index) = entry.map_err(DataplaneError::map(map::SERVICE_INDEX))?;
+    pub(in super::super) fn entries(&self) -> Result<BTreeMap<ServiceKey, u32>, DataplaneError> {
+        let entries = self.map.iter().map(|entry| {
+            let (key, index) = entry.map_err(DataplaneError::map(self.name))?;
             Ok((service_key(key), index))
         });
         entries.collect()
     }
 
-    pub(super) fn insert(&mut self, key: ServiceKey, value: u32) -> Result<(), DataplaneError> {
-        self.0
+    pub(in super::super) fn insert(
+        &mut self,
+        key: ServiceKey,
+        value: u32,
+    ) -> Result<(), DataplaneError> {
+        self.map
             .insert(key_bytes(key)?, value, 0)
-            .map_err(DataplaneError::map(map::SERVICE_INDEX))
+            .map_err(DataplaneError::map(self.name))
     }
 
-    pub(super) fn delete(&mut self, key: ServiceKey) -> Result<(), DataplaneError> {
-        match self.0.remove(&key_bytes(key)?) {
+    pub(in super::super) fn delete(&mut self, key: ServiceKey) -> Result<(), DataplaneError> {
+        match self.map.remove(&key_bytes(key)?) {
             Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(error) => Err(DataplaneError::map(map::SERVICE_INDEX)(error)),
+            Err(error) => Err(DataplaneError::map(self.name)(error)),
         }
     }
 }

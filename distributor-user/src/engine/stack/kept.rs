@@ -1,0 +1,59 @@
+//! OPTLOCAL: which connections that start on this stack stay on it.
+//!
+//! Every target decides for itself, from what all members say of their listeners
+//! and loads; the owner ships nothing. What is not kept goes to the owner, or,
+//! on the owner, to whoever is next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::Stack;
+use crate::engine::config::Service;
+use crate::engine::forwarding::ServiceKey;
+use crate::engine::load::Load;
+use crate::engine::selection::{self, Row};
+
+impl Stack {
+    /// Lists the services on these DVIPAs of which connections that start here stay here.
+    pub(super) fn kept<'a>(
+        &mut self,
+        dvipas: impl Iterator<Item = &'a IpAddr>,
+        ready: &BTreeMap<ServiceKey, Vec<IpAddr>>,
+        loads: &BTreeMap<IpAddr, Load>,
+    ) -> BTreeSet<ServiceKey> {
+        let Some(own) = self.dynamic_xcf() else {
+            return BTreeSet::new();
+        };
+        let mut kept = BTreeSet::new();
+        let mut weighs = false;
+        for dvipa in dvipas {
+            let services = self.distribution(*dvipa).iter();
+            for service in services.filter(|service| service.terms.options.opt_local.is_some()) {
+                let key = ServiceKey::of(service);
+                let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
+                if !ready.contains(&own) {
+                    continue;
+                }
+                weighs |= selection::is_weighted(&service.terms);
+                if selection::keeps(&service.terms, &rows(service, ready, loads), own) {
+                    kept.insert(key);
+                }
+            }
+        }
+        self.weighs |= weighs;
+        kept
+    }
+}
+
+/// The targets of a service that may receive new connections.
+fn rows(service: &Service, ready: &[IpAddr], loads: &BTreeMap<IpAddr, Load>) -> Vec<Row> {
+    let destinations = &service.terms.destinations;
+    let is_weighted = selection::is_weighted(&service.terms);
+    let targets = ready.iter().filter(|target| destinations.include(**target));
+    let row = |target: &IpAddr| Row {
+        target: *target,
+        is_eligible: true,
+        load: loads.get(target).copied().filter(|_| is_weighted),
+    };
+    targets.map(row).collect()
+}
