@@ -63,6 +63,8 @@ pub mod map {
     pub const TRANSMIT: &str = "TRANSMIT";
     /// [`super::Counters`], per CPU.
     pub const COUNTERS: &str = "COUNTERS";
+    /// What each CPU has spent of its [offers](crate::stages::offer), one word.
+    pub const BUDGET: &str = "BUDGET";
 }
 
 /// Names of the programs.

@@ -43,7 +43,7 @@ pub struct HostTables {
     pub interfaces: BTreeSet<u32>,
     /// Connections that this host has a socket for.
     pub sockets: Vec<FlowKey>,
-    /// Address and port of this host's listeners.
+    /// Address and port of this host's listeners; they get what belongs to no connection.
     pub listeners: BTreeSet<([u8; 4], u16)>,
     /// Whether packets start on this host.
     pub starts_here: bool,
@@ -271,7 +271,7 @@ impl Tables for &HostTables {
     }
 
     fn has_listener(&self, key: &FlowKey) -> bool {
-        self.listeners.contains(&service_of(key))
+        !self.has_connection(key) && self.listeners.contains(&service_of(key))
     }
 
     fn starts_here(&self) -> bool {

@@ -63,7 +63,8 @@ pub trait Tables: Copy {
     /// Whether this host has a socket for the flow that is not a listener.
     fn has_connection(&self, key: &FlowKey) -> bool;
 
-    /// Whether this host has a socket that listens for the flow's connection.
+    /// Whether this host has a socket that listens for the flow's connection, and none of that connection
+    /// itself.
     fn has_listener(&self, key: &FlowKey) -> bool;
 
     /// Whether the packets start on this host, rather than come to it.

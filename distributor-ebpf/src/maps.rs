@@ -49,6 +49,6 @@ pub(crate) static KEPT: HashMap<ServiceKey, u32> =
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(1, 0);
 
-/// What each CPU has spent of its offers; a new program begins anew.
+/// What each CPU has spent of its offers.
 #[map]
 pub(crate) static BUDGET: PerCpuArray<Word> = PerCpuArray::with_max_entries(1, 0);

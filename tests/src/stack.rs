@@ -33,6 +33,9 @@ const FLOW_CAPACITY: &str = "65536";
 /// How long a daemon may take to answer its first command.
 const START: Duration = Duration::from_secs(10);
 
+/// How long the programs may take for what starts on a stack, after its daemon has answered.
+const PROGRAMS: Duration = Duration::from_secs(20);
+
 /// How long a clean stop may take: the daemon's own deadline and a margin.
 const STOP: Duration = Duration::from_secs(40);
 
@@ -241,6 +244,18 @@ impl Stack {
         )?;
         *daemon = Some(process);
         Ok(())
+    }
+
+    /// Waits until what starts on this stack is distributed: the programs for it are attached beside
+    /// the start.
+    ///
+    /// # Errors
+    ///
+    /// They are not in time.
+    pub fn wait_for_programs(&self) -> Result<()> {
+        let last = self.pins.join(self.name()).join("LINK_choose_source6");
+        let what = format!("the programs of {}", self.name());
+        wait::until(&what, PROGRAMS, || Ok(last.exists()))
     }
 
     /// Ends the daemon cleanly (SIGTERM), and returns how it ended.

@@ -2,9 +2,11 @@
 //!
 //! Both are fed the same frames, some as a client would send them, most damaged
 //! in some way; after each, action, bytes and counters must be the same. The
-//! tables change meanwhile. `PARITY_SEED` repeats a run.
+//! tables change meanwhile. Some of the frames start on the host itself.
+//! `PARITY_SEED` repeats a run.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::Path as FilePath;
 use std::process::Command;
 use std::time::Duration;
@@ -19,14 +21,15 @@ use distributor_common::host::HostTables;
 use distributor_common::host::frame::{self, Frame};
 use distributor_common::packet::SlicePacket;
 use distributor_common::probe::{self, Kind};
-use distributor_common::stages::offer;
+use distributor_common::stages::{offer, origin};
+use distributor_common::wire::ethernet;
 use distributor_common::wire::tcp::{ACK, FIN, RST, SYN};
 use distributor_common::{Action, Verdict, distribute};
 use distributor_user::engine::forwarding::{
     DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
 };
 use distributor_user::engine::group::key::ProbeKey;
-use distributor_user::shell::dataplane::{Dataplane, DataplaneOptions};
+use distributor_user::shell::dataplane::{Dataplane, DataplaneOptions, Origin};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use rand::rngs::StdRng;
@@ -35,16 +38,24 @@ use rand::{Rng, SeedableRng};
 use socket2::{Domain, Socket, Type};
 use tests::{program, sandbox};
 
-const FRAMES: u32 = 100_000;
+const FRAMES: u32 = 150_000;
 const SEEDS: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344];
 /// So few that most new flows find a full bucket.
 const BUCKETS: usize = 8;
 /// `lo`: where the kernel says test-run packets come from.
 const INGRESS: u32 = 1;
+/// Lengths of test packets that the kernel takes for a program that sees them on the way out: with a
+/// whole IP header, of either version, and in one page.
+const OWN: Range<usize> = ethernet::LEN + 40..3000;
 /// No such interface.
 const NOWHERE: u32 = 99;
 /// A client port that has a connection to this host itself.
 const CONNECTED: u16 = 40_007;
+
+/// What a program on an interface's way out answers (UAPI `linux/pkt_cls.h`).
+const TC_ACT_UNSPEC: i32 = -1;
+const TC_ACT_SHOT: i32 = 2;
+const TC_ACT_REDIRECT: i32 = 7;
 
 /// The last one has no services.
 const VIPAS: [[u8; 4]; 3] = [[10, 1, 3, 10], [10, 1, 3, 11], [10, 1, 3, 12]];
@@ -66,6 +77,9 @@ fn member(slot: u8) -> [u8; 6] {
 /// The two packet paths.
 struct Pair {
     kernel: Dataplane,
+    origin: Origin,
+    /// Held, because the listener and the connection are in the host's tables.
+    _sockets: Sockets,
     host: HostTables,
     forwarding: Forwarding,
     roles: [Roles; VIPAS.len()],
@@ -126,11 +140,21 @@ impl Pair {
             .map(|slot| (target(slot), Path::Unreachable))
             .collect();
         forwarding.targets.insert(target(0), Path::Local);
+        for slot in 0..TARGETS {
+            host.set_identity(slot.into(), [172, 1, 1, 1 + slot]);
+        }
         host.set_path(0, abi::Path::Local);
         kernel.apply(&forwarding)?;
         let flows = MapData::from_pin(pin_dir.join(map::FLOWS))?;
         let settings = MapData::from_pin(pin_dir.join(map::SETTINGS))?;
+        // Before the program is there that would see them.
+        let sockets = connect_here()?;
+        host.sockets
+            .push(FlowKey::tcp([10, 1, 1, 100], CONNECTED, VIPAS[0], 8443));
+        host.listeners.extend([(VIPAS[0], 8443), (VIPAS[2], 8443)]);
         let mut pair = Self {
+            origin: Origin::open(pin_dir)?,
+            _sockets: sockets,
             kernel,
             host,
             forwarding,
@@ -220,10 +244,29 @@ impl Pair {
         Ok(self.kernel.apply(&self.forwarding)?)
     }
 
-    /// Changes a ring, a path or a DVIPA on both sides.
+    /// Keeps connections to a service here that start here, or no longer, on both sides.
+    fn toggle_kept(&mut self, random: &mut StdRng) -> Result<()> {
+        let (dvipa, port) = *SERVICES.choose(random).context("some")?;
+        let key = ServiceKey {
+            dvipa: Ipv4Addr::from(dvipa).into(),
+            port,
+        };
+        if self.forwarding.kept.remove(&key) {
+            self.host.kept.remove(&(dvipa, port));
+        } else {
+            self.forwarding.kept.insert(key);
+            self.host.kept.insert((dvipa, port), (0, 0));
+        }
+        Ok(self.kernel.apply(&self.forwarding)?)
+    }
+
+    /// Changes a ring, a path, a DVIPA, or what is kept, on both sides.
     fn change(&mut self, random: &mut StdRng) -> Result<()> {
         if random.random_bool(0.3) {
             return self.change_vipa(random);
+        }
+        if random.random_bool(0.2) {
+            return self.toggle_kept(random);
         }
         if random.random_bool(0.5) {
             let service = random.random_range(0..SERVICES.len());
@@ -328,6 +371,44 @@ impl Pair {
             of_kernel == of_host,
             "kernel {of_kernel:02x?}\n  host {of_host:02x?}"
         );
+        self.compare_counters()?;
+        Ok(verdict)
+    }
+
+    /// Feeds both with a frame that starts on the host, and compares.
+    fn compare_own(&mut self, frame: &[u8]) -> Result<()> {
+        let mut of_host = frame.to_vec();
+        self.host.starts_here = true;
+        // The helper notes the interface, and whether it is there shows later.
+        let interfaces = self.host.interfaces.clone();
+        self.host.interfaces.extend([INGRESS, NOWHERE]);
+        let verdict = origin::send(&mut SlicePacket::new(&mut of_host, 0), &self.host);
+        self.host.interfaces = interfaces;
+        self.host.starts_here = false;
+        let mut of_kernel = vec![0; frame.len()];
+        let result = self.origin.send_own()?.test_run(TestRunOptions {
+            data_in: Some(frame),
+            data_out: Some(&mut of_kernel),
+            ..TestRunOptions::default()
+        })?;
+        let expected = match verdict.map(Verdict::action) {
+            None | Some(Action::Pass) => TC_ACT_UNSPEC,
+            Some(Action::Drop) => TC_ACT_SHOT,
+            Some(Action::Transmit | Action::Redirect) => TC_ACT_REDIRECT,
+        };
+        let action = result.return_value.cast_signed();
+        ensure!(
+            action == expected,
+            "own: kernel {action}, host {expected} ({verdict:?})"
+        );
+        ensure!(
+            of_kernel == of_host,
+            "own: kernel {of_kernel:02x?}\n  host {of_host:02x?}"
+        );
+        self.compare_counters()
+    }
+
+    fn compare_counters(&self) -> Result<()> {
         let of_host: Totals = [&self.host.counters()].into_iter().collect();
         let of_kernel = self.kernel.counters()?;
         let differences: Vec<_> = of_kernel
@@ -340,7 +421,7 @@ impl Pair {
             differences.is_empty(),
             "counter, kernel, host: {differences:?}"
         );
-        Ok(verdict)
+        Ok(())
     }
 
     /// Offers what is unknown until there is no budget left, on both sides at the same segment.
@@ -386,18 +467,24 @@ impl Pair {
     }
 }
 
-/// A connection from [`CONNECTED`] that ends on this host.
-fn connect_here() -> Result<(Socket, TcpListener, std::net::TcpStream)> {
+/// The client, both listeners, and the server's end of the connection.
+type Sockets = (Socket, [TcpListener; 2], TcpStream);
+
+/// A connection from [`CONNECTED`] that ends on this host, its listener, and one of the DVIPA that has
+/// no services.
+fn connect_here() -> Result<Sockets> {
     let ip = |line: &str| program::output(Command::new("ip").args(line.split(' ')));
     ip("address add 10.1.3.10/32 dev lo")?;
+    ip("address add 10.1.3.12/32 dev lo")?;
     ip("address add 10.1.1.100/32 dev lo")?;
     let service: SocketAddr = "10.1.3.10:8443".parse()?;
     let listener = TcpListener::bind(service)?;
+    let other = TcpListener::bind("10.1.3.12:8443")?;
     let client = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     client.bind(&SocketAddr::new([10, 1, 1, 100].into(), CONNECTED).into())?;
     client.connect(&service.into())?;
     let (server, _) = listener.accept()?;
-    Ok((client, listener, server))
+    Ok((client, [listener, other], server))
 }
 
 /// A frame that a client could have sent.
@@ -416,7 +503,13 @@ fn plausible(random: &mut StdRng, source: [u8; 6]) -> Frame {
     ]
     .choose(random)
     .unwrap_or(&SYN);
-    let frame = Frame::new(random.random_range(40_000..40_200), flags);
+    let mut frame = Frame::new(random.random_range(40_000..40_200), flags);
+    if random.random_bool(0.1) {
+        let own = [172, 1, 1, random.random_range(1..=TARGETS)];
+        frame.client = *[own, own, VIPAS[0], [127, 0, 0, 1]]
+            .choose(random)
+            .unwrap_or(&own);
+    }
     let (dvipa, port) = if random.random_bool(0.25) {
         (VIPAS[2], 8443)
     } else {
@@ -523,10 +616,6 @@ fn kernel_and_host_agree() {
         sched_setaffinity(Pid::from_raw(0), &one)?;
         let mut random = StdRng::seed_from_u64(seed);
         let mut pair = Pair::open(pin_dir)?;
-        let _sockets = connect_here()?;
-        pair.host
-            .sockets
-            .push(FlowKey::tcp([10, 1, 1, 100], CONNECTED, VIPAS[0], 8443));
         for number in 0..FRAMES {
             if random.random_bool(0.01) {
                 pair.change(&mut random)?;
@@ -548,8 +637,12 @@ fn kernel_and_host_agree() {
                 plausible(&mut random, source).bytes()
             };
             let bytes = damaged(&mut random, whole);
-            pair.compare(&bytes)
-                .with_context(|| format!("frame {number}, sent {bytes:02x?}"))?;
+            let compared = if random.random_bool(0.2) && OWN.contains(&bytes.len()) {
+                pair.compare_own(&bytes)
+            } else {
+                pair.compare(&bytes).map(drop)
+            };
+            compared.with_context(|| format!("frame {number}, sent {bytes:02x?}"))?;
         }
         pair.spend_budget()?;
         let totals = pair.kernel.counters()?;

@@ -19,12 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Beyond what one packet holds, however large the kernel makes it on its way through itself.
 const BULK: usize = 1 << 20;
 
-/// Waits until what starts on these stacks is distributed; it is not at once after a start.
-fn wait_for_programs<'a>(stacks: impl IntoIterator<Item = &'a Stack>) {
-    for stack in stacks {
-        let last = stack.pins().join(stack.name()).join("LINK_choose_source6");
-        wait::until("the programs of a stack", PATIENCE, || Ok(last.exists())).expect("programs");
-    }
+/// Waits until what starts on the stacks is distributed.
+fn wait_for_programs(lab: &Lab) {
+    let mut stacks = lab.stacks().iter();
+    stacks
+        .try_for_each(Stack::wait_for_programs)
+        .expect("programs");
 }
 
 /// TCPIP distributes over `targets`, on each of which a server runs, by `options` of VIPADISTRIBUTE.
@@ -39,7 +39,7 @@ fn served(stacks: u8, targets: &[&str], options: &str) -> (Lab, BTreeMap<String,
     })
     .expect("daemons");
     let servers = serve(&lab, targets);
-    wait_for_programs(lab.stacks());
+    wait_for_programs(&lab);
     (lab, servers)
 }
 
@@ -251,7 +251,7 @@ fn connections_of_members_outlive_the_owner() {
     })
     .expect("daemons");
     let _servers = serve(&lab, &targets);
-    wait_for_programs(lab.stacks());
+    wait_for_programs(&lab);
     let backup = lab.stack("TCPIP4");
     let route = format!("route add {VIPA} dev eth0");
     backup.namespace().ip([route]).expect("a way");
@@ -284,7 +284,7 @@ fn connections_of_the_owner_outlive_its_ownership() {
     let _turn = turn();
     let lab = started(3, 1, &["TCPIP2", "TCPIP3"]);
     let _servers = serve(&lab, &["TCPIP2", "TCPIP3"]);
-    wait_for_programs(lab.stacks());
+    wait_for_programs(&lab);
     let owner = lab.stack("TCPIP");
     let load = Load::start(owner, SERVICE, 10).expect("living connections");
     let addresses = ["TCPIP2", "TCPIP3"].map(|name| lab.stack(name).xcf_address());

@@ -31,14 +31,19 @@ fn a_new_program_takes_over_and_no_packet_is_lost() {
 
     for name in ["TCPIP", "TCPIP2"] {
         let stack = lab.stack(name);
+        stack.wait_for_programs().expect("programs");
         let (daemon, programs) = (stack.daemon_id().expect("a daemon"), programs(stack));
         stack.install(b"another").expect("another program");
         let done = stack.reload().expect("a reload");
         assert!(done.contains("has taken over"), "{done}");
         assert_eq!(stack.daemon_id().expect("a daemon"), daemon);
-        let new = self::programs(stack);
-        assert_eq!(new.len(), programs.len());
-        assert!(new.iter().all(|id| !programs.contains(id)), "{new:?}");
+        // Those for what starts on the stack come last.
+        wait::until("the new programs", Duration::from_secs(20), || {
+            let new = self::programs(stack);
+            assert_eq!(new.len(), programs.len());
+            Ok(new.iter().all(|id| !programs.contains(id)))
+        })
+        .expect("new programs");
         greetings(lab.client(), SERVICE, 40).expect("connections meanwhile");
         front_end.wait_for_ready(&ready).expect("two servers");
         let by_server = greetings(lab.client(), SERVICE, 40).expect("connections afterwards");
@@ -65,6 +70,7 @@ fn a_program_that_cannot_take_over_is_refused() {
     front_end.stop().expect("a clean stop");
     front_end.install(b"one").expect("a program");
     front_end.restart().expect("a daemon");
+    front_end.wait_for_programs().expect("programs");
     let programs = programs(front_end);
     for (program, reason) in [
         ("not a program", "cannot run"),

@@ -13,7 +13,7 @@ use super::DataplaneError;
 use crate::shell::objects;
 
 /// Maps that live as long as the stack, not as long as the daemon.
-pub(super) const PINNED_MAPS: [&str; 11] = [
+pub(super) const PINNED_MAPS: [&str; 12] = [
     map::SETTINGS,
     map::FLOWS,
     map::SERVICE_INDEX,
@@ -25,6 +25,7 @@ pub(super) const PINNED_MAPS: [&str; 11] = [
     map::KEPT,
     map::TRANSMIT,
     map::COUNTERS,
+    map::BUDGET,
 ];
 
 /// The objects whose programs share these maps.

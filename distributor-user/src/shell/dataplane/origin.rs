@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
-use aya::programs::Program;
+use aya::programs::{Program, SchedClassifier};
 use distributor_common::abi::program;
 
 use super::attach::LINK_PIN;
@@ -109,6 +109,19 @@ impl Origin {
             }
         }
         Ok(repaired)
+    }
+
+    /// The program that packets see, for tests by `BPF_PROG_TEST_RUN`.
+    ///
+    /// # Errors
+    ///
+    /// Never, once the programs are attached.
+    pub fn send_own(&mut self) -> Result<&mut SchedClassifier, DataplaneError> {
+        let name = program::SEND_OWN;
+        let program = self.object.program_mut(name);
+        program
+            .and_then(|program| program.try_into().ok())
+            .ok_or(DataplaneError::Mismatch { name })
     }
 
     fn load(&mut self) -> Result<(), DataplaneError> {

@@ -214,6 +214,7 @@ const SHAPES: &[Shape] = &[
         size_of::<Counters>(),
         Some(1),
     ),
+    (abi::map::BUDGET, MapType::PerCpuArray, 4, 8, Some(1)),
 ];
 
 fn has_shape(
