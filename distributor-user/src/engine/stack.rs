@@ -71,6 +71,8 @@ pub struct StackOptions {
     pub grace: Duration,
     /// Where the numbering of readiness reports starts; must grow from start to start.
     pub first_revision: u64,
+    /// How long the group was listened to before the engine began.
+    pub listened: Duration,
     /// DVIPAs for which a host may answer that is or is not a member: not wanted before that is known.
     pub contested: BTreeSet<IpAddr>,
 }
@@ -172,7 +174,8 @@ impl Stack {
             .iter()
             .map(|(key, service)| (*key, Arc::clone(&service.rows)))
             .collect();
-        let ownership = Ownership::new(&options.name, &adopted.epochs(options.grace), now);
+        let ownership = Ownership::new(&options.name, &adopted.epochs(options.grace), now)
+            .having_listened(options.listened, now);
         let own = Definitions::of(&options.config);
         Self {
             distributions: own.by_dvipa(),

@@ -112,7 +112,7 @@ pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
                 Asked::Reload => daemon.begin_change(Source::Profile, None),
             },
             _ = tick.tick() => daemon.tick().await,
-            () = daemon.life.due(daemon.timer()) => daemon.live().await,
+            () = daemon.life.due(daemon.timer()) => daemon.live(&mut sources).await,
             input = sources.next() => daemon.take(input).await,
         }
         if let Some(refusal) = daemon.contested() {
@@ -196,7 +196,7 @@ impl Daemon {
         }
     }
 
-    async fn take_group(&mut self, event: GroupEvent) {
+    pub(super) async fn take_group(&mut self, event: GroupEvent) {
         let path = |ifindex, destination| NextHopKey {
             ifindex,
             destination,

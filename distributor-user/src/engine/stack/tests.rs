@@ -62,17 +62,20 @@ fn front_end(destinations: Destinations) -> Config {
 }
 
 fn stack(name: &str, config: Config, adopted: Adopted) -> Stack {
-    let name = name.to_owned();
-    let options = StackOptions {
-        name,
+    Stack::new(options(name, config), adopted, ZERO)
+}
+
+fn options(name: &str, config: Config) -> StackOptions {
+    StackOptions {
+        name: name.to_owned(),
         config,
         xcf_ifindex: XCF,
         client_ifindexes: BTreeSet::from([LAN]),
         grace: GRACE,
         first_revision: 1,
+        listened: ZERO,
         contested: BTreeSet::new(),
-    };
-    Stack::new(options, adopted, ZERO)
+    }
 }
 
 fn owner() -> Stack {

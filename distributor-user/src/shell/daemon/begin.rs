@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -14,7 +14,6 @@ use super::network::Network;
 use super::stop::put_back;
 use crate::engine::config::DynamicXcf;
 use crate::engine::group::key::ProbeKey;
-use crate::engine::ownership::LISTEN;
 use crate::engine::stack::Placement;
 use crate::shell::addresses::Addresses;
 use crate::shell::dataplane::{Dataplane, DataplaneOptions};
@@ -22,9 +21,6 @@ use crate::shell::group::{Group, GroupEvent, GroupOptions};
 use crate::shell::netlink::Netlink;
 use crate::shell::sysctls::Sysctls;
 use crate::shell::{links, probe};
-
-/// How long a stack that has joined long ago still listens, to take what has come meanwhile.
-const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// What a start begins with.
 pub(super) struct Beginning<'a> {
@@ -43,8 +39,8 @@ pub(super) struct Begun {
     pub(super) dataplane: Dataplane,
     pub(super) group: Group,
     pub(super) group_events: mpsc::Receiver<GroupEvent>,
-    /// From when the listening to the others counts.
-    pub(super) listens_since: Instant,
+    /// From when the group was listened to.
+    pub(super) joined_at: Instant,
 }
 
 impl Beginning<'_> {
@@ -74,7 +70,7 @@ impl Beginning<'_> {
                 dataplane,
                 group,
                 group_events,
-                listens_since: listens_since(joined_at),
+                joined_at,
             }),
             (Ok(dataplane), Err(error)) => {
                 if !dataplane.is_adopted() {
@@ -146,11 +142,4 @@ fn prepare_life(
     {
         dataplane.beat();
     }
-}
-
-/// From when the listening counts: from when this stack has joined, but what has come since then must
-/// still be taken.
-fn listens_since(joined_at: Instant) -> Instant {
-    let latest = Instant::now().checked_sub(LISTEN.saturating_sub(CATCH_UP));
-    latest.map_or(joined_at, |latest| latest.max(joined_at))
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
 
@@ -61,6 +61,13 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    /// Takes what the group has sent so far, without waiting.
+    pub(super) fn group_events(&mut self) -> Vec<GroupEvent> {
+        let waiting = self.group.len();
+        let taken = std::iter::from_fn(|| self.group.try_recv().ok());
+        taken.take(waiting).collect()
+    }
+
     /// Waits for the next input. Safe to cancel: an input is taken whole or not at all.
     pub(super) async fn next(&mut self) -> Input {
         tokio::select! {
@@ -123,7 +130,7 @@ impl Daemon {
             dataplane,
             group,
             group_events,
-            listens_since,
+            joined_at,
         } = beginning.begin(group, &mut network, &mut sysctls).await?;
         let adopted = adopted(&dataplane, held, &options);
         let watch_object = objects::built(objects::WATCH);
@@ -135,11 +142,12 @@ impl Daemon {
         let stack = StackOptions {
             first_revision: instance,
             contested: asked,
+            listened: joined_at.elapsed(),
             ..stack_options(config, &options, &network)
         };
         let carriers = carriers::watch(&netlink, network.ifindexes());
         let daemon = Self {
-            began: listens_since,
+            began: Instant::now(),
             placements: adopted.placements.clone(),
             is_misplaced: false,
             announcer: Announcer::new(owned(&adopted.placements)),
@@ -220,6 +228,7 @@ fn stack_options(config: Config, options: &DaemonOptions, network: &Network) -> 
         client_ifindexes: network.client_ifindexes(),
         grace: options.grace,
         first_revision: 0,
+        listened: Duration::ZERO,
         contested: BTreeSet::new(),
     }
 }

@@ -92,6 +92,7 @@ pub(super) fn stack(name: &str, profile: &str) -> Stack {
         client_ifindexes: BTreeSet::new(),
         grace: Duration::from_secs(5),
         first_revision: 1,
+        listened: Duration::ZERO,
         contested: BTreeSet::new(),
     };
     let mut stack = Stack::new(options, Adopted::default(), Duration::ZERO);
