@@ -20,6 +20,7 @@ pub mod ownership;
 pub mod profile;
 pub mod reference;
 pub mod report;
+pub mod responsiveness;
 pub mod selection;
 pub mod stack;
 pub mod sysctls;

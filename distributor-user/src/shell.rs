@@ -24,6 +24,7 @@ mod objects;
 pub mod priority;
 pub mod probe;
 pub mod profile_files;
+pub mod responsiveness;
 mod sock_diag;
 pub mod sock_ops;
 pub mod supervisor;

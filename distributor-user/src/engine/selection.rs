@@ -4,9 +4,10 @@
 //! method; nothing here knows about packets. A ring contains only rows that may
 //! receive a new connection, so an empty ring means that none may.
 //!
-//! WLM's weights come from the free capacity that each target reports. The other
-//! methods with weights hand connections out in turn: nothing measures what they
-//! need yet.
+//! WLM's weights come from the free capacity that each target reports, and a
+//! target whose servers do not take connections as they should gets fewer, down
+//! to none. The other methods with weights hand connections out in turn: nothing
+//! measures what they need yet.
 
 mod standby;
 mod weighted;
@@ -15,6 +16,7 @@ use std::net::IpAddr;
 
 use super::config::{DistMethod, Terms};
 use super::load::Load;
+use super::responsiveness::Responsiveness;
 
 /// What is known of one row of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Row {
     pub is_eligible: bool,
     /// What it last said that it could do.
     pub load: Option<Load>,
+    /// How its servers take connections, as far as the method minds it.
+    pub responsiveness: Responsiveness,
 }
 
 /// Whether what the targets could still do decides how connections are handed out.
@@ -33,7 +37,40 @@ pub fn is_weighted(terms: &Terms) -> bool {
     matches!(terms.method, DistMethod::BaseWlm { .. })
 }
 
-/// The normalised weight of each row, 0–16, as far as the method distributes by one and it is known.
+/// Whether the method minds how the targets' servers take connections.
+#[must_use]
+pub fn minds_responsiveness(terms: &Terms) -> bool {
+    match terms.method {
+        DistMethod::BaseWlm { .. } | DistMethod::ServerWlm { .. } | DistMethod::WeightedActive => {
+            true
+        }
+        DistMethod::HotStandby { minds_health, .. } => minds_health,
+        DistMethod::RoundRobin | DistMethod::TargControlled => false,
+    }
+}
+
+/// Target server responsiveness of each row, in percent.
+///
+/// Handshakes are compared with the target where most are completed: what clients, or who pretends to
+/// be many, leave open everywhere is not the servers' fault.
+#[must_use]
+pub fn responsiveness(rows: &[Row]) -> Vec<u8> {
+    let eligible = rows.iter().filter(|row| row.is_eligible);
+    let best = eligible.map(|row| u16::from(row.responsiveness.cer)).max();
+    let of = |row: &Row| {
+        let Responsiveness { cer, sef } = row.responsiveness;
+        let cer = (u16::from(cer) * 100)
+            .checked_div(best.unwrap_or_default())
+            .unwrap_or(100);
+        u8::try_from(cer.min(100) * u16::from(sef) / 100).unwrap_or(100)
+    };
+    rows.iter().map(of).collect()
+}
+
+/// A target that is less responsive than this, in percent, gets nothing while another is more so.
+pub const UNRESPONSIVE: u8 = 10;
+
+/// The effective weight of each row, 0–16, as far as the method distributes by one and it is known.
 ///
 /// As long as one eligible target has not said what it can do, none has a weight.
 #[must_use]
@@ -43,8 +80,16 @@ pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
     let Some(loads) = loads.filter(|_| is_weighted(terms)) else {
         return vec![None; rows.len()];
     };
-    let weights = weighted::normalised(&weighted::of_systems(&loads));
-    let mut weights = weights.into_iter();
+    effective(rows, &weighted::of_systems(&loads))
+}
+
+/// The weights of the eligible rows, normalised and reduced by how their servers take connections.
+fn effective(rows: &[Row], raw: &[u16]) -> Vec<Option<u16>> {
+    let responsiveness = responsiveness(rows);
+    let eligible = rows.iter().zip(responsiveness);
+    let eligible = eligible.filter(|(row, _)| row.is_eligible);
+    let responsiveness: Vec<u8> = eligible.map(|(_, percent)| percent).collect();
+    let mut weights = weighted::reduced(&weighted::normalised(raw), &responsiveness).into_iter();
     rows.iter()
         .map(|row| row.is_eligible.then(|| weights.next()).flatten())
         .collect()
@@ -58,7 +103,10 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
     let ready = (0..).zip(rows).filter(|(_, row)| row.is_eligible);
     match terms.method {
         DistMethod::BaseWlm { .. } => {
-            let weights = weights(terms, rows);
+            let mut weights = weights(terms, rows);
+            if weights.iter().all(Option::is_none) {
+                weights = effective(rows, &vec![weighted::LARGEST; rows.len()]);
+            }
             let weight = |row: u16| weights[usize::from(row)].unwrap_or_default();
             let rows: Vec<_> = ready.map(|(row, _)| (row, weight(row))).collect();
             weighted::smooth(&rows)
@@ -69,8 +117,12 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
         | DistMethod::TargControlled => ready.map(|(row, _)| row).collect(),
         DistMethod::HotStandby { switches_back, .. } => {
             let list = terms.destinations.listed();
-            let ready = ready.map(|(number, row)| (number, row.target));
-            let chosen = standby::choose(list, ready, active, switches_back);
+            let responsiveness = responsiveness(rows);
+            let responds = |row: u16| responsiveness[usize::from(row)] >= UNRESPONSIVE;
+            let ready: Vec<_> = ready.map(|(row, known)| (row, known.target)).collect();
+            let responsive = ready.iter().copied().filter(|(row, _)| responds(*row));
+            let chosen = standby::choose(list, responsive, active, switches_back)
+                .or_else(|| standby::choose(list, ready.iter().copied(), active, switches_back));
             chosen.into_iter().collect()
         }
     }
@@ -79,7 +131,7 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::config::{Destination, Destinations, DistOptions};
+    use crate::engine::config::{Destination, Destinations, DistOptions, Standby};
 
     fn terms(method: DistMethod) -> Terms {
         Terms {
@@ -101,6 +153,7 @@ mod tests {
                 capacity: 1_000,
                 free,
             }),
+            responsiveness: Responsiveness::default(),
         };
         (1..).zip(known).map(row).collect()
     }
@@ -122,6 +175,71 @@ mod tests {
                 let ring = ring(&terms(method), &rows(&known), Some(target(2)));
                 assert_eq!(ring, expected, "{eligible:?}");
             }
+        }
+    }
+
+    fn with(known: &[(u8, u8)]) -> Vec<Row> {
+        let mut rows = rows(&vec![(true, Some(500)); known.len()]);
+        for (row, (cer, sef)) in rows.iter_mut().zip(known) {
+            (row.responsiveness.cer, row.responsiveness.sef) = (*cer, *sef);
+        }
+        rows
+    }
+
+    #[test]
+    fn handshakes_count_relative_to_the_best_and_acceptance_as_it_is() {
+        for (known, expected) in [
+            (&[(100, 100), (50, 100), (100, 25)][..], &[100, 50, 25][..]),
+            // A flood leaves handshakes open everywhere.
+            (&[(20, 100), (10, 100), (20, 50)], &[100, 50, 50]),
+            (&[(0, 100), (0, 50), (0, 0)], &[100, 50, 0]),
+        ] {
+            assert_eq!(responsiveness(&with(known)), expected, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_respond_gets_nothing_unless_nobody_does() {
+        let standby = |minds_health| {
+            let mut terms = terms(DistMethod::HotStandby {
+                switches_back: true,
+                minds_health,
+            });
+            let Destinations::List(list) = &mut terms.destinations else {
+                unreachable!("a list");
+            };
+            for (at, destination) in list.iter_mut().enumerate() {
+                destination.standby = Some(match at {
+                    0 => Standby::Preferred,
+                    _ => Standby::Backup { rank: 1 },
+                });
+            }
+            terms
+        };
+        let base = terms(DistMethod::BASE_WLM);
+        let (dead, dying, fine) = ((100, 0), (100, 50), (100, 100));
+        for (terms, known, expected) in [
+            (&base, [dead, fine, fine], &[1, 2][..]),
+            (&base, [dead, dead, dead], &[0, 1, 2]),
+            (&base, [dying, fine, dead], &[1, 0, 1, 0, 1, 1, 0, 1]),
+            (&standby(true), [dead, fine, fine], &[1]),
+            (&standby(true), [dying, fine, fine], &[0]),
+            (&standby(true), [dead, dead, dead], &[0]),
+            (
+                &terms(DistMethod::RoundRobin),
+                [fine, fine, fine],
+                &[0, 1, 2],
+            ),
+        ] {
+            assert_eq!(ring(terms, &with(&known), None), expected, "{known:?}");
+        }
+        for (terms, expected) in [
+            (&base, true),
+            (&standby(true), true),
+            (&standby(false), false),
+            (&terms(DistMethod::RoundRobin), false),
+        ] {
+            assert_eq!(minds_responsiveness(terms), expected, "{:?}", terms.method);
         }
     }
 

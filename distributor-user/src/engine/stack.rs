@@ -46,6 +46,7 @@ use super::forwarding::ServiceKey;
 use super::load::Load;
 use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
+use super::responsiveness::Responsiveness;
 use audit::Audits;
 use desired::Hops;
 use isolation::Isolation;
@@ -117,6 +118,8 @@ pub struct Stack {
     weighs: bool,
     /// What listens here.
     listeners: Vec<ReadyRow>,
+    /// Where servers do not take connections as they should.
+    faults: BTreeMap<(IpAddr, u16), Responsiveness>,
     /// Which member has which revision of our readiness.
     informed: BTreeMap<String, u64>,
     /// Rows of each service in the order in which its targets became known.
@@ -195,6 +198,7 @@ impl Stack {
             load: None,
             weighs: false,
             listeners: Vec::new(),
+            faults: BTreeMap::new(),
             informed: BTreeMap::new(),
             rows,
             audits: Audits::default(),
@@ -327,6 +331,10 @@ impl Stack {
                 self.take_listeners(ready, effects);
             }
             Event::Load(load) => self.take_own_load(load, effects),
+            Event::Responsiveness(faults) => {
+                self.faults = faults;
+                self.update_readiness(effects);
+            }
             Event::FlowsEnding(flows) => {
                 let fact = |flows| Fact::FlowsEnding { flows };
                 self.report_flows(flows, flows::mark_ending, fact, effects);

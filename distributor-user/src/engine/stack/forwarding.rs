@@ -10,6 +10,7 @@ use super::desired::Placement;
 use crate::engine::config::{Destinations, Service, Terms};
 use crate::engine::fact::ReadyRow;
 use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets};
+use crate::engine::responsiveness::Responsiveness;
 use crate::engine::selection::{self, Row};
 
 /// Most targets that one service can have.
@@ -39,15 +40,17 @@ impl Stack {
             });
             let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
             let is_weighted = selection::is_weighted(&service.terms);
+            let minds = selection::minds_responsiveness(&service.terms);
             self.weighs |= is_weighted;
-            let row = |target: &IpAddr| Row {
-                target: *target,
-                is_eligible: ready.contains(target),
-                load: if is_weighted {
-                    loads.get(target).copied()
-                } else {
-                    None
-                },
+            let row = |target: &IpAddr| {
+                let ready = ready.iter().find(|(ready, _)| ready == target);
+                let responsiveness = ready.filter(|_| minds).map(|(_, known)| *known);
+                Row {
+                    target: *target,
+                    is_eligible: ready.is_some(),
+                    load: loads.get(target).copied().filter(|_| is_weighted),
+                    responsiveness: responsiveness.unwrap_or_default(),
+                }
             };
             let known = Known {
                 rows: after.iter().map(row).collect(),
@@ -79,9 +82,9 @@ impl Stack {
         forwarding
     }
 
-    /// Lists the targets that may receive a new connection, by service.
-    fn ready(&self) -> BTreeMap<ServiceKey, Vec<IpAddr>> {
-        let mut ready: BTreeMap<ServiceKey, Vec<IpAddr>> = BTreeMap::new();
+    /// Lists the targets that may receive a new connection, by service, and how they take them.
+    fn ready(&self) -> BTreeMap<ServiceKey, Vec<(IpAddr, Responsiveness)>> {
+        let mut ready: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let others = self
             .members
             .values()
@@ -95,7 +98,7 @@ impl Stack {
                 ready
                     .entry(ServiceKey { dvipa, port })
                     .or_default()
-                    .push(target);
+                    .push((target, row.responsiveness));
             }
         }
         ready

@@ -184,6 +184,7 @@ fn ready(stack: &mut Stack, name: &str, revision: u64, listeners: u16) -> Vec<Ef
         port: 8443,
         listeners,
         is_quiesced: false,
+        responsiveness: Responsiveness::default(),
     };
     let ready = if listeners > 0 { vec![row] } else { Vec::new() };
     let fact = Fact::Readiness { revision, ready };
@@ -356,6 +357,7 @@ fn a_target_learns_the_dvipa_from_its_owner_and_tells_it_what_listens() {
         port: 8443,
         listeners: 2,
         is_quiesced: false,
+        responsiveness: Responsiveness::default(),
     };
     let effects = stack.handle(Event::Listeners(vec![row]), ZERO);
     let fact = Fact::Readiness {
@@ -589,6 +591,7 @@ fn a_quiesced_target_says_so_and_is_handed_nothing() {
         port,
         listeners: 1,
         is_quiesced,
+        responsiveness: Responsiveness::default(),
     };
     let listeners = vec![row(80, false), row(8443, false)];
     target.handle(Event::Listeners(listeners), ZERO);

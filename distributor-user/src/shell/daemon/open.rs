@@ -34,6 +34,7 @@ use crate::shell::listeners::Listeners;
 use crate::shell::load::LoadMeter;
 use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::objects;
+use crate::shell::responsiveness::{self, Faults};
 use crate::shell::sysctls::Sysctls;
 
 /// What the daemon does to its kernel besides the packet path.
@@ -51,6 +52,7 @@ pub(super) struct Sources {
     group: mpsc::Receiver<GroupEvent>,
     admin: mpsc::Receiver<admin::Pending>,
     listeners: watch::Receiver<Vec<ReadyRow>>,
+    faults: watch::Receiver<Faults>,
     ends: mpsc::Receiver<Ends>,
     hops: mpsc::Receiver<HopChange>,
     repaired: mpsc::Receiver<Repaired>,
@@ -75,6 +77,9 @@ impl Sources {
             Some(pending) = self.admin.recv() => Input::Admin(pending),
             Ok(()) = self.listeners.changed() => {
                 Input::Event(Event::Listeners(self.listeners.borrow_and_update().clone()))
+            }
+            Ok(()) = self.faults.changed() => {
+                Input::Event(Event::Responsiveness(self.faults.borrow_and_update().clone()))
             }
             Some(ends) = self.ends.recv() => Input::Event(match ends {
                 Ends::Ending(flows) => Event::FlowsEnding(flows),
@@ -135,6 +140,7 @@ impl Daemon {
         let adopted = adopted(&dataplane, held, &options);
         let watch_object = objects::built(objects::WATCH);
         let (listeners, rows) = Listeners::start(watch_object)?;
+        let faults = responsiveness::start(watch_object, rows.clone())?;
         let (connections, ends) = Connections::start(watch_object)?;
         let (next_hops, hops) = NextHops::start(&netlink)?;
         let (changes, outcomes) = Changes::new()?;
@@ -177,6 +183,7 @@ impl Daemon {
             group: group_events,
             admin,
             listeners: rows,
+            faults,
             ends,
             hops,
             repaired,

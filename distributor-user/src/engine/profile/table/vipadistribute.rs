@@ -127,10 +127,7 @@ pub(in super::super) static NOAUTOSWITCHBACK: Row = flag(
 pub(in super::super) static HEALTHSWITCH: Row = flag(
     "HEALTHSWITCH",
     "HOTSTANDBY: leaves an unhealthy target; the default.",
-)
-.but(Standing::Noted(
-    "a target is left when nobody listens there or it cannot be reached, health is not measured",
-));
+);
 pub(in super::super) static NOHEALTHSWITCH: Row = flag(
     "NOHEALTHSWITCH",
     "HOTSTANDBY: leaves a target only when it is gone.",

@@ -12,6 +12,7 @@ use crate::engine::group::drops;
 use crate::engine::links::{Link, LinkAddress};
 use crate::engine::ownership::LISTEN_AS_BACKUP;
 use crate::engine::profile::{self, Operand, ReadError, Reader, Text};
+use crate::engine::responsiveness::Responsiveness;
 use crate::engine::stack::{Adopted, Event, Hop, NextHopKey, Stack, StackOptions};
 
 /// The definer of everything that the language knows.
@@ -107,6 +108,7 @@ pub(super) fn ready(dvipa: &str, port: u16, listeners: u16) -> ReadyRow {
         port,
         listeners,
         is_quiesced: false,
+        responsiveness: Responsiveness::default(),
     }
 }
 
