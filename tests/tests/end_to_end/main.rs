@@ -21,6 +21,7 @@ mod readiness;
 mod refusals;
 mod reload;
 mod reports;
+mod responsiveness;
 mod round_robin;
 mod scenario;
 mod standby;
