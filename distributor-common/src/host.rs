@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
 use crate::abi::{
-    Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service, ServiceKey,
+    Choice, Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service, ServiceKey,
     Standing, Target, Vipa,
 };
 use crate::counter::{COUNTER_SLOTS, Event, Verdict};
@@ -25,6 +25,8 @@ pub mod frame;
 #[derive(Debug)]
 pub struct HostTables {
     seeds: [u64; 2],
+    /// Key of the hash by which connections are handed out where all stacks must choose alike.
+    pub choice_key: [u64; 2],
     now: AtomicU16,
     prefilter: [Word; PREFILTER_WORDS],
     buckets: Box<[Bucket]>,
@@ -52,6 +54,7 @@ impl HostTables {
         assert!(buckets.is_power_of_two());
         Self {
             seeds,
+            choice_key: [0; 2],
             now: AtomicU16::new(0),
             prefilter: core::array::from_fn(|_| Word::new(0)),
             buckets: (0..buckets).map(|_| Bucket::default()).collect(),
@@ -117,20 +120,26 @@ impl HostTables {
         service
     }
 
-    /// Changes the ring of a service.
+    /// Changes the ring of a service, and nothing of how a place of it is chosen.
     pub fn set_ring(&mut self, service: u32, ring: &[u16]) {
         let start = self.add_ring(ring);
         let len = u32::try_from(ring.len()).expect("short rings");
         let word = &self.services[service as usize].ring;
-        let edition = Ring::from_word(word.load()).edition.wrapping_add(1);
-        word.store(
-            Ring {
-                start,
-                len,
-                edition,
-            }
-            .word(),
-        );
+        let before = Ring::from_word(word.load());
+        let ring = Ring {
+            start,
+            len,
+            edition: before.edition.wrapping_add(1),
+            ..before
+        };
+        word.store(ring.word());
+    }
+
+    /// Changes how a place in the ring of a service is chosen.
+    pub fn set_choice(&mut self, service: u32, choice: Choice) {
+        let word = &self.services[service as usize].ring;
+        let before = Ring::from_word(word.load());
+        word.store(Ring { choice, ..before }.word());
     }
 
     fn add_ring(&mut self, targets: &[u16]) -> u32 {
@@ -192,6 +201,10 @@ impl Tables for &HostTables {
 
     fn seeds(&self) -> [u64; 2] {
         self.seeds
+    }
+
+    fn choice_key(&self) -> [u64; 2] {
+        self.choice_key
     }
 
     fn now(&self) -> Stamp {

@@ -24,6 +24,9 @@ pub trait Tables: Copy {
     /// Seeds of the flow hash.
     fn seeds(&self) -> [u64; 2];
 
+    /// Key of the hash by which connections are handed out where all stacks must choose alike.
+    fn choice_key(&self) -> [u64; 2];
+
     /// The present.
     fn now(&self) -> Stamp;
 

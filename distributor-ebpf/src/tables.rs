@@ -65,6 +65,12 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
+    fn choice_key(&self) -> [u64; 2] {
+        let [low, high] = &self.settings.choice_key;
+        [low.load(), high.load()]
+    }
+
+    #[inline(always)]
     fn now(&self) -> Stamp {
         // SAFETY: the helper has no arguments.
         let jiffies = unsafe { bpf_jiffies64() };

@@ -23,9 +23,9 @@ use distributor_common::stages::offer;
 use distributor_common::wire::tcp::{ACK, FIN, RST, SYN};
 use distributor_common::{Action, Verdict, distribute};
 use distributor_user::engine::forwarding::{
-    DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
+    Choice, DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
 };
-use distributor_user::engine::group::key::ProbeKey;
+use distributor_user::engine::group::key::{ChoiceKey, ProbeKey};
 use distributor_user::shell::dataplane::{Dataplane, DataplaneOptions};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
@@ -53,6 +53,7 @@ const SERVICES: [([u8; 4], u16); 3] = [(VIPAS[0], 8443), (VIPAS[0], 9443), (VIPA
 const TARGETS: u8 = 6;
 const PROBE_KEYS: [[u64; 2]; 2] = [[1, 2], [3, 4]];
 const PROBE_PORT: u16 = 4912;
+const CHOICE_KEY: [u64; 2] = [5, 6];
 
 fn target(slot: u8) -> IpAddr {
     Ipv4Addr::new(172, 1, 1, 1 + slot).into()
@@ -99,6 +100,8 @@ impl Pair {
         let mut host = HostTables::new(BUCKETS, SEEDS);
         host.interfaces.insert(redirect);
         host.set_now_ns(1 << 62);
+        kernel.set_choice_key(ChoiceKey::from_words(CHOICE_KEY));
+        host.choice_key = CHOICE_KEY;
         let keys = PROBE_KEYS.map(ProbeKey::from_words);
         kernel.set_probe_keys(target(0), PROBE_PORT, &keys);
         let identity = probe::identity(target(0));
@@ -117,6 +120,7 @@ impl Pair {
             let targets = ServiceTargets {
                 rows,
                 ring: [].into(),
+                choice: Choice::Turn,
             };
             forwarding
                 .services
@@ -237,8 +241,18 @@ impl Pair {
                 .forwarding
                 .services
                 .get_mut(&ServiceKey { dvipa, port });
-            known.context("a known service")?.ring = ring.clone().into();
-            self.host.set_ring(u32::try_from(service)?, &ring);
+            let known = known.context("a known service")?;
+            known.ring = ring.clone().into();
+            let (engine, packet) = *[
+                (Choice::Turn, abi::Choice::Turn),
+                (Choice::Hash, abi::Choice::Hash),
+            ]
+            .choose(random)
+            .context("two")?;
+            known.choice = engine;
+            let service = u32::try_from(service)?;
+            self.host.set_ring(service, &ring);
+            self.host.set_choice(service, packet);
         } else {
             let slot = random.random_range(1..TARGETS);
             let [source_mac, next_hop_mac] = random.random::<[[u8; 6]; 2]>();

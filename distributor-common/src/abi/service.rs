@@ -66,26 +66,42 @@ impl Service {
     }
 }
 
-/// Where a service's ring lies in `RINGS`, and which edition it is.
+/// How a new connection gets its place in a ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Choice {
+    /// One place after the other.
+    #[default]
+    Turn = 0,
+    /// By a hash of its addresses and ports, under the group's key: on every stack the same.
+    Hash = 1,
+}
+
+/// Where a service's ring lies in `RINGS`, how a place of it is chosen, and which edition it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ring {
     /// First entry.
     pub start: u32,
     /// Number of entries; 0 when no target is ready.
     pub len: u32,
-    /// Differs from that of the ring before, so that a reader notices the change.
+    /// How a new connection gets its place.
+    pub choice: Choice,
+    /// Differs from that of the ring before, so that a reader notices the change; 14 bits.
     pub edition: u16,
 }
 
 impl Ring {
     const FIELD: u64 = (1 << 24) - 1;
 
-    /// Packs the three into the word that is swapped.
+    const CHOICE: u64 = 3;
+
+    /// Packs the four into the word that is swapped.
     #[must_use]
     pub const fn word(self) -> u64 {
         (self.start as u64 & Self::FIELD)
             | (self.len as u64 & Self::FIELD) << 24
-            | (self.edition as u64) << 48
+            | (self.choice as u64) << 48
+            | (self.edition as u64) << 50
     }
 
     /// Unpacks a word.
@@ -95,7 +111,11 @@ impl Ring {
         Self {
             start: (word & Self::FIELD) as u32,
             len: (word >> 24 & Self::FIELD) as u32,
-            edition: (word >> 48) as u16,
+            choice: match word >> 48 & Self::CHOICE {
+                1 => Choice::Hash,
+                _ => Choice::Turn,
+            },
+            edition: (word >> 50) as u16,
         }
     }
 }

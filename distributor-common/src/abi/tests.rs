@@ -174,8 +174,13 @@ proptest! {
     }
 
     #[test]
-    fn rings_survive_their_word(start in 0..1_u32 << 24, len in 0..1_u32 << 24, edition: u16) {
-        let ring = Ring { start, len, edition };
+    fn rings_survive_their_word(
+        start in 0..1_u32 << 24,
+        len in 0..1_u32 << 24,
+        choice in prop::sample::select(&[Choice::Turn, Choice::Hash]),
+        edition in 0..1_u16 << 14,
+    ) {
+        let ring = Ring { start, len, choice, edition };
         prop_assert_eq!(Ring::from_word(ring.word()), ring);
     }
 

@@ -150,13 +150,14 @@ fn new<T: Tables>(
     if service.ring().len == 0 {
         return Err(Verdict::NoReadyTarget);
     }
+    let lot = select::lot(service, &segment.key, hash, tables);
     let entry = match bucket.lock() {
         None => {
             tables.count_event(Event::TableBusy);
-            select::by_hash(service, hash, tables)
+            select::by_hash(service, lot, tables)
         }
         Some(lock) => {
-            let placed = place(segment, hash, service, &lock, now, tables);
+            let placed = place(segment, lot, service, &lock, now, tables);
             lock.release();
             match placed {
                 Placed::Known(slot) => return Ok(slot),
@@ -196,7 +197,8 @@ fn midway<T: Tables>(
     }
     // A connection that has found no place in the table went where this hash leads.
     let hash = segment.key.hash(tables.seeds());
-    if let Some(entry) = select::by_hash(service, hash, tables)
+    let lot = select::lot(service, &segment.key, hash, tables);
+    if let Some(entry) = select::by_hash(service, lot, tables)
         && (standing.offers() == 0 || is_elsewhere(entry.target(), tables))
     {
         tables.count_event(Event::FlowGuessed);
@@ -223,7 +225,7 @@ enum Placed {
 #[inline(always)]
 fn place<T: Tables>(
     segment: &Segment,
-    hash: u64,
+    lot: u64,
     service: &service::Found<'_>,
     lock: &Lock<'_>,
     now: Stamp,
@@ -249,8 +251,8 @@ fn place<T: Tables>(
         // A flow that pushed out another may be pushed out itself. By hash, its later segments still
         // lead to the same target.
         let entry = match place.kind {
-            PlaceKind::Vacant | PlaceKind::Reopened => select::by_turn(service, tables),
-            PlaceKind::Displaced => select::by_hash(service, hash, tables),
+            PlaceKind::Vacant | PlaceKind::Reopened => select::for_stored(service, lot, tables),
+            PlaceKind::Displaced => select::by_hash(service, lot, tables),
         };
         let Some(entry) = entry else {
             place.vacate();
@@ -266,5 +268,5 @@ fn place<T: Tables>(
         return Placed::New(Some(entry));
     }
     tables.count_event(reason);
-    Placed::New(select::by_hash(service, hash, tables))
+    Placed::New(select::by_hash(service, lot, tables))
 }

@@ -5,16 +5,50 @@
 //! nothing else; a turn is taken only for a flow that is sure of its slot.
 
 use super::service;
-use crate::abi::{Ring, RingEntry};
+use crate::abi::{Choice, Ring, RingEntry};
+use crate::flow::FlowKey;
 use crate::hash;
 use crate::tables::Tables;
 
 /// Readings of a ring before its last reading is taken as it is.
 const ATTEMPTS: u32 = 3;
 
+/// The hash by which a flow of this service finds its target where no turn is taken for it; `hash` is
+/// the one that finds its bucket.
+#[inline(always)]
+pub fn lot<T: Tables>(service: &service::Found<'_>, key: &FlowKey, hash: u64, tables: &T) -> u64 {
+    match service.ring().choice {
+        Choice::Turn => hash,
+        Choice::Hash => {
+            let ports = u64::from(key.ports) | u64::from(key.protocol) << 32;
+            choice(key.addresses, ports, *tables)
+        }
+    }
+}
+
+/// A function of its own: what it needs of the stack is given back before anything else is done.
+#[inline(never)]
+fn choice<T: Tables>(addresses: u64, ports: u64, tables: T) -> u64 {
+    let (ports, protocol) = (ports as u32, (ports >> 32) as u8);
+    hash::choice(addresses, ports, protocol, tables.choice_key())
+}
+
+/// Takes the target of a new connection that is sure of its slot; `None` when no target is ready.
+#[inline(always)]
+pub fn for_stored<T: Tables>(
+    service: &service::Found<'_>,
+    lot: u64,
+    tables: &T,
+) -> Option<RingEntry> {
+    match service.ring().choice {
+        Choice::Turn => by_turn(service, tables),
+        Choice::Hash => by_hash(service, lot, tables),
+    }
+}
+
 /// Takes the next target in turn; `None` when no target is ready.
 #[inline(always)]
-pub fn by_turn<T: Tables>(service: &service::Found<'_>, tables: &T) -> Option<RingEntry> {
+fn by_turn<T: Tables>(service: &service::Found<'_>, tables: &T) -> Option<RingEntry> {
     let ring = service.ring();
     if ring.len == 0 {
         return None;
@@ -25,15 +59,11 @@ pub fn by_turn<T: Tables>(service: &service::Found<'_>, tables: &T) -> Option<Ri
     })
 }
 
-/// Takes the target to which the hash of the flow leads; `None` when no target is ready.
+/// Takes the target to which the [`lot`] of the flow leads; `None` when no target is ready.
 #[inline(always)]
-pub fn by_hash<T: Tables>(
-    service: &service::Found<'_>,
-    hash: u64,
-    tables: &T,
-) -> Option<RingEntry> {
+pub fn by_hash<T: Tables>(service: &service::Found<'_>, lot: u64, tables: &T) -> Option<RingEntry> {
     read(service, service.ring(), tables, |ring| {
-        hash::place(hash, ring.len)
+        hash::place(lot, ring.len)
     })
 }
 

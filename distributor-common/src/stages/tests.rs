@@ -5,7 +5,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::distribute;
-use crate::abi::{Path, Roles};
+use crate::abi::{Choice, Path, Roles};
 use crate::counter::{Action, COUNTERS, Event, Totals, Verdict};
 use crate::flow::{FlowKey, Slot, State};
 use crate::hash;

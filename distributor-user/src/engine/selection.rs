@@ -1,19 +1,21 @@
 //! Selection: each service is compiled into a ring of its rows.
 //!
-//! The packet path takes `ring[cursor++ % n]` or `ring[hash % n]` whatever the
-//! method; nothing here knows about packets. A ring contains only rows that may
-//! receive a new connection, so an empty ring means that none may.
+//! The packet path takes `ring[cursor++ % n]` or, with MAGLEV, `ring[hash % n]`;
+//! nothing here knows about packets. A ring contains only rows that may receive
+//! a new connection, so an empty ring means that none may.
 //!
 //! WLM's weights come from the free capacity that each target reports. The other
 //! methods with weights hand connections out in turn: nothing measures what they
 //! need yet.
 
+mod maglev;
 mod standby;
 mod weighted;
 
 use std::net::IpAddr;
 
 use super::config::{DistMethod, Terms};
+use super::forwarding::Choice;
 use super::load::Load;
 
 /// What is known of one row of a service.
@@ -33,6 +35,20 @@ pub fn is_weighted(terms: &Terms) -> bool {
     matches!(terms.method, DistMethod::BaseWlm { .. })
 }
 
+/// How a new connection gets its place in the ring.
+#[must_use]
+pub fn choice(terms: &Terms) -> Choice {
+    match terms.method {
+        DistMethod::Maglev => Choice::Hash,
+        DistMethod::BaseWlm { .. }
+        | DistMethod::RoundRobin
+        | DistMethod::ServerWlm { .. }
+        | DistMethod::WeightedActive
+        | DistMethod::HotStandby { .. }
+        | DistMethod::TargControlled => Choice::Turn,
+    }
+}
+
 /// The normalised weight of each row, 0–16, as far as the method distributes by one and it is known.
 ///
 /// As long as one eligible target has not said what it can do, none has a weight.
@@ -50,7 +66,8 @@ pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
         .collect()
 }
 
-/// Compiles the ring of one service: row numbers in the order in which connections are handed out.
+/// Compiles the ring of one service: row numbers in the order in which connections are handed out,
+/// or with [`Choice::Hash`] in that of the hash.
 ///
 /// `active` is the target that HOTSTANDBY has sent them to so far.
 #[must_use]
@@ -67,6 +84,13 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
         | DistMethod::ServerWlm { .. }
         | DistMethod::WeightedActive
         | DistMethod::TargControlled => ready.map(|(row, _)| row).collect(),
+        DistMethod::Maglev => {
+            let weighted = |(number, row): (u16, &Row)| {
+                let weight = terms.destinations.weight(row.target);
+                (number, row.target, weight)
+            };
+            maglev::table(ready.map(weighted).collect())
+        }
         DistMethod::HotStandby { switches_back, .. } => {
             let list = terms.destinations.listed();
             let ready = ready.map(|(number, row)| (number, row.target));

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{CLOSE, ECHO, RESET};
 use crate::host::Host;
@@ -29,7 +29,23 @@ impl Conversation {
     ///
     /// As the kernel says: refused, reset, timed out.
     pub fn open(to: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+        Self::greeted(TcpStream::connect_timeout(&to, PATIENCE)?)
+    }
+
+    /// The same from a port of the client's choice, to an IPv4 address.
+    ///
+    /// # Errors
+    ///
+    /// As the kernel says; the port may be taken.
+    pub fn open_from(port: u16, to: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
+        socket.connect_timeout(&to.into(), PATIENCE)?;
+        Self::greeted(socket.into())
+    }
+
+    fn greeted(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;

@@ -14,6 +14,7 @@ mod demo;
 mod endings;
 mod instruments;
 mod leftovers;
+mod maglev;
 mod networks;
 mod no_target;
 mod quiesce;

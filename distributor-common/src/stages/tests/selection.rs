@@ -103,6 +103,47 @@ fn segments_of_unknown_flows_stay_where_their_socket_is() {
 }
 
 #[test]
+fn front_ends_with_the_same_key_choose_alike() {
+    const KEY: [u64; 2] = [7, 8];
+    // Of a bucket that is full, no flow is stored: it has to go where a stored one would have gone.
+    let front_end = |seeds, buckets| {
+        let mut tables = HostTables::new(buckets, seeds);
+        tables.choice_key = KEY;
+        let service = tables.add_service(VIPA, 8443, &[1, 2, 3, 4, 5]);
+        tables.set_choice(service, Choice::Hash);
+        for slot in 0..16 {
+            tables.set_path(slot, link(slot, INGRESS));
+        }
+        tables
+    };
+    let target = |tables: &HostTables, port, flags| {
+        let mut bytes = Frame::new(port, flags).bytes();
+        let verdict = distribute(&mut SlicePacket::new(&mut bytes, INGRESS), tables);
+        assert_eq!(verdict, Verdict::Transmitted);
+        bytes[5]
+    };
+    let one = front_end(SEEDS, 4096);
+    let (other, small) = (front_end([1, 2], 4096), front_end([3, 4], 1));
+    let mut seen = [0; 6];
+    for port in 10_000..12_000 {
+        let first = target(&one, port, SYN);
+        for tables in [&other, &small] {
+            assert_eq!(target(tables, port, SYN), first);
+            assert_eq!(target(tables, port, ACK), first);
+        }
+        // In the middle of a connection that it has never seen.
+        assert_eq!(target(&other, port, ACK), first);
+        seen[usize::from(first)] += 1;
+    }
+    assert!(
+        seen[1..].iter().all(|count| (300..500).contains(count)),
+        "{seen:?}"
+    );
+    let totals: Totals = [&small.counters()].into_iter().collect();
+    assert!(totals.event(Event::TableFull) > 0 && totals.event(Event::FlowGuessed) > 0);
+}
+
+#[test]
 fn several_services_take_turns_by_themselves() {
     let mut bench = Bench::new(&[1, 2]);
     bench.tables.add_service(VIPA, 9443, &[5, 6]);

@@ -55,7 +55,11 @@ impl Stack {
             };
             let ring = alike.ring(&service.terms, known);
             rows.insert(key, Arc::clone(&after));
-            let targets = ServiceTargets { rows: after, ring };
+            let targets = ServiceTargets {
+                rows: after,
+                ring,
+                choice: selection::choice(&service.terms),
+            };
             forwarding.services.insert(key, targets);
         }
         let targets: BTreeSet<IpAddr> = alike.targets;
@@ -278,7 +282,7 @@ impl Alike {
         let is_same = self
             .known
             .as_ref()
-            .is_some_and(|(last, before)| Arc::ptr_eq(last, terms) && *before == known);
+            .is_some_and(|(last, before)| last == terms && *before == known);
         if !is_same {
             let ring = selection::ring(terms, &known.rows, known.active);
             if *self.ring != *ring {

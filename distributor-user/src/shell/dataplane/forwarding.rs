@@ -13,7 +13,8 @@ use distributor_common::hash;
 
 use super::services::VipaEntry;
 use super::{Dataplane, DataplaneError, clock, object, targets};
-use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path};
+use crate::engine::forwarding::{Choice, DvipaForwarding, Forwarding, Path};
+use crate::engine::group::key::ChoiceKey;
 
 /// A half-open flow is given up after this long: a client's SYN and its five retransmissions by
 /// RFC 6298 take 63 s.
@@ -29,6 +30,13 @@ pub(super) struct Asked {
 }
 
 impl Dataplane {
+    /// Sets the key of choices that every stack of the group makes alike.
+    pub fn set_choice_key(&self, key: ChoiceKey) {
+        for (word, half) in self.settings[0].choice_key.iter().zip(key.words()) {
+            word.store(half);
+        }
+    }
+
     /// Makes the packet path do what `forwarding` says.
     ///
     /// Each target, each service and each DVIPA changes in one step. What is as it should be is not
@@ -65,11 +73,8 @@ impl Dataplane {
             let rows: Vec<_> = rows
                 .map(|&address| self.slots.assign(address, &self.settings[0].targets))
                 .collect::<Result<_, _>>()?;
-            let places = service.ring.iter();
-            let ring: Vec<_> = places
-                .filter_map(|&row| rows.get(usize::from(row)).copied())
-                .collect();
-            self.services.set(key, &rows, &ring)?;
+            let choice = packet_choice(service.choice);
+            self.services.set(key, &rows, &service.ring, choice)?;
             self.open_prefilter(key.dvipa);
             self.served.insert(key, service.clone());
         }
@@ -230,6 +235,22 @@ impl Dataplane {
             }
         }
         Ok(())
+    }
+}
+
+/// A choice as the packet path has it.
+fn packet_choice(choice: Choice) -> abi::Choice {
+    match choice {
+        Choice::Turn => abi::Choice::Turn,
+        Choice::Hash => abi::Choice::Hash,
+    }
+}
+
+/// A choice as the engine has it.
+pub(super) fn engine_choice(choice: abi::Choice) -> Choice {
+    match choice {
+        abi::Choice::Turn => Choice::Turn,
+        abi::Choice::Hash => Choice::Hash,
     }
 }
 

@@ -11,7 +11,9 @@ mod vipas;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use distributor_common::abi::{MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Roles, Service, Vipa};
+use distributor_common::abi::{
+    Choice, MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Roles, Service, Vipa,
+};
 use distributor_common::word::Word;
 
 use self::rings::Rings;
@@ -74,12 +76,17 @@ impl Services {
         self.indices.keys()
     }
 
-    /// Creates a service or changes it: `rows` and `ring` name targets by their slots.
+    /// Creates a service or changes it: `rows` names targets by their slots, `ring` by their places
+    /// in `rows`.
+    ///
+    /// If there is no room for a ring that is chosen from by a hash, each target gets one place: such
+    /// rings are long, and a shorter one is better than none.
     pub(super) fn set(
         &mut self,
         key: ServiceKey,
         rows: &[u16],
         ring: &[u16],
+        choice: Choice,
     ) -> Result<(), DataplaneError> {
         let known = self.indices.get(&key).copied();
         let index = known.or_else(|| self.free.first().copied());
@@ -91,15 +98,26 @@ impl Services {
             self.clear(index);
         }
         let numbering = self.number_rows(index, rows)?;
-        let entries: Vec<_> = ring
-            .iter()
-            .filter_map(|slot| {
-                let row = numbering.iter().position(|taken| *taken == Some(*slot))?;
-                let row = u16::try_from(row).ok()?;
-                Some(RingEntry::new(*slot, row))
-            })
+        let entry = |slot: &u16| {
+            let row = numbering.iter().position(|taken| *taken == Some(*slot))?;
+            Some(RingEntry::new(*slot, u16::try_from(row).ok()?))
+        };
+        let of_rows: Vec<Option<RingEntry>> = rows.iter().map(entry).collect();
+        let entries = ring.iter();
+        let entries: Vec<_> = entries
+            .filter_map(|row| of_rows.get(usize::from(*row)).copied().flatten())
             .collect();
-        self.set_ring(index, &entries)?;
+        if let Err(full) = self.set_ring(index, &entries, choice) {
+            if choice != Choice::Hash {
+                return Err(full);
+            }
+            tracing::warn!(
+                "{}..{}: {full}; more connections than needed move when its targets change",
+                key.dvipa,
+                key.port
+            );
+            self.set_ring(index, &shortened(&entries), choice)?;
+        }
         if known.is_none() {
             self.index.insert(key, index)?;
             self.indices.insert(key, index);
@@ -148,15 +166,19 @@ impl Services {
         self.vipas.remove(&mut self.index, &mut self.rings, dvipa)
     }
 
-    /// A service's targets by their slots: its rows, and its ring.
-    pub(super) fn read(&self, key: ServiceKey) -> (Vec<u16>, Vec<u16>) {
+    /// A service's targets by their slots: its rows, and where its ring is.
+    pub(super) fn read(&self, key: ServiceKey) -> (Vec<u16>, Ring) {
         let Some(&index) = self.indices.get(&key) else {
-            return (Vec::new(), Vec::new());
+            return (Vec::new(), Ring::default());
         };
         let service = &self.values[index as usize];
         let rows = rows_of(service).into_iter().flatten().collect();
-        let ring = self.rings.entries(Ring::from_word(service.ring.load()));
-        (rows, ring.map(RingEntry::target).collect())
+        (rows, Ring::from_word(service.ring.load()))
+    }
+
+    /// The targets of a ring by their slots.
+    pub(super) fn places(&self, ring: Ring) -> impl Iterator<Item = u16> {
+        self.rings.entries(ring).map(RingEntry::target)
     }
 
     /// The counts of all services as they are numbered now.
@@ -242,10 +264,15 @@ impl Services {
         Ok(rows)
     }
 
-    fn set_ring(&mut self, index: u32, entries: &[RingEntry]) -> Result<(), DataplaneError> {
+    fn set_ring(
+        &mut self,
+        index: u32,
+        entries: &[RingEntry],
+        choice: Choice,
+    ) -> Result<(), DataplaneError> {
         let word = &self.values[index as usize].ring;
         let before = Ring::from_word(word.load());
-        if self.rings.entries(before).eq(entries.iter().copied()) {
+        if choice == before.choice && self.rings.entries(before).eq(entries.iter().copied()) {
             return Ok(());
         }
         let (start, len) = self.rings.take(entries)?;
@@ -254,6 +281,7 @@ impl Services {
             Ring {
                 start,
                 len,
+                choice,
                 edition,
             }
             .word(),
@@ -286,6 +314,17 @@ fn connections(values: &[Service], connections: &[Word], index: u32) -> Vec<(u16
         .zip(rows_of(&values[index as usize]))
         .filter_map(|(row, slot)| Some((slot?, connections[place(index, row)].load())))
         .collect()
+}
+
+/// One place for each target of a ring, in an order that does not depend on their rows or slots.
+fn shortened(entries: &[RingEntry]) -> Vec<RingEntry> {
+    let mut kept: Vec<RingEntry> = Vec::new();
+    for entry in entries {
+        if !kept.contains(entry) {
+            kept.push(*entry);
+        }
+    }
+    kept
 }
 
 /// Where the connections of a row of a service are counted.

@@ -53,6 +53,7 @@ pub(in super::super) static DISTMETHOD: Row = Row::new(
             &WEIGHTEDACTIVE,
             &HOTSTANDBY,
             &TARGCONTROLLED,
+            &MAGLEV,
         ])],
     )],
     "Chooses how the target of a new connection is picked.",
@@ -86,6 +87,10 @@ pub(in super::super) static TARGCONTROLLED: Row = flag(
     "Targets by weights that they report themselves.",
 )
 .but(METHOD);
+pub(in super::super) static MAGLEV: Row = flag(
+    "MAGLEV",
+    "Targets by a hash of addresses and ports, alike on every stack; not in z/OS.",
+);
 
 pub(in super::super) static OPTLOCAL: Row = Row::new(
     "OPTLOCAL",
@@ -257,7 +262,7 @@ pub(in super::super) static WEIGHT: Row = Row::new(
         "a weight from 1 to 99",
         Number(1, 99),
     ))],
-    "WEIGHTEDACTIVE: the target's share; 10 if it is left out.",
+    "WEIGHTEDACTIVE, MAGLEV: the target's share; 10 if it is left out.",
 );
 pub(in super::super) static PREFERRED: Row = flag(
     "PREFERRED",
