@@ -11,7 +11,7 @@ use crate::hash::PREFILTER_WORDS;
 use crate::word::Word;
 
 pub use self::life::{Life, PROBE_KEYS, ProbeState};
-pub use self::service::{Choice, Ring, RingEntry, Service, ServiceKey};
+pub use self::service::{Choice, Ring, RingEntry, Service, ServiceKey, Tally};
 pub use self::target::{Path, PathKind, PathState, Target};
 pub use self::vipa::{Roles, Sender, Standing, Vipa};
 
@@ -54,7 +54,7 @@ pub mod map {
     pub const VIPAS: &str = "VIPAS";
     /// Ethernet address (the lower 48 bits of a word, in the order of memory) → [`super::Sender`].
     pub const SENDERS: &str = "SENDERS";
-    /// New connections per service × row.
+    /// [`super::Tally`]s per service × row.
     pub const CONNECTIONS: &str = "CONNECTIONS";
     /// Interfaces to redirect to, by their index.
     pub const TRANSMIT: &str = "TRANSMIT";
@@ -104,6 +104,7 @@ const _: () = {
     assert!(size_of::<Settings>() == 192 + 8 * PREFILTER_WORDS + 64 * MAX_TARGETS as usize);
     assert!(size_of::<ServiceKey>() == 20);
     assert!(size_of::<Service>() == 128);
+    assert!(size_of::<Tally>() == 16);
     assert!(size_of::<Target>() == 64);
     assert!(size_of::<Vipa>() == 64);
     assert!(size_of::<Life>() == 128);

@@ -10,7 +10,7 @@ use std::vec::Vec;
 
 use crate::abi::{
     Choice, Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service, ServiceKey,
-    Standing, Target, Vipa,
+    Standing, Tally, Target, Vipa,
 };
 use crate::counter::{COUNTER_SLOTS, Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
@@ -33,7 +33,7 @@ pub struct HostTables {
     index: BTreeMap<(u32, u16), u32>,
     services: Vec<Service>,
     rings: Vec<Word>,
-    connections: Vec<Word>,
+    tallies: Vec<Tally>,
     targets: Vec<Target>,
     vipas: Vec<Vipa>,
     senders: BTreeMap<[u8; 6], Sender>,
@@ -61,7 +61,7 @@ impl HostTables {
             index: BTreeMap::new(),
             services: Vec::new(),
             rings: Vec::new(),
-            connections: Vec::new(),
+            tallies: Vec::new(),
             targets: (0..MAX_TARGETS).map(|_| Target::empty()).collect(),
             vipas: Vec::new(),
             senders: BTreeMap::new(),
@@ -99,8 +99,7 @@ impl HostTables {
         self.senders.insert(mac, Sender::new(slot));
     }
 
-    /// Distributes a port of an address over the targets in `ring`, whose row is their place in it.
-    /// If the address is none of the DVIPAs yet, it becomes one that this stack owns.
+    /// Distributes a port of an address over the targets in `ring`, whose row is their slot. If the address is none of the DVIPAs yet, it becomes one that this stack owns.
     pub fn add_service(&mut self, dvipa: [u8; 4], port: u16, ring: &[u16]) -> u32 {
         let address = Be32::from_bytes(dvipa).0;
         if !self.index.contains_key(&(address, 0)) {
@@ -115,7 +114,7 @@ impl HostTables {
         self.index
             .insert((address, Be16::from_host(port).0), service);
         self.services.push(Service::empty());
-        self.connections.extend((0..MAX_ROWS).map(|_| Word::new(0)));
+        self.tallies.extend((0..MAX_ROWS).map(|_| Tally::default()));
         self.set_ring(service, ring);
         service
     }
@@ -142,13 +141,22 @@ impl HostTables {
         word.store(Ring { choice, ..before }.word());
     }
 
+    /// Gives the targets of a service weights, in the order of its ring.
+    pub fn set_weights(&mut self, service: u32, weights: &[u8]) {
+        let ring = Ring::from_word(self.services[service as usize].ring.load());
+        let places = &self.rings[ring.start as usize..][..ring.len as usize];
+        for (place, weight) in places.iter().zip(weights) {
+            let entry = RingEntry::from_word(place.load()).expect("a place of a ring");
+            let entry = RingEntry::new(entry.target(), entry.row());
+            place.store(entry.weighted(*weight).word());
+        }
+    }
+
     fn add_ring(&mut self, targets: &[u16]) -> u32 {
         let start = u32::try_from(self.rings.len()).expect("short rings");
-        let rows = (0u16..).map(|row| row % 32);
         let entries = targets
             .iter()
-            .zip(rows)
-            .map(|(&target, row)| Word::new(RingEntry::new(target, row).word()));
+            .map(|&target| Word::new(RingEntry::new(target, target % 32).word()));
         self.rings.extend(entries);
         start
     }
@@ -180,11 +188,17 @@ impl HostTables {
         &self.buckets
     }
 
+    /// What was handed to a row of a service.
+    #[must_use]
+    pub fn tally(&self, service: u32, row: u16) -> &Tally {
+        &self.tallies[(service * MAX_ROWS) as usize + usize::from(row)]
+    }
+
     /// New connections of a service by row.
     #[must_use]
     pub fn connection_counts(&self, service: u32) -> [u64; MAX_ROWS as usize] {
         let first = (service * MAX_ROWS) as usize;
-        core::array::from_fn(|row| self.connections[first + row].load())
+        core::array::from_fn(|row| self.tallies[first + row].handed.load())
     }
 
     /// All counters by their index.
@@ -231,8 +245,8 @@ impl Tables for &HostTables {
         RingEntry::from_word(self.rings.get(index as usize)?.load())
     }
 
-    fn connections(&self, service: u32, row: u16) -> Option<&Word> {
-        self.connections
+    fn tally(&self, service: u32, row: u16) -> Option<&Tally> {
+        self.tallies
             .get((service * MAX_ROWS) as usize + usize::from(row))
     }
 

@@ -14,7 +14,7 @@ mod load;
 mod probe;
 mod server;
 
-pub use client::{Conversation, greetings, greetings_paced};
+pub use client::{Conversation, greetings, greetings_paced, hold};
 pub use load::{Load, Lost, Mix};
 pub use probe::{Form, INTERVAL, Outcome, Probe, Probing, Timeline};
 pub use server::Server;

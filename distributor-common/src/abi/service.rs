@@ -75,6 +75,30 @@ pub enum Choice {
     Turn = 0,
     /// By a hash of its addresses and ports, under the group's key: on every stack the same.
     Hash = 1,
+    /// The one whose target has the fewest connections for its weight. A target has one place.
+    Active = 2,
+}
+
+/// What was handed to a row of a service, and what of it has ended.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Tally {
+    /// Connections that were handed to it; packets count these.
+    pub handed: Word,
+    /// Connections of it that the flow table has no longer, less those that the table has and that
+    /// were not handed out here. The daemon counts these, and only with [`Choice::Active`].
+    pub ended: Word,
+}
+
+impl Tally {
+    /// Connections that it has.
+    #[inline(always)]
+    #[must_use]
+    pub fn active(&self) -> u64 {
+        let active = self.handed.load().wrapping_sub(self.ended.load());
+        // More have ended than were handed out, until the daemon has counted again.
+        if active.cast_signed() < 0 { 0 } else { active }
+    }
 }
 
 /// Where a service's ring lies in `RINGS`, how a place of it is chosen, and which edition it is.
@@ -113,6 +137,7 @@ impl Ring {
             len: (word >> 24 & Self::FIELD) as u32,
             choice: match word >> 48 & Self::CHOICE {
                 1 => Choice::Hash,
+                2 => Choice::Active,
                 _ => Choice::Turn,
             },
             edition: (word >> 50) as u16,
@@ -132,11 +157,20 @@ pub struct RingEntry(NonZeroU32);
 impl RingEntry {
     const WRITTEN: NonZeroU32 = NonZeroU32::new(1 << 31).expect("not 0");
 
+    const WEIGHT_SHIFT: u32 = 21;
+    const WEIGHT: u8 = 127;
+
     /// A place that leads to the target in a slot, whose connections are counted in a row of the
     /// service, below [`MAX_ROWS`].
     #[must_use]
     pub fn new(target: u16, row: u16) -> Self {
         Self(Self::WRITTEN | u32::from(row) << 16 | u32::from(target))
+    }
+
+    /// The same with a weight, at most 127; it matters with [`Choice::Active`].
+    #[must_use]
+    pub fn weighted(self, weight: u8) -> Self {
+        Self(self.0 | u32::from(weight & Self::WEIGHT) << Self::WEIGHT_SHIFT)
     }
 
     /// The word in the map.
@@ -167,5 +201,12 @@ impl RingEntry {
     #[must_use]
     pub const fn row(self) -> u16 {
         (self.0.get() >> 16) as u16 & (MAX_ROWS as u16 - 1)
+    }
+
+    /// Weight of the target.
+    #[inline(always)]
+    #[must_use]
+    pub const fn weight(self) -> u8 {
+        (self.0.get() >> Self::WEIGHT_SHIFT) as u8 & Self::WEIGHT
     }
 }

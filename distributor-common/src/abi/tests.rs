@@ -177,7 +177,7 @@ proptest! {
     fn rings_survive_their_word(
         start in 0..1_u32 << 24,
         len in 0..1_u32 << 24,
-        choice in prop::sample::select(&[Choice::Turn, Choice::Hash]),
+        choice in prop::sample::select(&[Choice::Turn, Choice::Hash, Choice::Active]),
         edition in 0..1_u16 << 14,
     ) {
         let ring = Ring { start, len, choice, edition };
@@ -185,9 +185,10 @@ proptest! {
     }
 
     #[test]
-    fn ring_entries_survive_their_word(target: u16, row in 0..32_u16) {
-        let entry = RingEntry::from_word(RingEntry::new(target, row).word()).expect("written");
-        prop_assert_eq!((entry.target(), entry.row()), (target, row));
+    fn ring_entries_survive_their_word(target: u16, row in 0..32_u16, weight in 0..128_u8) {
+        let word = RingEntry::new(target, row).weighted(weight).word();
+        let entry = RingEntry::from_word(word).expect("written");
+        prop_assert_eq!((entry.target(), entry.row(), entry.weight()), (target, row, weight));
     }
 
     #[test]

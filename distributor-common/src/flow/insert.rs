@@ -179,7 +179,7 @@ fn claim(slot: &Slot, read: Tag, kind: PlaceKind) -> Option<Place<'_>> {
 /// Counts an attempt in a way that the compiler cannot see through, or it unrolls the loop.
 #[cfg(target_arch = "bpf")]
 #[inline(always)]
-fn next_attempt(mut attempt: u32) -> u32 {
+pub(crate) fn next_attempt(mut attempt: u32) -> u32 {
     // SAFETY: the instruction changes only its operand.
     unsafe { core::arch::asm!("{0} += 1", inout(reg) attempt, options(nomem, nostack)) };
     attempt
@@ -187,7 +187,7 @@ fn next_attempt(mut attempt: u32) -> u32 {
 
 /// Counts an attempt, and lets the holder go on.
 #[cfg(not(target_arch = "bpf"))]
-fn next_attempt(attempt: u32) -> u32 {
+pub(crate) fn next_attempt(attempt: u32) -> u32 {
     core::hint::spin_loop();
     attempt + 1
 }

@@ -151,13 +151,14 @@ fn new<T: Tables>(
         return Err(Verdict::NoReadyTarget);
     }
     let lot = select::lot(service, &segment.key, hash, tables);
+    let least = select::least_active(service, tables);
     let entry = match bucket.lock() {
         None => {
             tables.count_event(Event::TableBusy);
             select::by_hash(service, lot, tables)
         }
         Some(lock) => {
-            let placed = place(segment, lot, service, &lock, now, tables);
+            let placed = place(segment, lot, least, service, &lock, now, tables);
             lock.release();
             match placed {
                 Placed::Known(slot) => return Ok(slot),
@@ -168,8 +169,8 @@ fn new<T: Tables>(
     let Some(entry) = entry else {
         return Err(Verdict::NoReadyTarget);
     };
-    if let Some(connections) = tables.connections(service.index, entry.row()) {
-        connections.fetch_add(1);
+    if let Some(tally) = tables.tally(service.index, entry.row()) {
+        tally.handed.fetch_add(1);
     }
     Ok(entry.target())
 }
@@ -226,6 +227,7 @@ enum Placed {
 fn place<T: Tables>(
     segment: &Segment,
     lot: u64,
+    least: Option<RingEntry>,
     service: &service::Found<'_>,
     lock: &Lock<'_>,
     now: Stamp,
@@ -251,7 +253,9 @@ fn place<T: Tables>(
         // A flow that pushed out another may be pushed out itself. By hash, its later segments still
         // lead to the same target.
         let entry = match place.kind {
-            PlaceKind::Vacant | PlaceKind::Reopened => select::for_stored(service, lot, tables),
+            PlaceKind::Vacant | PlaceKind::Reopened => {
+                select::for_stored(service, lot, least, tables)
+            }
             PlaceKind::Displaced => select::by_hash(service, lot, tables),
         };
         let Some(entry) = entry else {

@@ -1,24 +1,25 @@
 //! From a service to one of its targets.
 //!
 //! Which targets are in the ring, how often and in which order is the daemon's
-//! business. This stage takes a place of the ring, by turn or by hash, and
-//! nothing else; a turn is taken only for a flow that is sure of its slot.
+//! business. This stage takes a place of the ring, by turn, by hash or by what the
+//! targets have, and nothing else; a turn is taken only for a flow that is sure
+//! of its slot.
 
 use super::service;
-use crate::abi::{Choice, Ring, RingEntry};
-use crate::flow::FlowKey;
+use crate::abi::{Choice, MAX_ROWS, Ring, RingEntry};
+use crate::flow::{FlowKey, next_attempt};
 use crate::hash;
 use crate::tables::Tables;
 
 /// Readings of a ring before its last reading is taken as it is.
 const ATTEMPTS: u32 = 3;
 
-/// The hash by which a flow of this service finds its target where no turn is taken for it; `hash` is
-/// the one that finds its bucket.
+/// The hash by which a flow of this service finds its target where neither a turn is taken for it nor
+/// the least active target; `hash` is the one that finds its bucket.
 #[inline(always)]
 pub fn lot<T: Tables>(service: &service::Found<'_>, key: &FlowKey, hash: u64, tables: &T) -> u64 {
     match service.ring().choice {
-        Choice::Turn => hash,
+        Choice::Turn | Choice::Active => hash,
         Choice::Hash => {
             let ports = u64::from(key.ports) | u64::from(key.protocol) << 32;
             choice(key.addresses, ports, *tables)
@@ -33,16 +34,62 @@ fn choice<T: Tables>(addresses: u64, ports: u64, tables: T) -> u64 {
     hash::choice(addresses, ports, protocol, tables.choice_key())
 }
 
+/// The target that has the fewest connections for its weight, if this service goes by that; `None` if
+/// it does not, when no target is ready, or when the ring was swapped meanwhile.
+///
+/// It is looked for before the bucket is locked, and holds for a flow that is sure of its slot.
+#[inline(always)]
+pub fn least_active<T: Tables>(service: &service::Found<'_>, tables: &T) -> Option<RingEntry> {
+    let ring = service.ring();
+    if ring.choice != Choice::Active {
+        return None;
+    }
+    let entry = least(ring.word(), service.index, *tables);
+    if service.ring() != ring {
+        return None;
+    }
+    RingEntry::from_word(u64::from(entry))
+}
+
+/// Compares the targets of a ring. Of equals the one with the larger weight is taken, then the first.
+///
+/// A function of its own, as [`choice`] is; it returns the entry's word, 0 for none.
+#[inline(never)]
+fn least<T: Tables>(ring: u64, service: u32, tables: T) -> u32 {
+    let ring = Ring::from_word(ring);
+    let (mut least, mut least_active, mut least_weight) = (0, 1, 0);
+    let mut place = 0;
+    while place < MAX_ROWS && place < ring.len {
+        let Some(entry) = tables.ring_entry(ring.start + place) else {
+            break;
+        };
+        let Some(tally) = tables.tally(service, entry.row()) else {
+            break;
+        };
+        let (active, weight) = (tally.active(), u64::from(entry.weight()));
+        // Shares are compared without a division: active / weight < least_active / least_weight.
+        let (share, least_share) = (active * least_weight, least_active * weight);
+        if share < least_share || (share == least_share && weight > least_weight) {
+            (least, least_active, least_weight) = (entry.word() as u32, active, weight);
+        }
+        place = next_attempt(place);
+    }
+    least
+}
+
 /// Takes the target of a new connection that is sure of its slot; `None` when no target is ready.
+/// `least` is the [least active](least_active) one.
 #[inline(always)]
 pub fn for_stored<T: Tables>(
     service: &service::Found<'_>,
     lot: u64,
+    least: Option<RingEntry>,
     tables: &T,
 ) -> Option<RingEntry> {
-    match service.ring().choice {
-        Choice::Turn => by_turn(service, tables),
-        Choice::Hash => by_hash(service, lot, tables),
+    match (least, service.ring().choice) {
+        (Some(entry), _) => Some(entry),
+        (None, Choice::Turn) => by_turn(service, tables),
+        (None, Choice::Hash | Choice::Active) => by_hash(service, lot, tables),
     }
 }
 

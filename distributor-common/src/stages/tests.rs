@@ -21,6 +21,7 @@ const INGRESS: u32 = 2;
 /// The interface to the DYNAMICXCF network.
 const XCF: u32 = 3;
 
+mod active;
 mod endings;
 mod fence;
 mod floods;

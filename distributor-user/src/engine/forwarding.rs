@@ -73,6 +73,15 @@ impl ServiceKey {
     }
 }
 
+impl From<&FlowKey> for ServiceKey {
+    fn from(flow: &FlowKey) -> Self {
+        Self {
+            dvipa: flow.dvipa.to_canonical(),
+            port: flow.port,
+        }
+    }
+}
+
 /// The targets of one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceTargets {
@@ -86,13 +95,18 @@ pub struct ServiceTargets {
 }
 
 /// How a new connection gets its place in a ring.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
     /// One place after the other.
     #[default]
     Turn,
     /// By a hash of its addresses and ports, under the group's key: on every stack the same.
     Hash,
+    /// The one whose target has the fewest connections for its weight. A target has one place.
+    Active {
+        /// The weight at each place, 1–99.
+        weights: Arc<[u8]>,
+    },
 }
 
 impl ServiceTargets {

@@ -1,11 +1,12 @@
 //! Selection: each service is compiled into a ring of its rows.
 //!
-//! The packet path takes `ring[cursor++ % n]` or, with MAGLEV, `ring[hash % n]`;
-//! nothing here knows about packets. A ring contains only rows that may receive
-//! a new connection, so an empty ring means that none may.
+//! The packet path takes `ring[cursor++ % n]`, with MAGLEV `ring[hash % n]`, or
+//! with WEIGHTEDACTIVE the place whose target has the fewest connections for its
+//! weight; nothing here knows about packets. A ring contains only rows that may
+//! receive a new connection, so an empty ring means that none may.
 //!
-//! WLM's weights come from the free capacity that each target reports. The other
-//! methods with weights hand connections out in turn: nothing measures what they
+//! WLM's weights come from the free capacity that each target reports. SERVERWLM
+//! and TARGCONTROLLED hand connections out in turn: nothing measures what they
 //! need yet.
 
 mod maglev;
@@ -35,15 +36,22 @@ pub fn is_weighted(terms: &Terms) -> bool {
     matches!(terms.method, DistMethod::BaseWlm { .. })
 }
 
-/// How a new connection gets its place in the ring.
+/// How a new connection gets its place in a ring of these rows.
 #[must_use]
-pub fn choice(terms: &Terms) -> Choice {
+pub fn choice(terms: &Terms, rows: &[Row], ring: &[u16]) -> Choice {
     match terms.method {
         DistMethod::Maglev => Choice::Hash,
+        DistMethod::WeightedActive => {
+            let target = |row: &u16| rows[usize::from(*row)].target;
+            let weights = ring.iter().map(target);
+            let weights = weights.map(|target| terms.destinations.weight(target));
+            Choice::Active {
+                weights: weights.collect(),
+            }
+        }
         DistMethod::BaseWlm { .. }
         | DistMethod::RoundRobin
         | DistMethod::ServerWlm { .. }
-        | DistMethod::WeightedActive
         | DistMethod::HotStandby { .. }
         | DistMethod::TargControlled => Choice::Turn,
     }
@@ -67,7 +75,7 @@ pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
 }
 
 /// Compiles the ring of one service: row numbers in the order in which connections are handed out,
-/// or with [`Choice::Hash`] in that of the hash.
+/// or in that of the hash; with WEIGHTEDACTIVE each once.
 ///
 /// `active` is the target that HOTSTANDBY has sent them to so far.
 #[must_use]
@@ -147,6 +155,23 @@ mod tests {
                 assert_eq!(ring, expected, "{eligible:?}");
             }
         }
+    }
+
+    #[test]
+    fn weighted_active_has_each_eligible_row_once_with_its_weight() {
+        let list = [(1, 10), (2, 20), (3, 30)].map(|(host, weight)| Destination {
+            weight,
+            ..target(host).into()
+        });
+        let terms = Terms {
+            destinations: Destinations::List(list.into()),
+            ..terms(DistMethod::WeightedActive)
+        };
+        let rows = rows(&[(true, None), (false, None), (true, None)]);
+        let ring = ring(&terms, &rows, None);
+        assert_eq!(ring, [0, 2]);
+        let weights = [10, 30].into();
+        assert_eq!(choice(&terms, &rows, &ring), Choice::Active { weights });
     }
 
     #[test]

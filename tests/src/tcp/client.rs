@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::load::allow_files;
 use super::{CLOSE, ECHO, RESET};
 use crate::host::Host;
 
@@ -161,6 +162,33 @@ impl Conversation {
 
 fn unexpected(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("expected {what}"))
+}
+
+/// Makes `connections` connections from `client`, one after the other, and holds every
+/// `held_every`-th; the client closes the others at once.
+///
+/// # Errors
+///
+/// One of them failed.
+pub fn hold(
+    client: &Host,
+    to: SocketAddr,
+    connections: u32,
+    held_every: u32,
+) -> Result<Vec<Conversation>> {
+    // Both ends are in this process.
+    allow_files(u64::from(2 * connections))?;
+    client.namespace().run(|| {
+        let mut held = Vec::new();
+        for number in 0..connections {
+            let conversation = Conversation::open(to)
+                .with_context(|| format!("connection {number} of {connections} failed"))?;
+            if number % held_every == 0 {
+                held.push(conversation);
+            }
+        }
+        Ok(held)
+    })
 }
 
 /// Makes `connections` connections from `client`, one after the other, and counts who greeted;

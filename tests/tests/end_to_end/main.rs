@@ -4,6 +4,7 @@
 //! must not be another's load.
 
 mod accounting;
+mod active;
 mod agreement;
 mod attacks;
 mod bulk;

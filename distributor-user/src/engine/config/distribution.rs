@@ -176,7 +176,7 @@ impl Destinations {
 pub struct Destination {
     /// Its DYNAMICXCF address.
     pub address: IpAddr,
-    /// `WEIGHT`, 1–99; acted on with `MAGLEV` only.
+    /// `WEIGHT`, 1–99; acted on with `WEIGHTEDACTIVE` and `MAGLEV` only.
     pub weight: u8,
     /// What it is to `HOTSTANDBY`; absent with other methods.
     pub standby: Option<Standby>,

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use distributor_common::abi::Ring;
 use distributor_common::counter::Verdict;
 
-use super::forwarding::engine_choice;
 use super::{Dataplane, DataplaneError, targets};
 use crate::engine::forwarding::{DvipaForwarding, Forwarding, ServiceTargets};
 
@@ -64,10 +63,11 @@ impl Dataplane {
             let row = slots.iter().position(|other| *other == slot)?;
             u16::try_from(row).ok()
         };
+        let (places, choice) = self.services.places(ring);
         ServiceTargets {
             rows: rows.collect(),
-            ring: self.services.places(ring).filter_map(row_of).collect(),
-            choice: engine_choice(ring.choice),
+            ring: places.filter_map(row_of).collect(),
+            choice,
         }
     }
 

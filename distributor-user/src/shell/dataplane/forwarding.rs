@@ -13,7 +13,7 @@ use distributor_common::hash;
 
 use super::services::VipaEntry;
 use super::{Dataplane, DataplaneError, clock, object, targets};
-use crate::engine::forwarding::{Choice, DvipaForwarding, Forwarding, Path};
+use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path};
 use crate::engine::group::key::ChoiceKey;
 
 /// A half-open flow is given up after this long: a client's SYN and its five retransmissions by
@@ -73,8 +73,7 @@ impl Dataplane {
             let rows: Vec<_> = rows
                 .map(|&address| self.slots.assign(address, &self.settings[0].targets))
                 .collect::<Result<_, _>>()?;
-            let choice = packet_choice(service.choice);
-            self.services.set(key, &rows, &service.ring, choice)?;
+            self.services.set(key, &rows, service)?;
             self.open_prefilter(key.dvipa);
             self.served.insert(key, service.clone());
         }
@@ -171,7 +170,8 @@ impl Dataplane {
     }
 
     /// Gives up what is no longer needed: flows that stayed half-open for 75 s, and slots, interfaces
-    /// and addresses to which neither a service nor a flow leads. Call it every few seconds.
+    /// and addresses to which neither a service nor a flow leads. Where the targets' connections
+    /// decide, it counts them again. Call it every second or so.
     ///
     /// Returns the number of flows that were removed.
     ///
@@ -188,7 +188,11 @@ impl Dataplane {
         let units = self.unit.units(HALF_OPEN_S);
         let removed = self.flows.remove_half_open(now, units);
         self.flows.free_claimed();
-        let (slots, dvipas) = self.flows.in_use();
+        let before = self.services.tallies();
+        let counts = self.flows.counts();
+        self.services.correct(before, &counts);
+        let slots = counts.keys().map(|course| course.target()).collect();
+        let dvipas = counts.keys().map(|course| course.dvipa()).collect();
         let mut wanted = self.services.slots();
         wanted.append(&mut self.senders.slots());
         self.slots
@@ -235,22 +239,6 @@ impl Dataplane {
             }
         }
         Ok(())
-    }
-}
-
-/// A choice as the packet path has it.
-fn packet_choice(choice: Choice) -> abi::Choice {
-    match choice {
-        Choice::Turn => abi::Choice::Turn,
-        Choice::Hash => abi::Choice::Hash,
-    }
-}
-
-/// A choice as the engine has it.
-pub(super) fn engine_choice(choice: abi::Choice) -> Choice {
-    match choice {
-        abi::Choice::Turn => Choice::Turn,
-        abi::Choice::Hash => Choice::Hash,
     }
 }
 

@@ -6,13 +6,14 @@
 
 mod index;
 mod rings;
+mod tallies;
 mod vipas;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use distributor_common::abi::{
-    Choice, MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Roles, Service, Vipa,
+    Choice, MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Roles, Service, Tally, Vipa,
 };
 use distributor_common::word::Word;
 
@@ -20,7 +21,7 @@ use self::rings::Rings;
 use self::vipas::Vipas;
 use super::DataplaneError;
 use super::shared::Shared;
-use crate::engine::forwarding::ServiceKey;
+use crate::engine::forwarding::{self, ServiceKey, ServiceTargets};
 
 pub(super) use self::index::Index;
 pub(super) use self::vipas::VipaEntry;
@@ -32,7 +33,7 @@ pub(super) struct Services {
     values: Shared<Service>,
     rings: Rings,
     vipas: Vipas,
-    connections: Shared<Word>,
+    tallies: Shared<Tally>,
     indices: BTreeMap<ServiceKey, u32>,
     free: BTreeSet<u32>,
     /// Indices that packets may still be reading.
@@ -46,7 +47,7 @@ impl Services {
         values: Shared<Service>,
         vipas: Shared<Vipa>,
         rings: Shared<Word>,
-        connections: Shared<Word>,
+        tallies: Shared<Tally>,
     ) -> Result<Self, DataplaneError> {
         let (addresses, indices): (BTreeMap<_, _>, BTreeMap<_, _>) = index
             .entries()?
@@ -64,7 +65,7 @@ impl Services {
             values,
             rings,
             vipas,
-            connections,
+            tallies,
             indices,
             free,
             retired: BTreeSet::new(),
@@ -76,8 +77,7 @@ impl Services {
         self.indices.keys()
     }
 
-    /// Creates a service or changes it: `rows` names targets by their slots, `ring` by their places
-    /// in `rows`.
+    /// Creates a service or changes it; `rows` are the slots of its targets.
     ///
     /// If there is no room for a ring that is chosen from by a hash, each target gets one place: such
     /// rings are long, and a shorter one is better than none.
@@ -85,8 +85,7 @@ impl Services {
         &mut self,
         key: ServiceKey,
         rows: &[u16],
-        ring: &[u16],
-        choice: Choice,
+        targets: &ServiceTargets,
     ) -> Result<(), DataplaneError> {
         let known = self.indices.get(&key).copied();
         let index = known.or_else(|| self.free.first().copied());
@@ -103,10 +102,17 @@ impl Services {
             Some(RingEntry::new(*slot, u16::try_from(row).ok()?))
         };
         let of_rows: Vec<Option<RingEntry>> = rows.iter().map(entry).collect();
-        let entries = ring.iter();
-        let entries: Vec<_> = entries
-            .filter_map(|row| of_rows.get(usize::from(*row)).copied().flatten())
-            .collect();
+        let places = targets.ring.iter();
+        let entries = places.filter_map(|row| of_rows.get(usize::from(*row)).copied().flatten());
+        let (choice, entries): (Choice, Vec<_>) = match &targets.choice {
+            forwarding::Choice::Turn => (Choice::Turn, entries.collect()),
+            forwarding::Choice::Hash => (Choice::Hash, entries.collect()),
+            forwarding::Choice::Active { weights } => {
+                let weighted = entries.zip(weights.iter());
+                let weighted = weighted.map(|(entry, weight)| entry.weighted(*weight));
+                (Choice::Active, weighted.collect())
+            }
+        };
         if let Err(full) = self.set_ring(index, &entries, choice) {
             if choice != Choice::Hash {
                 return Err(full);
@@ -176,16 +182,23 @@ impl Services {
         (rows, Ring::from_word(service.ring.load()))
     }
 
-    /// The targets of a ring by their slots.
-    pub(super) fn places(&self, ring: Ring) -> impl Iterator<Item = u16> {
-        self.rings.entries(ring).map(RingEntry::target)
+    /// The targets of a ring by their slots, and how a place of it is chosen.
+    pub(super) fn places(&self, ring: Ring) -> (impl Iterator<Item = u16>, forwarding::Choice) {
+        let choice = match ring.choice {
+            Choice::Turn => forwarding::Choice::Turn,
+            Choice::Hash => forwarding::Choice::Hash,
+            Choice::Active => forwarding::Choice::Active {
+                weights: self.rings.entries(ring).map(RingEntry::weight).collect(),
+            },
+        };
+        (self.rings.entries(ring).map(RingEntry::target), choice)
     }
 
     /// The counts of all services as they are numbered now.
     pub(super) fn counts(&self) -> Counts {
         Counts {
             values: self.values.clone(),
-            connections: self.connections.clone(),
+            tallies: self.tallies.clone(),
             indices: self.indices.clone(),
         }
     }
@@ -216,8 +229,8 @@ impl Services {
         self.vipas.release();
     }
 
-    fn row(&self, index: u32, row: usize) -> &Word {
-        &self.connections[place(index, row)]
+    fn row(&self, index: u32, row: usize) -> &Tally {
+        &self.tallies[place(index, row)]
     }
 
     /// Makes the place of a new service like new; no packet finds it yet.
@@ -226,7 +239,7 @@ impl Services {
         service.turn.store(0);
         service.rows.iter().for_each(|word| word.store(0));
         for row in 0..MAX_ROWS as usize {
-            self.row(index, row).store(0);
+            reset(self.row(index, row));
         }
     }
 
@@ -255,7 +268,7 @@ impl Services {
         }
         for (row, (before, after)) in before.iter().zip(&rows).enumerate() {
             if before != after {
-                self.row(index, row).store(0);
+                reset(self.row(index, row));
             }
         }
         for (word, slots) in service.rows.iter().zip(rows.chunks(4)) {
@@ -295,7 +308,7 @@ impl Services {
 #[derive(Debug)]
 pub(super) struct Counts {
     values: Shared<Service>,
-    connections: Shared<Word>,
+    tallies: Shared<Tally>,
     indices: BTreeMap<ServiceKey, u32>,
 }
 
@@ -303,17 +316,24 @@ impl Counts {
     /// New connections of each service by the slots of its targets.
     pub(super) fn all(&self) -> impl Iterator<Item = (ServiceKey, Vec<(u16, u64)>)> {
         self.indices.iter().map(|(key, index)| {
-            let handed = connections(&self.values, &self.connections, *index);
+            let handed = handed(&self.values, &self.tallies, *index);
             (*key, handed)
         })
     }
 }
 
-fn connections(values: &[Service], connections: &[Word], index: u32) -> Vec<(u16, u64)> {
+fn handed(values: &[Service], tallies: &[Tally], index: u32) -> Vec<(u16, u64)> {
     (0..)
         .zip(rows_of(&values[index as usize]))
-        .filter_map(|(row, slot)| Some((slot?, connections[place(index, row)].load())))
+        .filter_map(|(row, slot)| Some((slot?, tallies[place(index, row)].handed.load())))
         .collect()
+}
+
+/// Begins to count anew. The flow table may still have connections of the target that has had the
+/// row before; where that matters, they are found within a second.
+fn reset(tally: &Tally) {
+    tally.handed.store(0);
+    tally.ended.store(0);
 }
 
 /// One place for each target of a ring, in an order that does not depend on their rows or slots.

@@ -76,8 +76,7 @@ pub(in super::super) static SERVERWLM: Row = flag(
 pub(in super::super) static WEIGHTEDACTIVE: Row = flag(
     "WEIGHTEDActive",
     "Targets so that active connections keep to fixed weights.",
-)
-.but(METHOD);
+);
 pub(in super::super) static HOTSTANDBY: Row = flag(
     "HOTSTANDBY",
     "One target gets everything, another when it fails.",
