@@ -97,7 +97,7 @@ impl Tally {
     pub fn active(&self) -> u64 {
         let active = self.handed.load().wrapping_sub(self.ended.load());
         // More have ended than were handed out, until the daemon has counted again.
-        if active.cast_signed() < 0 { 0 } else { active }
+        active.cast_signed().max(0).cast_unsigned()
     }
 }
 

@@ -28,7 +28,7 @@ pub enum PlaceKind {
 
 /// A claimed slot, empty for everybody else.
 #[derive(Debug)]
-#[must_use = "a claimed slot stays claimed until it is filled or freed"]
+#[must_use = "a claimed slot stays claimed until it is filled"]
 pub struct Place<'a> {
     pub(super) slot: &'a Slot,
     /// What the slot is taken from.
@@ -133,12 +133,6 @@ impl Place<'_> {
         self.slot.addresses.store(key.addresses);
         let tag = Tag::new(key, target, State::HalfOpen, now);
         self.slot.tag.store(tag.0 | self.lock);
-    }
-
-    /// Leaves the slot free.
-    #[inline(always)]
-    pub fn vacate(self) {
-        self.slot.tag.store(self.lock);
     }
 }
 

@@ -34,76 +34,80 @@ fn choice<T: Tables>(addresses: u64, ports: u64, tables: T) -> u64 {
     hash::choice(addresses, ports, protocol, tables.choice_key())
 }
 
-/// The target that has the fewest connections for its weight, if this service goes by that; `None` if
-/// it does not, when no target is ready, or when the ring was swapped meanwhile.
-///
-/// It is looked for before the bucket is locked, and holds for a flow that is sure of its slot.
+/// The place of a flow that is sure of its slot, if no turn is taken for it: that of its hash, or of the
+/// target that has the fewest connections for its weight.
 #[inline(always)]
-pub fn least_active<T: Tables>(service: &service::Found<'_>, tables: &T) -> Option<RingEntry> {
+pub fn preferred<T: Tables>(
+    service: &service::Found<'_>,
+    hashed: RingEntry,
+    tables: &T,
+) -> RingEntry {
     let ring = service.ring();
     if ring.choice != Choice::Active {
-        return None;
+        return hashed;
     }
-    let entry = least(ring.word(), service.index, *tables);
+    let least = least(ring.word(), service.index, *tables);
+    // The places of a ring that was swapped meanwhile may be another's by now.
     if service.ring() != ring {
-        return None;
+        return hashed;
     }
-    RingEntry::from_word(u64::from(entry))
+    RingEntry::from_word(u64::from(least)).unwrap_or(hashed)
 }
 
 /// Compares the targets of a ring. Of equals the one with the larger weight is taken, then the first.
 ///
-/// A function of its own, as [`choice`] is; it returns the entry's word, 0 for none.
+/// A function of its own, as [`choice`] is; it returns the entry's word, 0 for none. One comparison
+/// for each target, and nothing that is known before the first: the kernel's verifier follows both
+/// ways of each branch as often as there can be targets.
 #[inline(never)]
 fn least<T: Tables>(ring: u64, service: u32, tables: T) -> u32 {
     let ring = Ring::from_word(ring);
-    let (mut least, mut least_active, mut least_weight) = (0, 1, 0);
-    let mut place = 0;
+    let Some((mut least, mut least_active)) = with_active(ring.start, service, &tables) else {
+        return 0;
+    };
+    let mut place = 1;
     while place < MAX_ROWS && place < ring.len {
-        let Some(entry) = tables.ring_entry(ring.start + place) else {
+        let Some((entry, active)) = with_active(ring.start + place, service, &tables) else {
             break;
         };
-        let Some(tally) = tables.tally(service, entry.row()) else {
-            break;
-        };
-        let (active, weight) = (tally.active(), u64::from(entry.weight()));
-        // Shares are compared without a division: active / weight < least_active / least_weight.
-        let (share, least_share) = (active * least_weight, least_active * weight);
-        if share < least_share || (share == least_share && weight > least_weight) {
-            (least, least_active, least_weight) = (entry.word() as u32, active, weight);
+        // Shares are compared without a division: active / weight < least active / its weight. The
+        // larger weight is the smaller of two equals.
+        let [weight, least_weight] = [entry, least].map(|entry| u64::from(entry.weight()));
+        let share = (active * least_weight) << 7 | (127 - weight);
+        let least_share = (least_active * weight) << 7 | (127 - least_weight);
+        if share < least_share {
+            (least, least_active) = (entry, active);
         }
         place = next_attempt(place);
     }
-    least
+    least.word() as u32
 }
 
-/// Takes the target of a new connection that is sure of its slot; `None` when no target is ready.
-/// `least` is the [least active](least_active) one.
+/// A place of a ring, and how many connections its target has.
 #[inline(always)]
-pub fn for_stored<T: Tables>(
+fn with_active<T: Tables>(place: u32, service: u32, tables: &T) -> Option<(RingEntry, u64)> {
+    let entry = tables.ring_entry(place)?;
+    let tally = tables.tally(service, entry.row())?;
+    Some((entry, tally.active()))
+}
+
+/// Takes the next target in turn for a flow that is sure of its slot, if that is how targets are
+/// chosen; else the `preferred` one.
+#[inline(always)]
+pub fn in_turn<T: Tables>(
     service: &service::Found<'_>,
-    lot: u64,
-    least: Option<RingEntry>,
+    preferred: RingEntry,
     tables: &T,
-) -> Option<RingEntry> {
-    match (least, service.ring().choice) {
-        (Some(entry), _) => Some(entry),
-        (None, Choice::Turn) => by_turn(service, tables),
-        (None, Choice::Hash | Choice::Active) => by_hash(service, lot, tables),
-    }
-}
-
-/// Takes the next target in turn; `None` when no target is ready.
-#[inline(always)]
-fn by_turn<T: Tables>(service: &service::Found<'_>, tables: &T) -> Option<RingEntry> {
+) -> RingEntry {
     let ring = service.ring();
-    if ring.len == 0 {
-        return None;
+    if ring.choice != Choice::Turn || ring.len == 0 {
+        return preferred;
     }
     let turn = service.service.turn.fetch_add(1);
-    read(service, ring, tables, |ring| {
+    let entry = read(service, ring, tables, |ring| {
         (turn % u64::from(ring.len)) as u32
-    })
+    });
+    entry.unwrap_or(preferred)
 }
 
 /// Takes the target to which the [`lot`] of the flow leads; `None` when no target is ready.
