@@ -16,7 +16,7 @@ mod probe;
 mod server;
 
 pub use arrivals::{Arrival, Arrivals};
-pub use client::{Conversation, greetings, greetings_paced};
+pub use client::{Conversation, greetings, greetings_paced, hold};
 pub use load::{Load, Lost, Mix};
 pub use probe::{Form, INTERVAL, Outcome, Probe, Probing, Timeline};
 pub use server::{Server, serve};

@@ -147,16 +147,19 @@ fn new<T: Tables>(
     if fence::is_closed(segment.key.dvipa().0, tables) {
         return Err(Verdict::Silent);
     }
-    if service.ring().len == 0 {
+    // Without the lock: whatever becomes of the flow, a target is known for it.
+    let lot = select::lot(service, &segment.key, hash, tables);
+    let Some(hashed) = select::by_hash(service, lot, tables) else {
         return Err(Verdict::NoReadyTarget);
-    }
+    };
+    let preferred = select::preferred(service, hashed, tables);
     let entry = match bucket.lock() {
         None => {
             tables.count_event(Event::TableBusy);
-            select::by_hash(service, hash, tables)
+            hashed
         }
         Some(lock) => {
-            let placed = place(segment, hash, service, &lock, now, tables);
+            let placed = place(segment, hashed, preferred, service, &lock, now, tables);
             lock.release();
             match placed {
                 Placed::Known(slot) => return Ok(slot),
@@ -164,11 +167,8 @@ fn new<T: Tables>(
             }
         }
     };
-    let Some(entry) = entry else {
-        return Err(Verdict::NoReadyTarget);
-    };
-    if let Some(connections) = tables.connections(service.index, entry.row()) {
-        connections.fetch_add(1);
+    if let Some(tally) = tables.tally(service.index, entry.row()) {
+        tally.handed.fetch_add(1);
     }
     Ok(entry.target())
 }
@@ -196,7 +196,8 @@ fn midway<T: Tables>(
     }
     // A connection that has found no place in the table went where this hash leads.
     let hash = segment.key.hash(tables.seeds());
-    if let Some(entry) = select::by_hash(service, hash, tables)
+    let lot = select::lot(service, &segment.key, hash, tables);
+    if let Some(entry) = select::by_hash(service, lot, tables)
         && (standing.offers() == 0 || is_elsewhere(entry.target(), tables))
     {
         tables.count_event(Event::FlowGuessed);
@@ -216,14 +217,17 @@ fn is_elsewhere<T: Tables>(slot: u16, tables: &T) -> bool {
 enum Placed {
     /// Another CPU has stored the flow meanwhile; this is its target.
     Known(u16),
-    /// The flow is new, stored or not; `None` when no target is ready any more.
-    New(Option<RingEntry>),
+    /// The flow is new, stored or not.
+    New(RingEntry),
 }
 
+/// Stores a flow. What is stored takes its turn, or goes where it is `preferred`; what is not, or may
+/// be pushed out again, goes where its hash leads.
 #[inline(always)]
 fn place<T: Tables>(
     segment: &Segment,
-    hash: u64,
+    hashed: RingEntry,
+    preferred: RingEntry,
     service: &service::Found<'_>,
     lock: &Lock<'_>,
     now: Stamp,
@@ -249,12 +253,8 @@ fn place<T: Tables>(
         // A flow that pushed out another may be pushed out itself. By hash, its later segments still
         // lead to the same target.
         let entry = match place.kind {
-            PlaceKind::Vacant | PlaceKind::Reopened => select::by_turn(service, tables),
-            PlaceKind::Displaced => select::by_hash(service, hash, tables),
-        };
-        let Some(entry) = entry else {
-            place.vacate();
-            return Placed::New(None);
+            PlaceKind::Vacant | PlaceKind::Reopened => select::in_turn(service, preferred, tables),
+            PlaceKind::Displaced => hashed,
         };
         tables.count_event(Event::FlowStored);
         match place.kind {
@@ -263,8 +263,8 @@ fn place<T: Tables>(
             PlaceKind::Displaced => tables.count_event(Event::FlowDisplaced),
         }
         place.fill(&segment.key, entry.target(), now);
-        return Placed::New(Some(entry));
+        return Placed::New(entry);
     }
     tables.count_event(reason);
-    Placed::New(select::by_hash(service, hash, tables))
+    Placed::New(hashed)
 }

@@ -9,6 +9,10 @@
 //! CER  handshakes:    SYN ──▶ [open] ──ACK──▶       every second: clients may be far away
 //! ```
 //!
+//! One or two say little: any server may be held up for a moment, and any client
+//! may give up. Connections that wait count once none has been accepted for three
+//! looks.
+//!
 //! What is shown is (3 × the last interval + what was shown before) / 4, as z/OS
 //! smooths.
 
@@ -18,6 +22,12 @@ use serde::{Deserialize, Serialize};
 
 /// How long a client has to complete its handshake before that counts against the server.
 const HANDSHAKE: Duration = Duration::from_secs(1);
+
+/// Connections that are too few to say anything by themselves.
+const FEW: u64 = 2;
+
+/// Looks in a row after which even a few that wait say something.
+const HELD_UP: u8 = 3;
 
 const PERFECT: u8 = 100;
 
@@ -74,6 +84,8 @@ pub struct Gauge {
     handshakes: (Counts, Duration),
     /// Handshakes that were open then.
     open: u64,
+    /// Looks in a row between which connections waited and none was accepted.
+    held_up: u8,
     shown: Responsiveness,
 }
 
@@ -85,6 +97,7 @@ impl Gauge {
             last: counts,
             handshakes: (counts, now),
             open: 0,
+            held_up: 0,
             shown: Responsiveness::default(),
         }
     }
@@ -102,13 +115,29 @@ impl Gauge {
         let waited = u64::from(self.last.waiting);
         let came = counts.established - self.last.established;
         let accepted = (waited + came).saturating_sub(counts.waiting.into());
-        self.shown.sef = smoothed(share(accepted, waited), self.shown.sef);
+        self.held_up = if waited > 0 && accepted == 0 {
+            self.held_up.saturating_add(1)
+        } else {
+            0
+        };
+        let says_little = waited <= FEW && self.held_up < HELD_UP;
+        let sef = if says_little {
+            PERFECT
+        } else {
+            share(accepted, waited)
+        };
+        self.shown.sef = smoothed(sef, self.shown.sef);
         self.last = counts;
         if now.saturating_sub(self.handshakes.1) >= HANDSHAKE {
             let (before, _) = std::mem::replace(&mut self.handshakes, (counts, now));
             let came = counts.requests - before.requests;
             let completed = counts.established - before.established;
-            self.shown.cer = smoothed(share(completed, self.open), self.shown.cer);
+            let cer = if self.open <= FEW {
+                PERFECT
+            } else {
+                share(completed, self.open)
+            };
+            self.shown.cer = smoothed(cer, self.shown.cer);
             // What is still open of the earlier ones is given up.
             self.open = came.saturating_sub(completed.saturating_sub(self.open));
         }
@@ -191,6 +220,14 @@ mod tests {
             .map(|shown| shown.sef)
             .collect();
         assert_eq!(sef, [100, (3 * 40 + 100 + 2) / 4]);
+    }
+
+    #[test]
+    fn one_connection_that_waits_counts_after_three_looks() {
+        let mut looks = vec![(1, 1, 1); 6];
+        looks.push((1, 1, 0));
+        let sef: Vec<u8> = shown(&looks).iter().map(|shown| shown.sef).collect();
+        assert_eq!(sef, [100, 100, 100, 25, 6, 2, 76]);
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! Selection: each service is compiled into a ring of its rows.
 //!
-//! The packet path takes `ring[cursor++ % n]` or `ring[hash % n]` whatever the
-//! method; nothing here knows about packets. A ring contains only rows that may
+//! The packet path takes `ring[cursor++ % n]`, with MAGLEV `ring[hash % n]`, or
+//! with WEIGHTEDACTIVE the place whose target has the fewest connections for its
+//! weight; nothing here knows about packets. A ring contains only rows that may
 //! receive a new connection, so an empty ring means that none may.
 //!
 //! WLM's weights come from the free capacity that each target reports, and a
 //! target whose servers do not take connections as they should gets fewer, down
-//! to none. The other methods with weights hand connections out in turn: nothing
+//! to none. SERVERWLM and TARGCONTROLLED hand connections out in turn: nothing
 //! measures what they need yet.
 
+mod maglev;
 mod standby;
 mod weighted;
 
 use std::net::IpAddr;
 
 use super::config::{DistMethod, Terms};
+use super::forwarding::Choice;
 use super::load::Load;
 use super::responsiveness::Responsiveness;
 
@@ -45,7 +48,7 @@ pub fn minds_responsiveness(terms: &Terms) -> bool {
             true
         }
         DistMethod::HotStandby { minds_health, .. } => minds_health,
-        DistMethod::RoundRobin | DistMethod::TargControlled => false,
+        DistMethod::RoundRobin | DistMethod::TargControlled | DistMethod::Maglev => false,
     }
 }
 
@@ -70,6 +73,26 @@ pub fn responsiveness(rows: &[Row]) -> Vec<u8> {
 /// A target that is less responsive than this, in percent, gets nothing while another is more so.
 pub const UNRESPONSIVE: u8 = 10;
 
+/// How a new connection gets its place in a ring of these rows.
+#[must_use]
+pub fn choice(terms: &Terms, rows: &[Row], ring: &[u16]) -> Choice {
+    match terms.method {
+        DistMethod::Maglev => Choice::Hash,
+        DistMethod::WeightedActive => {
+            let weights = configured(terms, rows);
+            let weights = ring.iter().map(|row| weights[usize::from(*row)]);
+            Choice::Active {
+                weights: weights.collect(),
+            }
+        }
+        DistMethod::BaseWlm { .. }
+        | DistMethod::RoundRobin
+        | DistMethod::ServerWlm { .. }
+        | DistMethod::HotStandby { .. }
+        | DistMethod::TargControlled => Choice::Turn,
+    }
+}
+
 /// The effective weight of each row, 0–16, as far as the method distributes by one and it is known.
 ///
 /// As long as one eligible target has not said what it can do, none has a weight.
@@ -80,22 +103,32 @@ pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
     let Some(loads) = loads.filter(|_| is_weighted(terms)) else {
         return vec![None; rows.len()];
     };
-    effective(rows, &weighted::of_systems(&loads))
+    effective(rows, &weighted::normalised(&weighted::of_systems(&loads)))
 }
 
-/// The weights of the eligible rows, normalised and reduced by how their servers take connections.
-fn effective(rows: &[Row], raw: &[u16]) -> Vec<Option<u16>> {
+/// The profile's weight of each row, reduced by how its servers take connections; 0 where it gets none.
+fn configured(terms: &Terms, rows: &[Row]) -> Vec<u8> {
+    let eligible = rows.iter().filter(|row| row.is_eligible);
+    let weights = eligible.map(|row| terms.destinations.weight(row.target).into());
+    let effective = effective(rows, &weights.collect::<Vec<_>>()).into_iter();
+    let weight = |weight: Option<u16>| u8::try_from(weight.unwrap_or_default()).unwrap_or(u8::MAX);
+    effective.map(weight).collect()
+}
+
+/// The weights of the eligible rows, reduced by how their servers take connections.
+fn effective(rows: &[Row], weights: &[u16]) -> Vec<Option<u16>> {
     let responsiveness = responsiveness(rows);
     let eligible = rows.iter().zip(responsiveness);
     let eligible = eligible.filter(|(row, _)| row.is_eligible);
     let responsiveness: Vec<u8> = eligible.map(|(_, percent)| percent).collect();
-    let mut weights = weighted::reduced(&weighted::normalised(raw), &responsiveness).into_iter();
+    let mut weights = weighted::reduced(weights, &responsiveness).into_iter();
     rows.iter()
         .map(|row| row.is_eligible.then(|| weights.next()).flatten())
         .collect()
 }
 
-/// Compiles the ring of one service: row numbers in the order in which connections are handed out.
+/// Compiles the ring of one service: row numbers in the order in which connections are handed out,
+/// or in that of the hash; with WEIGHTEDACTIVE each once.
 ///
 /// `active` is the target that HOTSTANDBY has sent them to so far.
 #[must_use]
@@ -111,10 +144,21 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
             let rows: Vec<_> = ready.map(|(row, _)| (row, weight(row))).collect();
             weighted::smooth(&rows)
         }
-        DistMethod::RoundRobin
-        | DistMethod::ServerWlm { .. }
-        | DistMethod::WeightedActive
-        | DistMethod::TargControlled => ready.map(|(row, _)| row).collect(),
+        DistMethod::RoundRobin | DistMethod::ServerWlm { .. } | DistMethod::TargControlled => {
+            ready.map(|(row, _)| row).collect()
+        }
+        DistMethod::WeightedActive => {
+            let weights = configured(terms, rows);
+            let ready = ready.map(|(row, _)| row);
+            ready.filter(|row| weights[usize::from(*row)] > 0).collect()
+        }
+        DistMethod::Maglev => {
+            let weighted = |(number, row): (u16, &Row)| {
+                let weight = terms.destinations.weight(row.target);
+                (number, row.target, weight)
+            };
+            maglev::table(ready.map(weighted).collect())
+        }
         DistMethod::HotStandby { switches_back, .. } => {
             let list = terms.destinations.listed();
             let responsiveness = responsiveness(rows);
@@ -240,6 +284,39 @@ mod tests {
             (&terms(DistMethod::RoundRobin), false),
         ] {
             assert_eq!(minds_responsiveness(terms), expected, "{:?}", terms.method);
+        }
+    }
+
+    #[test]
+    fn weighted_active_has_each_eligible_row_once_with_its_weight() {
+        let list = [(1, 10), (2, 20), (3, 30)].map(|(host, weight)| Destination {
+            weight,
+            ..target(host).into()
+        });
+        let terms = Terms {
+            destinations: Destinations::List(list.into()),
+            ..terms(DistMethod::WeightedActive)
+        };
+        let rows = rows(&[(true, None), (false, None), (true, None)]);
+        let ring = ring(&terms, &rows, None);
+        assert_eq!(ring, [0, 2]);
+        let weights = [10, 30].into();
+        assert_eq!(choice(&terms, &rows, &ring), Choice::Active { weights });
+
+        for (known, expected, reduced) in [
+            (
+                [(100, 100), (100, 25), (100, 100)],
+                &[0, 1, 2][..],
+                &[10, 5, 30][..],
+            ),
+            ([(100, 100), (50, 100), (100, 5)], &[0, 1], &[10, 10]),
+            ([(100, 0), (100, 0), (100, 0)], &[0, 1, 2], &[10, 20, 30]),
+        ] {
+            let rows = with(&known);
+            let ring = super::ring(&terms, &rows, None);
+            assert_eq!(ring, expected, "{known:?}");
+            let weights = reduced.into();
+            assert_eq!(choice(&terms, &rows, &ring), Choice::Active { weights });
         }
     }
 

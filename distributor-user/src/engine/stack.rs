@@ -42,7 +42,7 @@ pub use vary::{Orders, Refused, Scope, Vary};
 use super::config::Config;
 use super::definitions::{Definitions, Distributions, Readiness};
 use super::fact::{Fact, ReadyRow};
-use super::forwarding::ServiceKey;
+use super::forwarding::{ServiceKey, ServiceTargets};
 use super::load::Load;
 use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
@@ -155,12 +155,7 @@ impl Stack {
             .forwarding
             .services
             .values()
-            .flat_map(|service| {
-                service
-                    .ring
-                    .iter()
-                    .map(|&row| service.rows[usize::from(row)])
-            })
+            .flat_map(ServiceTargets::active)
             .filter(|target| Some(*target) != options.config.dynamic_xcf.map(|xcf| xcf.address))
             .collect();
         let phase = if adopted.forwarding.services.is_empty() {

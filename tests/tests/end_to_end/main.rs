@@ -4,6 +4,7 @@
 //! must not be another's load.
 
 mod accounting;
+mod active;
 mod agreement;
 mod attacks;
 mod bulk;
@@ -14,6 +15,7 @@ mod demo;
 mod endings;
 mod instruments;
 mod leftovers;
+mod maglev;
 mod networks;
 mod no_target;
 mod quiesce;

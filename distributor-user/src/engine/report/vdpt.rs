@@ -50,8 +50,9 @@ pub struct VdptRow {
     pub total_connections: u64,
     /// Number of connections to it that the flow table holds, ending ones included.
     pub active_connections: u64,
-    /// Normalised weight after TSR: with WEIGHTEDACTIVE the configured one; with BASEWLM the target's part of
-    /// all free capacity, null until all targets have reported theirs. Null with other methods.
+    /// Normalised weight: with WEIGHTEDACTIVE and MAGLEV the configured one; with BASEWLM the target's
+    /// part of all free capacity after TSR, null until all targets have reported theirs. Null with other
+    /// methods.
     pub wlm: Option<u16>,
     /// Target server responsiveness in percent: `cer`, relative to that of the best target, times `sef`;
     /// null without a listener. Below 10 a target gets nothing while another has more.
@@ -69,7 +70,7 @@ pub struct VdptRow {
     /// Health that the application reports, 0 to 100; null until something reports it.
     pub health: Option<u16>,
     /// The distribution method, as the profile spells it.
-    #[schemars(extend("enum" = ["BASEWLM", "ROUNDROBIN", "SERVERWLM", "WEIGHTEDACTIVE", "HOTSTANDBY", "TARGCONTROLLED"]))]
+    #[schemars(extend("enum" = ["BASEWLM", "ROUNDROBIN", "SERVERWLM", "WEIGHTEDACTIVE", "HOTSTANDBY", "TARGCONTROLLED", "MAGLEV"]))]
     pub method: String,
     /// With HOTSTANDBY: whether the target is the preferred one or a backup; else null.
     #[schemars(extend("enum" = ["preferred", "backup", null]))]
@@ -142,7 +143,7 @@ pub fn vdpt(
             let measured = |percent| Some(u16::from(percent)).filter(|_| has_listener);
             let tsr = measured(responsiveness[usize::from(row)]);
             let configured = listed.map(|listed| u16::from(listed.weight));
-            let configured = configured.filter(|_| method == DistMethod::WeightedActive);
+            let configured = configured.filter(|_| method.has_fixed_weights());
             let standby = listed.and_then(|listed| listed.standby);
             let tier = terms.and_then(|terms| terms.options.tier.as_ref());
             let is_active = service.ring.contains(&row);
@@ -287,6 +288,7 @@ pub(super) const FLAGS: &[(&str, &str, &str)] = &[
     ("H", "", "HOTSTANDBY, a backup"),
     ("P", "", "HOTSTANDBY, the preferred target"),
     ("T", "", "TARGCONTROLLED"),
+    ("M", "", "MAGLEV"),
     ("L", "OptLocal", "OPTLOCAL"),
     ("1", "Tier1", "TIER1"),
     ("2", "Tier2", "TIER2"),
@@ -345,6 +347,7 @@ pub(super) fn method_word(keyword: &str) -> &str {
         "WEIGHTEDACTIVE" => "WeightedActive",
         "HOTSTANDBY" => "HotStandby",
         "TARGCONTROLLED" => "TargControlled",
+        "MAGLEV" => "Maglev",
         other => other,
     }
 }

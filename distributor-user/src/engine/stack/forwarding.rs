@@ -9,7 +9,9 @@ use super::Stack;
 use super::desired::Placement;
 use crate::engine::config::{Destinations, Service, Terms};
 use crate::engine::fact::ReadyRow;
-use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets};
+use crate::engine::forwarding::{
+    Choice, DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
+};
 use crate::engine::responsiveness::Responsiveness;
 use crate::engine::selection::{self, Row};
 
@@ -56,9 +58,13 @@ impl Stack {
                 rows: after.iter().map(row).collect(),
                 active: self.active(&key, &service.terms),
             };
-            let ring = alike.ring(&service.terms, known);
+            let (ring, choice) = alike.ring(&service.terms, known);
             rows.insert(key, Arc::clone(&after));
-            let targets = ServiceTargets { rows: after, ring };
+            let targets = ServiceTargets {
+                rows: after,
+                ring,
+                choice,
+            };
             forwarding.services.insert(key, targets);
         }
         let targets: BTreeSet<IpAddr> = alike.targets;
@@ -230,6 +236,7 @@ struct Alike {
     before: Option<Arc<[IpAddr]>>,
     rows: Arc<[IpAddr]>,
     ring: Arc<[u16]>,
+    choice: Choice,
     /// The targets of all services so far.
     targets: BTreeSet<IpAddr>,
     /// What the ring was compiled from.
@@ -276,19 +283,20 @@ impl Alike {
         Arc::clone(&self.rows)
     }
 
-    /// Returns the ring of the next service.
-    fn ring(&mut self, terms: &Arc<Terms>, known: Known) -> Arc<[u16]> {
+    /// Returns the ring of the next service, and how a place of it is chosen.
+    fn ring(&mut self, terms: &Arc<Terms>, known: Known) -> (Arc<[u16]>, Choice) {
         let is_same = self
             .known
             .as_ref()
-            .is_some_and(|(last, before)| Arc::ptr_eq(last, terms) && *before == known);
+            .is_some_and(|(last, before)| last == terms && *before == known);
         if !is_same {
             let ring = selection::ring(terms, &known.rows, known.active);
+            self.choice = selection::choice(terms, &known.rows, &ring);
             if *self.ring != *ring {
                 self.ring = ring.into();
             }
             self.known = Some((Arc::clone(terms), known));
         }
-        Arc::clone(&self.ring)
+        (Arc::clone(&self.ring), self.choice.clone())
     }
 }

@@ -5,7 +5,7 @@ use crate::engine::config::{
 };
 use crate::engine::fact::ReadyRow;
 use crate::engine::forwarding::{
-    DvipaForwarding, Flow, FlowKey, FlowState, Forwarding, Path, ServiceTargets,
+    Choice, DvipaForwarding, Flow, FlowKey, FlowState, Forwarding, Path, ServiceTargets,
 };
 use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 
@@ -413,6 +413,7 @@ fn an_adopted_packet_path_is_left_alone_until_its_targets_have_reported() {
     let service = ServiceTargets {
         rows: rows.clone().into(),
         ring: [0, 1].into(),
+        choice: Choice::Turn,
     };
     let forwarding = Forwarding {
         services: BTreeMap::from([(key(), service)]),

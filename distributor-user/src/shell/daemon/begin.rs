@@ -13,7 +13,7 @@ use super::DaemonOptions;
 use super::network::Network;
 use super::stop::put_back;
 use crate::engine::config::DynamicXcf;
-use crate::engine::group::key::ProbeKey;
+use crate::engine::group::key::{ChoiceKey, ProbeKey};
 use crate::engine::stack::Placement;
 use crate::shell::addresses::Addresses;
 use crate::shell::dataplane::{Dataplane, DataplaneOptions};
@@ -28,6 +28,8 @@ pub(super) struct Beginning<'a> {
     pub(super) xcf: DynamicXcf,
     /// The keys of those whose probes are answered.
     pub(super) accepted: Vec<ProbeKey>,
+    /// The key of choices that all stacks make alike.
+    pub(super) choice: ChoiceKey,
     /// The DVIPAs that are on this host already.
     pub(super) held: &'a BTreeMap<IpAddr, Placement>,
     pub(super) netlink: &'a Netlink,
@@ -98,6 +100,7 @@ impl Beginning<'_> {
         // Beside the loop: the kernel takes a fifth of a second to verify the program.
         let opened = task::spawn_blocking(move || Dataplane::open(&path)).await;
         let dataplane = opened.context("the packet path was not opened to its end")??;
+        dataplane.set_choice_key(self.choice);
         prepare_life(&dataplane, self.options, self.xcf, &self.accepted);
         Ok(dataplane)
     }

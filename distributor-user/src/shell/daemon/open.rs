@@ -119,7 +119,7 @@ impl Daemon {
         let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
         let (asked, taken) = (inquiry.dvipas().collect(), inquiry.begin());
         let (probes, answers) = Probes::new(keys.sealing().probe());
-        let accepted = keys.probes().collect();
+        let (accepted, choice) = (keys.probes().collect(), keys.sealing().choice());
         let (addresses, repaired) = Addresses::start(&netlink)?;
         let mut sysctls = Sysctls::open(&state_file(&options))?;
         let group = group_options(&config, &options, xcf, keys);
@@ -127,6 +127,7 @@ impl Daemon {
             options: &options,
             xcf,
             accepted,
+            choice,
             held: &held,
             netlink: &netlink,
             addresses: &addresses,

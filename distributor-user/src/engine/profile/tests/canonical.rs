@@ -65,7 +65,6 @@ fn the_definer_is_right_and_what_it_cannot_have_yet_is_said() {
             "6:1 note [SDL0222I] `PORT` is understood, but not acted on yet",
             "12:31 warning [SDL0221I] `SERVERWLM` is not supported yet",
             "12:50 warning [SDL0221I] `TIMEDAFFINITY` is not supported yet",
-            "15:24 warning [SDL0221I] `WEIGHTEDACTIVE` is not supported yet",
             "22:3 warning [SDL0221I] `VIPAROUTE` is not supported yet",
         ]
     );

@@ -157,7 +157,7 @@ fn keywords_that_are_misspelt_or_in_the_wrong_place() {
             "VIPADISTRIBUTE DISTM RR 10.1.3.10 PORT 80 DESTIP ALL",
             &[
                 "4:22 error [EZZ0312I] expected `BASEWLM`, `ROUNDROBIN`, `SERVERWLM`, \
-                 `WEIGHTEDACTIVE`, `HOTSTANDBY` or `TARGCONTROLLED`, found `RR`",
+                 `WEIGHTEDACTIVE`, `HOTSTANDBY`, `TARGCONTROLLED` or `MAGLEV`, found `RR`",
             ],
         ),
         (
