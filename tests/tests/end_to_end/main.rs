@@ -16,6 +16,7 @@ mod instruments;
 mod leftovers;
 mod networks;
 mod no_target;
+mod ports;
 mod quiesce;
 mod readiness;
 mod refusals;
