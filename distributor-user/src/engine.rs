@@ -17,6 +17,7 @@ pub mod links;
 pub mod load;
 pub mod message;
 pub mod ownership;
+pub mod ports;
 pub mod profile;
 pub mod reference;
 pub mod report;

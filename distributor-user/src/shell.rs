@@ -21,6 +21,7 @@ pub mod namespace;
 pub mod neighbours;
 pub mod netlink;
 mod objects;
+pub mod ports;
 pub mod priority;
 pub mod probe;
 pub mod profile_files;

@@ -41,6 +41,8 @@ use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{ConflictKind, Group, GroupEvent, LeftReason};
 use crate::shell::load::LoadMeter;
 use crate::shell::supervisor;
+pub(super) use execute::tell;
+
 use announcer::Announcer;
 use change::{Changes, Outcome, Source};
 use contested::{Contested, Taken};

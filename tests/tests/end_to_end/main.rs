@@ -18,6 +18,7 @@ mod leftovers;
 mod maglev;
 mod networks;
 mod no_target;
+mod ports;
 mod quiesce;
 mod readiness;
 mod refusals;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
+use tracing::error;
 
 use super::announcer::Announcer;
 use super::begin::{Beginning, Begun};
@@ -34,6 +35,7 @@ use crate::shell::listeners::Listeners;
 use crate::shell::load::LoadMeter;
 use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::objects;
+use crate::shell::ports::Ports;
 use crate::shell::responsiveness::{self, Faults};
 use crate::shell::sysctls::Sysctls;
 
@@ -44,6 +46,7 @@ pub(super) struct Kernel {
     pub(super) listeners: Listeners,
     pub(super) connections: Connections,
     pub(super) next_hops: NextHops,
+    pub(super) ports: Ports,
     _admin: AdminServer,
 }
 
@@ -132,12 +135,21 @@ impl Daemon {
             netlink: &netlink,
             addresses: &addresses,
         };
+        let pin_dir = options.pin_dir.join(&options.name);
+        let (ports, reserving) = Ports::start(&pin_dir, &config)?;
+        let begun = beginning.begin(group, &mut network, &mut sysctls).await;
+        if let Err(error) = reserving.await {
+            error!("{error:#}");
+        }
+        if begun.is_err() && !Dataplane::is_adoptable(&pin_dir).unwrap_or(true) {
+            ports.remove().await?;
+        }
         let Begun {
             dataplane,
             group,
             group_events,
             joined_at,
-        } = beginning.begin(group, &mut network, &mut sysctls).await?;
+        } = begun?;
         let adopted = adopted(&dataplane, held, &options);
         let watch_object = objects::built(objects::WATCH);
         let (listeners, rows) = Listeners::start(watch_object)?;
@@ -167,6 +179,7 @@ impl Daemon {
                 listeners,
                 connections,
                 next_hops,
+                ports,
                 _admin: admin_server,
             },
             network,

@@ -1,15 +1,27 @@
-//! What aya does not offer: looking at a pinned link without knowing its kind.
+//! What aya does not offer: looking at a pinned link, giving it another program, and detaching it,
+//! without knowing its kind.
 
 use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Command of the `bpf` system call (UAPI `linux/bpf.h`).
+/// Commands of the `bpf` system call (UAPI `linux/bpf.h`).
 const BPF_OBJ_GET: libc::c_long = 7;
+const BPF_LINK_UPDATE: libc::c_long = 29;
+const BPF_LINK_DETACH: libc::c_long = 34;
+
+/// The part of `union bpf_attr` that `BPF_LINK_UPDATE` reads.
+#[repr(C)]
+struct LinkUpdate {
+    link_fd: i32,
+    new_prog_fd: i32,
+    flags: u32,
+    old_prog_fd: u32,
+}
 
 /// The part of `union bpf_attr` that `BPF_OBJ_GET` reads.
 #[repr(C)]
@@ -33,6 +45,59 @@ fn ifindex(fdinfo: &str) -> Option<u32> {
         .lines()
         .find_map(|line| line.strip_prefix("ifindex:"))?;
     value.trim().parse().ok().filter(|&index| index != 0)
+}
+
+/// Gives the pinned link at `path` another program, in one step.
+///
+/// # Errors
+///
+/// `NotFound` without such a pin; `ENOLINK` when what it was attached to is gone.
+pub(in crate::shell) fn update_pinned_link(path: &Path, program: BorrowedFd<'_>) -> io::Result<()> {
+    let link = open_pin(path)?;
+    let attributes = LinkUpdate {
+        link_fd: link.as_raw_fd(),
+        new_prog_fd: program.as_raw_fd(),
+        flags: 0,
+        old_prog_fd: 0,
+    };
+    // SAFETY: the kernel reads the structure, whose size is told; both descriptors are open.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_LINK_UPDATE,
+            &raw const attributes,
+            mem::size_of::<LinkUpdate>(),
+        )
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Detaches the pinned link at `path`, which is still pinned then.
+///
+/// Without its pin alone a link is detached too, but only in a moment.
+///
+/// # Errors
+///
+/// `NotFound` without such a pin; the kernel has no way to detach a link of its kind.
+pub(in crate::shell) fn detach_pinned_link(path: &Path) -> io::Result<()> {
+    let link = open_pin(path)?;
+    let fd = link.as_raw_fd();
+    // SAFETY: the kernel reads the descriptor, whose size is told.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_LINK_DETACH,
+            &raw const fd,
+            mem::size_of_val(&fd),
+        )
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 fn open_pin(path: &Path) -> io::Result<OwnedFd> {

@@ -415,7 +415,7 @@ fn what_does_not_go_together() {
 fn a_range_of_ports_ends_at_the_last_port() {
     let loaded = load_text("PORTRANGE 65000 1000 TCP OMVS");
     assert_eq!(
-        told(&loaded)[1],
+        told(&loaded)[0],
         "1:17 warning [SDL0245I] expected a range that ends at 65535, found one that ends at 65999"
     );
     let ranges = loaded.config.map(|config| config.port_ranges);
