@@ -133,11 +133,11 @@ fn handshakes(ctx: &SockOpsContext) -> Option<&'static Handshakes> {
         family: ctx.family(),
         port: ctx.local_port(),
     };
-    if HANDSHAKES.get_ptr(&key).is_none() {
+    if HANDSHAKES.get_ptr(key).is_none() {
         // Another CPU may have been first, and there may be no room.
-        let _ = HANDSHAKES.insert(&key, &Handshakes::default(), BPF_NOEXIST.into());
+        let _ = HANDSHAKES.insert(key, Handshakes::default(), BPF_NOEXIST.into());
     }
-    let counts = HANDSHAKES.get_ptr(&key)?;
+    let counts = HANDSHAKES.get_ptr(key)?;
     // SAFETY: the map gave the address, its values are never deleted, and they are made of words that
     // may be shared.
     Some(unsafe { &*counts })
@@ -145,8 +145,9 @@ fn handshakes(ctx: &SockOpsContext) -> Option<&'static Handshakes> {
 
 #[inline(always)]
 fn state(ctx: &SockOpsContext) -> u32 {
+    let ops = ctx.ops;
     // SAFETY: the context is the one that the kernel called this program with.
-    unsafe { (&raw const (*ctx.ops).state).read_volatile() }
+    unsafe { (*ops).state }
 }
 
 /// Whether the socket is in the network namespace of this program's stack.

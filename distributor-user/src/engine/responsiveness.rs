@@ -121,12 +121,12 @@ impl Gauge {
             0
         };
         let says_little = waited <= FEW && self.held_up < HELD_UP;
-        let sef = if says_little {
+        let acceptance = if says_little {
             PERFECT
         } else {
             share(accepted, waited)
         };
-        self.shown.sef = smoothed(sef, self.shown.sef);
+        self.shown.sef = smoothed(acceptance, self.shown.sef);
         self.last = counts;
         if now.saturating_sub(self.handshakes.1) >= HANDSHAKE {
             let (before, _) = std::mem::replace(&mut self.handshakes, (counts, now));
