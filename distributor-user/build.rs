@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const OBJECTS_VARIABLE: &str = "DISTRIBUTOR_OBJECTS";
 
 /// The objects, by the names of their binaries in `distributor-ebpf`.
-const OBJECTS: [&str; 3] = ["distributor", "origin", "watch"];
+const OBJECTS: [&str; 4] = ["distributor", "origin", "watch", "ports"];
 
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");

@@ -11,7 +11,7 @@ use crate::hash::PREFILTER_WORDS;
 use crate::word::Word;
 
 pub use self::life::{Life, PROBE_KEYS, ProbeState};
-pub use self::service::{Ring, RingEntry, Service, ServiceKey};
+pub use self::service::{Choice, Ring, RingEntry, Service, ServiceKey, Tally};
 pub use self::target::{Path, PathKind, PathState, Target};
 pub use self::vipa::{Roles, Sender, Standing, Vipa};
 
@@ -34,7 +34,7 @@ pub const MAX_VIPAS: u32 = 1 << 12;
 /// Number of Ethernet addresses from which members send.
 pub const MAX_SENDERS: u32 = 1 << 12;
 /// Number of places in all rings together; services with the same ring share it.
-pub const MAX_RING_ENTRIES: u32 = 1 << 18;
+pub const MAX_RING_ENTRIES: u32 = 1 << 20;
 /// Number of interfaces that packets can be redirected to.
 pub const MAX_INTERFACES: u32 = 256;
 
@@ -54,7 +54,7 @@ pub mod map {
     pub const VIPAS: &str = "VIPAS";
     /// Ethernet address (the lower 48 bits of a word, in the order of memory) → [`super::Sender`].
     pub const SENDERS: &str = "SENDERS";
-    /// New connections per service × row.
+    /// [`super::Tally`]s per service × row.
     pub const CONNECTIONS: &str = "CONNECTIONS";
     /// [`super::ServiceKey`] → [`super::RingEntry`] of this stack itself, of the services of which it
     /// keeps connections that start here; one word each.
@@ -96,8 +96,8 @@ pub struct Settings {
     pub bucket_mask: Word,
     /// Jiffies are shifted right by this to make the stamp of a flow.
     pub stamp_shift: Word,
-    /// Not used; 0.
-    pub reserved: [Word; 2],
+    /// Key of the hash by which a [`Choice::Hash`] is made: the group's, on every stack the same.
+    pub choice_key: [Word; 2],
     /// Whether the daemon lives.
     pub life: Life,
     /// Bit `hash::prefilter(address)` is set for every DVIPA and every address with flows.
@@ -115,6 +115,7 @@ const _: () = {
     assert!(size_of::<Settings>() == 192 + 8 * PREFILTER_WORDS + 64 * MAX_TARGETS as usize);
     assert!(size_of::<ServiceKey>() == 20);
     assert!(size_of::<Service>() == 128);
+    assert!(size_of::<Tally>() == 16);
     assert!(size_of::<Target>() == 64);
     assert!(size_of::<Vipa>() == 64);
     assert!(size_of::<Life>() == 128);

@@ -25,6 +25,7 @@ use crate::hash;
 use crate::wire::{Be16, Be32, tcp};
 use crate::word::Word;
 
+pub(crate) use self::insert::next_attempt;
 pub use self::insert::{Lock, Place, PlaceKind, Unplaced};
 #[cfg(not(target_arch = "bpf"))]
 pub use self::report::Reported;

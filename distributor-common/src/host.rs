@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
 use crate::abi::{
-    Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service, ServiceKey,
-    Standing, Target, Vipa,
+    Choice, Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service, ServiceKey,
+    Standing, Tally, Target, Vipa,
 };
 use crate::counter::{COUNTER_SLOTS, Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
@@ -26,13 +26,15 @@ pub mod frame;
 #[derive(Debug)]
 pub struct HostTables {
     seeds: [u64; 2],
+    /// Key of the hash by which connections are handed out where all stacks must choose alike.
+    pub choice_key: [u64; 2],
     now: AtomicU16,
     prefilter: [Word; PREFILTER_WORDS],
     buckets: Box<[Bucket]>,
     index: BTreeMap<(u32, u16), u32>,
     services: Vec<Service>,
     rings: Vec<Word>,
-    connections: Vec<Word>,
+    tallies: Vec<Tally>,
     targets: Vec<Target>,
     vipas: Vec<Vipa>,
     senders: BTreeMap<[u8; 6], Sender>,
@@ -59,13 +61,14 @@ impl HostTables {
         assert!(buckets.is_power_of_two());
         Self {
             seeds,
+            choice_key: [0; 2],
             now: AtomicU16::new(0),
             prefilter: core::array::from_fn(|_| Word::new(0)),
             buckets: (0..buckets).map(|_| Bucket::default()).collect(),
             index: BTreeMap::new(),
             services: Vec::new(),
             rings: Vec::new(),
-            connections: Vec::new(),
+            tallies: Vec::new(),
             targets: (0..MAX_TARGETS).map(|_| Target::empty()).collect(),
             vipas: Vec::new(),
             senders: BTreeMap::new(),
@@ -106,8 +109,7 @@ impl HostTables {
         self.senders.insert(mac, Sender::new(slot));
     }
 
-    /// Distributes a port of an address over the targets in `ring`, whose row is their place in it.
-    /// If the address is none of the DVIPAs yet, it becomes one that this stack owns.
+    /// Distributes a port of an address over the targets in `ring`, whose row is their slot. If the address is none of the DVIPAs yet, it becomes one that this stack owns.
     pub fn add_service(&mut self, dvipa: [u8; 4], port: u16, ring: &[u16]) -> u32 {
         let address = Be32::from_bytes(dvipa).0;
         if !self.index.contains_key(&(address, 0)) {
@@ -122,34 +124,49 @@ impl HostTables {
         self.index
             .insert((address, Be16::from_host(port).0), service);
         self.services.push(Service::empty());
-        self.connections.extend((0..MAX_ROWS).map(|_| Word::new(0)));
+        self.tallies.extend((0..MAX_ROWS).map(|_| Tally::default()));
         self.set_ring(service, ring);
         service
     }
 
-    /// Changes the ring of a service.
+    /// Changes the ring of a service, and nothing of how a place of it is chosen.
     pub fn set_ring(&mut self, service: u32, ring: &[u16]) {
         let start = self.add_ring(ring);
         let len = u32::try_from(ring.len()).expect("short rings");
         let word = &self.services[service as usize].ring;
-        let edition = Ring::from_word(word.load()).edition.wrapping_add(1);
-        word.store(
-            Ring {
-                start,
-                len,
-                edition,
-            }
-            .word(),
-        );
+        let before = Ring::from_word(word.load());
+        let ring = Ring {
+            start,
+            len,
+            edition: before.edition.wrapping_add(1),
+            ..before
+        };
+        word.store(ring.word());
+    }
+
+    /// Changes how a place in the ring of a service is chosen.
+    pub fn set_choice(&mut self, service: u32, choice: Choice) {
+        let word = &self.services[service as usize].ring;
+        let before = Ring::from_word(word.load());
+        word.store(Ring { choice, ..before }.word());
+    }
+
+    /// Gives the targets of a service weights, in the order of its ring.
+    pub fn set_weights(&mut self, service: u32, weights: &[u8]) {
+        let ring = Ring::from_word(self.services[service as usize].ring.load());
+        let places = &self.rings[ring.start as usize..][..ring.len as usize];
+        for (place, weight) in places.iter().zip(weights) {
+            let entry = RingEntry::from_word(place.load()).expect("a place of a ring");
+            let entry = RingEntry::new(entry.target(), entry.row());
+            place.store(entry.weighted(*weight).word());
+        }
     }
 
     fn add_ring(&mut self, targets: &[u16]) -> u32 {
         let start = u32::try_from(self.rings.len()).expect("short rings");
-        let rows = (0u16..).map(|row| row % 32);
         let entries = targets
             .iter()
-            .zip(rows)
-            .map(|(&target, row)| Word::new(RingEntry::new(target, row).word()));
+            .map(|&target| Word::new(RingEntry::new(target, target % 32).word()));
         self.rings.extend(entries);
         start
     }
@@ -189,11 +206,17 @@ impl HostTables {
         &self.buckets
     }
 
+    /// What was handed to a row of a service.
+    #[must_use]
+    pub fn tally(&self, service: u32, row: u16) -> &Tally {
+        &self.tallies[(service * MAX_ROWS) as usize + usize::from(row)]
+    }
+
     /// New connections of a service by row.
     #[must_use]
     pub fn connection_counts(&self, service: u32) -> [u64; MAX_ROWS as usize] {
         let first = (service * MAX_ROWS) as usize;
-        core::array::from_fn(|row| self.connections[first + row].load())
+        core::array::from_fn(|row| self.tallies[first + row].handed.load())
     }
 
     /// All counters by their index.
@@ -210,6 +233,10 @@ impl Tables for &HostTables {
 
     fn seeds(&self) -> [u64; 2] {
         self.seeds
+    }
+
+    fn choice_key(&self) -> [u64; 2] {
+        self.choice_key
     }
 
     fn now(&self) -> Stamp {
@@ -236,8 +263,8 @@ impl Tables for &HostTables {
         RingEntry::from_word(self.rings.get(index as usize)?.load())
     }
 
-    fn connections(&self, service: u32, row: u16) -> Option<&Word> {
-        self.connections
+    fn tally(&self, service: u32, row: u16) -> Option<&Tally> {
+        self.tallies
             .get((service * MAX_ROWS) as usize + usize::from(row))
     }
 

@@ -30,6 +30,7 @@ pub mod hash;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
 pub mod packet;
+pub mod ports;
 pub mod probe;
 pub mod siphash;
 pub mod stages;

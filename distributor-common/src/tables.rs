@@ -8,7 +8,7 @@
 //!
 //! [`Word`]: crate::word::Word
 
-use crate::abi::{Life, RingEntry, Sender, Service, ServiceKey, Target, Vipa};
+use crate::abi::{Life, RingEntry, Sender, Service, ServiceKey, Tally, Target, Vipa};
 use crate::counter::{Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
 use crate::word::Word;
@@ -23,6 +23,9 @@ pub trait Tables: Copy {
 
     /// Seeds of the flow hash.
     fn seeds(&self) -> [u64; 2];
+
+    /// Key of the hash by which connections are handed out where all stacks must choose alike.
+    fn choice_key(&self) -> [u64; 2];
 
     /// The present.
     fn now(&self) -> Stamp;
@@ -39,8 +42,8 @@ pub trait Tables: Copy {
     /// One place of a ring.
     fn ring_entry(&self, index: u32) -> Option<RingEntry>;
 
-    /// The counter of new connections of a service's row.
-    fn connections(&self, service: u32, row: u16) -> Option<&Word>;
+    /// What was handed to a service's row.
+    fn tally(&self, service: u32, row: u16) -> Option<&Tally>;
 
     /// The target in a slot.
     fn target(&self, slot: u16) -> Option<&Target>;

@@ -145,6 +145,21 @@ mod kernel {
             }
             let _ = operand;
         }
+
+        /// Sets the bits of `bits`.
+        #[inline(always)]
+        pub fn set(&self, bits: u64) {
+            let mut operand = bits;
+            // SAFETY: the instruction touches only the word and its operand.
+            unsafe {
+                asm!(
+                    "{operand} = atomic_fetch_or((u64 *)({word} + 0), {operand})",
+                    word = in(reg) self.0.get(),
+                    operand = inout(reg) operand,
+                );
+            }
+            let _ = operand;
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use distributor_common::abi::{
     Counters, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS, MAX_SERVICES, MAX_VIPAS, Service,
-    ServiceKey, Settings, Vipa,
+    ServiceKey, Settings, Tally, Vipa,
 };
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
@@ -39,7 +39,7 @@ pub(crate) static SENDERS: HashMap<u64, u32> =
     HashMap::with_max_entries(MAX_SENDERS, BPF_F_NO_PREALLOC);
 
 #[map]
-pub(crate) static CONNECTIONS: Array<Word> =
+pub(crate) static CONNECTIONS: Array<Tally> =
     Array::with_max_entries(MAX_SERVICES * MAX_ROWS, BPF_F_MMAPABLE);
 
 #[map]

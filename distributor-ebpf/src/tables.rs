@@ -11,7 +11,8 @@ use aya_ebpf::helpers::generated::{
     bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_sk_release, bpf_skc_lookup_tcp,
 };
 use distributor_common::abi::{
-    Life, MAX_ROWS, MAX_TARGETS, RingEntry, Sender, Service, ServiceKey, Settings, Target, Vipa,
+    Life, MAX_ROWS, MAX_TARGETS, RingEntry, Sender, Service, ServiceKey, Settings, Tally, Target,
+    Vipa,
 };
 use distributor_common::counter::{COUNTER_SLOTS, Event, Verdict};
 use distributor_common::flow::{Bucket, FlowKey, Stamp};
@@ -105,6 +106,12 @@ impl<S: Side> Tables for KernelTables<S> {
     }
 
     #[inline(always)]
+    fn choice_key(&self) -> [u64; 2] {
+        let [low, high] = &self.settings.choice_key;
+        [low.load(), high.load()]
+    }
+
+    #[inline(always)]
     fn now(&self) -> Stamp {
         // SAFETY: the helper has no arguments.
         let jiffies = unsafe { bpf_jiffies64() };
@@ -135,7 +142,7 @@ impl<S: Side> Tables for KernelTables<S> {
     }
 
     #[inline(always)]
-    fn connections(&self, service: u32, row: u16) -> Option<&Word> {
+    fn tally(&self, service: u32, row: u16) -> Option<&Tally> {
         maps::CONNECTIONS.get(service * MAX_ROWS + u32::from(row))
     }
 

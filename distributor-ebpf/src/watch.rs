@@ -12,7 +12,8 @@
     clippy::needless_pass_by_value,
     reason = "the `sock_ops` macro passes the context by value"
 )]
-//! Reports the listeners of one stack as they come and go, and connections as they close.
+//! Reports the listeners of one stack as they come and go, and connections as they close; counts
+//! handshakes.
 //!
 //! The programs see every TCP socket below the cgroup that they are attached
 //! to, of whatever network namespace. They never change what a socket does,
@@ -24,16 +25,20 @@ mod panic;
 use aya_ebpf::{
     EbpfContext,
     bindings::{
-        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB, BPF_SOCK_OPS_STATE_CB_FLAG,
-        BPF_SOCK_OPS_TCP_LISTEN_CB, BPF_TCP_CLOSE, BPF_TCP_CLOSE_WAIT, BPF_TCP_ESTABLISHED,
-        BPF_TCP_FIN_WAIT1, BPF_TCP_FIN_WAIT2, BPF_TCP_LISTEN,
+        BPF_F_NO_PREALLOC, BPF_NOEXIST, BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB, BPF_SOCK_OPS_STATE_CB,
+        BPF_SOCK_OPS_STATE_CB_FLAG, BPF_SOCK_OPS_TCP_LISTEN_CB, BPF_SOCK_OPS_TIMEOUT_INIT,
+        BPF_TCP_CLOSE, BPF_TCP_CLOSE_WAIT, BPF_TCP_ESTABLISHED, BPF_TCP_FIN_WAIT1,
+        BPF_TCP_FIN_WAIT2, BPF_TCP_LISTEN, BPF_TCP_NEW_SYN_RECV,
     },
     helpers::generated::{bpf_get_netns_cookie, bpf_get_socket_cookie},
     macros::{map, sock_ops},
-    maps::RingBuf,
+    maps::{HashMap, RingBuf},
     programs::SockOpsContext,
 };
-use distributor_common::watch::{AF_INET, CLOSES, CloseReport, LISTENS, ListenerReport};
+use distributor_common::watch::{
+    AF_INET, CLOSES, CloseReport, HandshakeKey, Handshakes, LISTENS, ListenerReport,
+    MAX_HANDSHAKE_KEYS,
+};
 
 /// Reports for the daemon; one that finds no room is lost, which its next dump makes good.
 #[map]
@@ -42,6 +47,11 @@ static LISTENER_REPORT: RingBuf = RingBuf::with_byte_size(64 << 10, 0);
 /// Reports for the daemon; one that finds no room is lost, which the owner's audit makes good.
 #[map]
 static CLOSE_REPORT: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// Handshakes of each local end that was ever connected to; where there is no room, nothing is counted.
+#[map]
+static HANDSHAKES: HashMap<HandshakeKey, Handshakes> =
+    HashMap::with_max_entries(MAX_HANDSHAKE_KEYS, BPF_F_NO_PREALLOC);
 
 /// Cookie of the network namespace that the stack is in; set by the daemon before loading.
 #[unsafe(no_mangle)]
@@ -92,6 +102,52 @@ fn watch_closes(ctx: SockOpsContext) -> u32 {
         _ => {}
     }
     GO_ON
+}
+
+/// Counts the connections that are asked for, and those whose handshake is completed.
+///
+/// A repeated SYN is not counted again, and one that is answered with a SYN cookie not at all: the
+/// kernel then keeps nothing of it.
+#[sock_ops]
+fn count_handshakes(ctx: SockOpsContext) -> u32 {
+    match ctx.op() {
+        BPF_SOCK_OPS_TIMEOUT_INIT if state(&ctx) == BPF_TCP_NEW_SYN_RECV && is_own(&ctx) => {
+            if let Some(counts) = handshakes(&ctx) {
+                counts.requests.fetch_add(1);
+            }
+        }
+        BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB if is_own(&ctx) => {
+            if let Some(counts) = handshakes(&ctx) {
+                counts.established.fetch_add(1);
+            }
+        }
+        _ => {}
+    }
+    GO_ON
+}
+
+#[inline(always)]
+fn handshakes(ctx: &SockOpsContext) -> Option<&'static Handshakes> {
+    let key = HandshakeKey {
+        address: local_address(ctx),
+        family: ctx.family(),
+        port: ctx.local_port(),
+    };
+    if HANDSHAKES.get_ptr(key).is_none() {
+        // Another CPU may have been first, and there may be no room.
+        let _ = HANDSHAKES.insert(key, Handshakes::default(), BPF_NOEXIST.into());
+    }
+    let counts = HANDSHAKES.get_ptr(key)?;
+    // SAFETY: the map gave the address, its values are never deleted, and they are made of words that
+    // may be shared.
+    Some(unsafe { &*counts })
+}
+
+#[inline(always)]
+fn state(ctx: &SockOpsContext) -> u32 {
+    let ops = ctx.ops;
+    // SAFETY: the context is the one that the kernel called this program with.
+    unsafe { (*ops).state }
 }
 
 /// Whether the socket is in the network namespace of this program's stack.

@@ -9,3 +9,6 @@ VIPADYNAMIC
    VIPABACKUP MOVEABLE IMMEDIATE 255.255.255.0 10.1.3.10
    INCLUDE distribute.member
 ENDVIPADYNAMIC
+
+; Its servers know the port and nothing of each other, nor of the DVIPA.
+PORT 8443 TCP * SHAREPORT BIND 10.1.3.10

@@ -54,7 +54,7 @@ pub struct Server {
 
 impl Server {
     /// Starts nginx on `host` as its server number `number`, listening where nginx's directive
-    /// says (`10.1.3.10:8443`, `[::]:8443 ipv6only=off`), and waits until it does.
+    /// says (`8443`, `10.1.3.10:8443`, `[::]:8443 ipv6only=off`), and waits until it does.
     ///
     /// It answers `/` with its own name, and `/files/NAME` holds what was uploaded there;
     /// `/paced/NAME` is the same, slowly.
@@ -87,9 +87,10 @@ impl Server {
             .arg("-c")
             .arg(&configuration);
         command.args(["-e", "stderr"]);
-        let mut process = host.start(&format!("nginx-{number}"), &mut command)?;
-        // nginx writes its id after it has begun to listen.
+        // nginx writes its id after it has begun to listen, and leaves it there when it is killed.
         let id = directory.join("nginx.pid");
+        let _ = fs::remove_file(&id);
+        let mut process = host.start(&format!("nginx-{number}"), &mut command)?;
         wait::until(&format!("{} to listen", process.name()), START, || {
             if let Some(status) = process.ended()? {
                 bail!(
@@ -144,7 +145,7 @@ http {{
     uwsgi_temp_path {directory}/uwsgi;
     scgi_temp_path {directory}/scgi;
     server {{
-        listen {listen} ssl reuseport;
+        listen {listen} ssl;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
         location / {{ return 200 '{answer}'; }}

@@ -79,6 +79,15 @@ pub fn distributor() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The `lab` program, built beside the running one.
+///
+/// # Errors
+///
+/// It is not built.
+pub fn lab() -> Result<PathBuf> {
+    beside_or_above("lab")?.context("the program `lab` is not built: run `cargo build`")
+}
+
 /// The eBPF object with the programs of the test network.
 ///
 /// # Errors

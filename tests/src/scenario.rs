@@ -74,12 +74,12 @@ impl Scenario {
             stack.wait_for_dvipa(VIPA.into())?;
         }
         let (two, three) = (lab.stack("TCPIP2"), lab.stack("TCPIP3"));
-        // One binds the VIPA, the other every address: both are listeners of the service.
-        let vipa = format!("{VIPA}:{PORT}");
+        // They know a port and nothing else: their stacks' profiles have them share it, on the VIPA.
+        let listen = PORT.to_string();
         let servers = vec![
-            Server::start(two, 1, &vipa, &certificate)?,
-            Server::start(two, 2, &vipa, &certificate)?,
-            Server::start(three, 1, &format!("0.0.0.0:{PORT}"), &certificate)?,
+            Server::start(two, 1, &listen, &certificate)?,
+            Server::start(two, 2, &listen, &certificate)?,
+            Server::start(three, 1, &listen, &certificate)?,
         ];
         lab.stack(FRONT_END)
             .wait_for_ready(&[("TCPIP2", 2), ("TCPIP3", 1)])?;

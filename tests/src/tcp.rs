@@ -9,15 +9,17 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
+mod arrivals;
 mod client;
 mod load;
 mod probe;
 mod server;
 
-pub use client::{Conversation, greetings, greetings_paced};
+pub use arrivals::{Arrival, Arrivals};
+pub use client::{Conversation, greetings, greetings_paced, hold};
 pub use load::{Load, Lost, Mix};
 pub use probe::{Form, INTERVAL, Outcome, Probe, Probing, Timeline};
-pub use server::Server;
+pub use server::{Server, serve};
 
 /// The client's first byte: everything that follows comes back, up to the client's half-close.
 const ECHO: u8 = b'E';

@@ -66,26 +66,66 @@ impl Service {
     }
 }
 
-/// Where a service's ring lies in `RINGS`, and which edition it is.
+/// How a new connection gets its place in a ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Choice {
+    /// One place after the other.
+    #[default]
+    Turn = 0,
+    /// By a hash of its addresses and ports, under the group's key: on every stack the same.
+    Hash = 1,
+    /// The one whose target has the fewest connections for its weight. A target has one place.
+    Active = 2,
+}
+
+/// What was handed to a row of a service, and what of it has ended.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Tally {
+    /// Connections that were handed to it; packets count these.
+    pub handed: Word,
+    /// Connections of it that the flow table has no longer, less those that the table has and that
+    /// were not handed out here. The daemon counts these, and only with [`Choice::Active`].
+    pub ended: Word,
+}
+
+impl Tally {
+    /// Connections that it has.
+    #[inline(always)]
+    #[must_use]
+    pub fn active(&self) -> u64 {
+        let active = self.handed.load().wrapping_sub(self.ended.load());
+        // More have ended than were handed out, until the daemon has counted again.
+        active.cast_signed().max(0).cast_unsigned()
+    }
+}
+
+/// Where a service's ring lies in `RINGS`, how a place of it is chosen, and which edition it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ring {
     /// First entry.
     pub start: u32,
     /// Number of entries; 0 when no target is ready.
     pub len: u32,
-    /// Differs from that of the ring before, so that a reader notices the change.
+    /// How a new connection gets its place.
+    pub choice: Choice,
+    /// Differs from that of the ring before, so that a reader notices the change; 14 bits.
     pub edition: u16,
 }
 
 impl Ring {
     const FIELD: u64 = (1 << 24) - 1;
 
-    /// Packs the three into the word that is swapped.
+    const CHOICE: u64 = 3;
+
+    /// Packs the four into the word that is swapped.
     #[must_use]
     pub const fn word(self) -> u64 {
         (self.start as u64 & Self::FIELD)
             | (self.len as u64 & Self::FIELD) << 24
-            | (self.edition as u64) << 48
+            | (self.choice as u64) << 48
+            | (self.edition as u64) << 50
     }
 
     /// Unpacks a word.
@@ -95,7 +135,12 @@ impl Ring {
         Self {
             start: (word & Self::FIELD) as u32,
             len: (word >> 24 & Self::FIELD) as u32,
-            edition: (word >> 48) as u16,
+            choice: match word >> 48 & Self::CHOICE {
+                1 => Choice::Hash,
+                2 => Choice::Active,
+                _ => Choice::Turn,
+            },
+            edition: (word >> 50) as u16,
         }
     }
 }
@@ -112,11 +157,20 @@ pub struct RingEntry(NonZeroU32);
 impl RingEntry {
     const WRITTEN: NonZeroU32 = NonZeroU32::new(1 << 31).expect("not 0");
 
+    const WEIGHT_SHIFT: u32 = 21;
+    const WEIGHT: u8 = 127;
+
     /// A place that leads to the target in a slot, whose connections are counted in a row of the
     /// service, below [`MAX_ROWS`].
     #[must_use]
     pub fn new(target: u16, row: u16) -> Self {
         Self(Self::WRITTEN | u32::from(row) << 16 | u32::from(target))
+    }
+
+    /// The same with a weight, at most 127; it matters with [`Choice::Active`].
+    #[must_use]
+    pub fn weighted(self, weight: u8) -> Self {
+        Self(self.0 | u32::from(weight & Self::WEIGHT) << Self::WEIGHT_SHIFT)
     }
 
     /// The word in the map.
@@ -153,5 +207,12 @@ impl RingEntry {
     #[must_use]
     pub const fn row(self) -> u16 {
         (self.0.get() >> 16) as u16 & (MAX_ROWS as u16 - 1)
+    }
+
+    /// Weight of the target.
+    #[inline(always)]
+    #[must_use]
+    pub const fn weight(self) -> u8 {
+        (self.0.get() >> Self::WEIGHT_SHIFT) as u8 & Self::WEIGHT
     }
 }

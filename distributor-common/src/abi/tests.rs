@@ -174,15 +174,21 @@ proptest! {
     }
 
     #[test]
-    fn rings_survive_their_word(start in 0..1_u32 << 24, len in 0..1_u32 << 24, edition: u16) {
-        let ring = Ring { start, len, edition };
+    fn rings_survive_their_word(
+        start in 0..1_u32 << 24,
+        len in 0..1_u32 << 24,
+        choice in prop::sample::select(&[Choice::Turn, Choice::Hash, Choice::Active]),
+        edition in 0..1_u16 << 14,
+    ) {
+        let ring = Ring { start, len, choice, edition };
         prop_assert_eq!(Ring::from_word(ring.word()), ring);
     }
 
     #[test]
-    fn ring_entries_survive_their_word(target: u16, row in 0..32_u16) {
-        let entry = RingEntry::from_word(RingEntry::new(target, row).word()).expect("written");
-        prop_assert_eq!((entry.target(), entry.row()), (target, row));
+    fn ring_entries_survive_their_word(target: u16, row in 0..32_u16, weight in 0..128_u8) {
+        let word = RingEntry::new(target, row).weighted(weight).word();
+        let entry = RingEntry::from_word(word).expect("written");
+        prop_assert_eq!((entry.target(), entry.row(), entry.weight()), (target, row, weight));
     }
 
     #[test]

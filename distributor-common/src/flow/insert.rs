@@ -28,7 +28,7 @@ pub enum PlaceKind {
 
 /// A claimed slot, empty for everybody else.
 #[derive(Debug)]
-#[must_use = "a claimed slot stays claimed until it is filled or freed"]
+#[must_use = "a claimed slot stays claimed until it is filled"]
 pub struct Place<'a> {
     pub(super) slot: &'a Slot,
     /// What the slot is taken from.
@@ -134,12 +134,6 @@ impl Place<'_> {
         let tag = Tag::new(key, target, State::HalfOpen, now);
         self.slot.tag.store(tag.0 | self.lock);
     }
-
-    /// Leaves the slot free.
-    #[inline(always)]
-    pub fn vacate(self) {
-        self.slot.tag.store(self.lock);
-    }
 }
 
 const AGE_BITS: u32 = 12;
@@ -179,7 +173,7 @@ fn claim(slot: &Slot, read: Tag, kind: PlaceKind) -> Option<Place<'_>> {
 /// Counts an attempt in a way that the compiler cannot see through, or it unrolls the loop.
 #[cfg(target_arch = "bpf")]
 #[inline(always)]
-fn next_attempt(mut attempt: u32) -> u32 {
+pub(crate) fn next_attempt(mut attempt: u32) -> u32 {
     // SAFETY: the instruction changes only its operand.
     unsafe { core::arch::asm!("{0} += 1", inout(reg) attempt, options(nomem, nostack)) };
     attempt
@@ -187,7 +181,7 @@ fn next_attempt(mut attempt: u32) -> u32 {
 
 /// Counts an attempt, and lets the holder go on.
 #[cfg(not(target_arch = "bpf"))]
-fn next_attempt(attempt: u32) -> u32 {
+pub(crate) fn next_attempt(attempt: u32) -> u32 {
     core::hint::spin_loop();
     attempt + 1
 }

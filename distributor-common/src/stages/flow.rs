@@ -147,17 +147,17 @@ fn new<T: Tables>(
     if fence::is_closed(segment.key.dvipa().0, tables) {
         return Err(Verdict::Silent);
     }
-    let kept = origin::stays(&segment.key, tables);
-    if service.ring().len == 0 && kept.is_none() {
+    // Without the lock: whatever becomes of the flow, a target is known for it.
+    let Some(candidates) = Candidates::find(segment, hash, service, tables) else {
         return Err(Verdict::NoReadyTarget);
-    }
+    };
     let entry = match bucket.lock() {
         None => {
             tables.count_event(Event::TableBusy);
-            kept.or_else(|| select::by_hash(service, hash, tables))
+            candidates.hashed
         }
         Some(lock) => {
-            let placed = place(segment, hash, service, kept, &lock, now, tables);
+            let placed = place(segment, candidates, service, &lock, now, tables);
             lock.release();
             match placed {
                 Placed::Known(slot) => return Ok(slot),
@@ -165,11 +165,8 @@ fn new<T: Tables>(
             }
         }
     };
-    let Some(entry) = entry else {
-        return Err(Verdict::NoReadyTarget);
-    };
-    if let Some(connections) = tables.connections(service.index, entry.row()) {
-        connections.fetch_add(1);
+    if let Some(tally) = tables.tally(service.index, entry.row()) {
+        tally.handed.fetch_add(1);
     }
     Ok(entry.target())
 }
@@ -197,7 +194,8 @@ fn midway<T: Tables>(
     }
     // A connection that has found no place in the table went where this hash leads.
     let hash = segment.key.hash(tables.seeds());
-    if let Some(entry) = select::by_hash(service, hash, tables)
+    let lot = select::lot(service, &segment.key, hash, tables);
+    if let Some(entry) = select::by_hash(service, lot, tables)
         && (standing.offers() == 0 || is_elsewhere(entry.target(), tables))
     {
         tables.count_event(Event::FlowGuessed);
@@ -217,16 +215,64 @@ fn is_elsewhere<T: Tables>(slot: u16, tables: &T) -> bool {
 enum Placed {
     /// Another CPU has stored the flow meanwhile; this is its target.
     Known(u16),
-    /// The flow is new, stored or not; `None` when no target is ready any more.
-    New(Option<RingEntry>),
+    /// The flow is new, stored or not.
+    New(RingEntry),
 }
 
+/// The targets that a new flow may get.
+#[derive(Clone, Copy)]
+struct Candidates {
+    /// Where its hash leads.
+    hashed: RingEntry,
+    /// Where it goes if it is stored and no turn is taken for it.
+    preferred: RingEntry,
+    /// Whether it starts here and stays here: it then has no other target.
+    is_kept: bool,
+}
+
+impl Candidates {
+    /// `None` when no target is ready.
+    #[inline(always)]
+    fn find<T: Tables>(
+        segment: &Segment,
+        hash: u64,
+        service: &service::Found<'_>,
+        tables: &T,
+    ) -> Option<Self> {
+        if let Some(own) = origin::stays(&segment.key, tables) {
+            return Some(Self {
+                hashed: own,
+                preferred: own,
+                is_kept: true,
+            });
+        }
+        let lot = select::lot(service, &segment.key, hash, tables);
+        let hashed = select::by_hash(service, lot, tables)?;
+        Some(Self {
+            hashed,
+            preferred: select::preferred(service, hashed, tables),
+            is_kept: false,
+        })
+    }
+
+    /// The target of a flow that is sure of its slot.
+    #[inline(always)]
+    fn for_stored<T: Tables>(&self, service: &service::Found<'_>, tables: &T) -> RingEntry {
+        if self.is_kept {
+            self.preferred
+        } else {
+            select::in_turn(service, self.preferred, tables)
+        }
+    }
+}
+
+/// Stores a flow. What is stored takes its turn, or goes where it is preferred; what is not, or may
+/// be pushed out again, goes where its hash leads.
 #[inline(always)]
 fn place<T: Tables>(
     segment: &Segment,
-    hash: u64,
+    candidates: Candidates,
     service: &service::Found<'_>,
-    kept: Option<RingEntry>,
     lock: &Lock<'_>,
     now: Stamp,
     tables: &T,
@@ -251,13 +297,8 @@ fn place<T: Tables>(
         // A flow that pushed out another may be pushed out itself. By hash, its later segments still
         // lead to the same target.
         let entry = match place.kind {
-            _ if kept.is_some() => kept,
-            PlaceKind::Vacant | PlaceKind::Reopened => select::by_turn(service, tables),
-            PlaceKind::Displaced => select::by_hash(service, hash, tables),
-        };
-        let Some(entry) = entry else {
-            place.vacate();
-            return Placed::New(None);
+            PlaceKind::Vacant | PlaceKind::Reopened => candidates.for_stored(service, tables),
+            PlaceKind::Displaced => candidates.hashed,
         };
         tables.count_event(Event::FlowStored);
         match place.kind {
@@ -266,8 +307,8 @@ fn place<T: Tables>(
             PlaceKind::Displaced => tables.count_event(Event::FlowDisplaced),
         }
         place.fill(&segment.key, entry.target(), now);
-        return Placed::New(Some(entry));
+        return Placed::New(entry);
     }
     tables.count_event(reason);
-    Placed::New(kept.or_else(|| select::by_hash(service, hash, tables)))
+    Placed::New(candidates.hashed)
 }

@@ -5,7 +5,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::distribute;
-use crate::abi::{Path, Roles};
+use crate::abi::{Choice, Path, Roles};
 use crate::counter::{Action, COUNTERS, Event, Totals, Verdict};
 use crate::flow::{FlowKey, Slot, State};
 use crate::hash;
@@ -21,6 +21,7 @@ const INGRESS: u32 = 2;
 /// The interface to the DYNAMICXCF network.
 const XCF: u32 = 3;
 
+mod active;
 mod endings;
 mod fence;
 mod floods;

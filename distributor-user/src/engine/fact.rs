@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::forwarding::FlowKey;
 use super::load::Load;
 use super::ownership::Word;
+use super::responsiveness::Responsiveness;
 
 /// One fact. Variants are only ever appended: the encoding numbers them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,4 +68,7 @@ pub struct ReadyRow {
     /// Whether the operator wants no new connection to go there.
     #[serde(default)]
     pub is_quiesced: bool,
+    /// How its servers take connections.
+    #[serde(default)]
+    pub responsiveness: Responsiveness,
 }

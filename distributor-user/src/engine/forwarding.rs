@@ -75,6 +75,15 @@ impl ServiceKey {
     }
 }
 
+impl From<&FlowKey> for ServiceKey {
+    fn from(flow: &FlowKey) -> Self {
+        Self {
+            dvipa: flow.dvipa.to_canonical(),
+            port: flow.port,
+        }
+    }
+}
+
 /// The targets of one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceTargets {
@@ -83,9 +92,38 @@ pub struct ServiceTargets {
     /// Indices into `rows` in the order in which new connections are handed out.
     /// Empty: no target is ready.
     pub ring: Arc<[u16]>,
+    /// How a new connection gets its place in the ring.
+    pub choice: Choice,
+}
+
+/// How a new connection gets its place in a ring.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// One place after the other.
+    #[default]
+    Turn,
+    /// By a hash of its addresses and ports, under the group's key: on every stack the same.
+    Hash,
+    /// The one whose target has the fewest connections for its weight. A target has one place.
+    Active {
+        /// The weight at each place, 1–99.
+        weights: Arc<[u8]>,
+    },
 }
 
 impl ServiceTargets {
+    /// The targets that are handed new connections, in no particular order.
+    pub fn active(&self) -> impl Iterator<Item = IpAddr> {
+        // There may be thousands of places; there are few rows.
+        let named = self
+            .ring
+            .iter()
+            .fold(0_u32, |rows, row| rows | 1 << (row % 32));
+        let rows = self.rows.iter().take(32).zip(0..);
+        rows.filter(move |(_, row)| named >> row & 1 != 0)
+            .map(|(target, _)| *target)
+    }
+
     /// The target that a ring begins with: with a ring of one place, whoever gets everything.
     #[must_use]
     pub fn next(&self) -> Option<IpAddr> {

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::ports::PortMessage;
 use super::stack::Vary;
 
 /// One message of the engine.
@@ -93,6 +94,8 @@ pub enum Message {
         /// Name of the target that gets them now.
         to: String,
     },
+    /// Something happened to a port with a reservation.
+    Port(PortMessage),
     /// What a member published could not be read.
     Unreadable {
         /// Name of the member.
@@ -145,6 +148,10 @@ kinds! {
     JOINED_BY_ORDER = "EZD1178I" info "`vary joingroup` was obeyed";
     DEACTIVATED = "EZD1197I" info "`vary deactivate` was obeyed";
     REACTIVATED = "EZD1189I" info "`vary reactivate` was obeyed";
+    PORT_REFUSED = "SDL0121W" warning "a program was not let bind a port, as PORT or PORTRANGE says";
+    PORT_MOVED = "SDL0122I" info "a server that asked for every address is bound to the one that BIND says";
+    PORT_OF_OTHER_USER = "SDL0123W" warning "a server cannot share a port with those of another user; SHAREPORT is by user, as the kernel's";
+    PORT_NOT_IN_TURN = "SDL0124W" warning "listeners of a shared port do not get connections in turn: the kernel chooses among them";
     QUIESCED = "SDL0110I" info "`vary quiesce` was obeyed: no new connection is sent to this target";
     DRAINING = "SDL0112I" info "`drain` was obeyed: no new connection is sent to this target, and its last ones may be reset";
     RESUMED = "SDL0111I" info "`vary resume` was obeyed";
@@ -179,6 +186,10 @@ impl Message {
             Self::ServerStarted { .. } => &SERVER_STARTED,
             Self::ServerEnded { .. } => &SERVER_ENDED,
             Self::Switched { .. } => &SWITCHED,
+            Self::Port(PortMessage::Refused { .. }) => &PORT_REFUSED,
+            Self::Port(PortMessage::Moved { .. }) => &PORT_MOVED,
+            Self::Port(PortMessage::OtherUser { .. }) => &PORT_OF_OTHER_USER,
+            Self::Port(PortMessage::NotInTurn { .. }) => &PORT_NOT_IN_TURN,
             Self::Unreadable { .. } => &UNREADABLE,
         }
     }
@@ -252,6 +263,7 @@ impl fmt::Display for Message {
                     "new connections for {dvipa} port {port} go to {to}, no longer to {from}"
                 )
             }
+            Self::Port(message) => message.fmt(f),
             Self::Unreadable { name, key, reason } => {
                 write!(
                     f,

@@ -113,6 +113,15 @@ impl Ownership {
         }
     }
 
+    /// Counts as listening what was spent so before the machine began; what has come meanwhile still
+    /// has to be taken.
+    #[must_use]
+    pub fn having_listened(mut self, listened: Duration, now: Duration) -> Self {
+        let left = LISTEN.saturating_sub(listened).max(LISTEN_ON);
+        self.listens_until = Some(now + left);
+        self
+    }
+
     /// Takes one input; `now` never goes back.
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Output> {
         let mut out = Vec::new();

@@ -1,20 +1,25 @@
 //! Selection: each service is compiled into a ring of its rows.
 //!
-//! The packet path takes `ring[cursor++ % n]` or `ring[hash % n]` whatever the
-//! method; nothing here knows about packets. A ring contains only rows that may
+//! The packet path takes `ring[cursor++ % n]`, with MAGLEV `ring[hash % n]`, or
+//! with WEIGHTEDACTIVE the place whose target has the fewest connections for its
+//! weight; nothing here knows about packets. A ring contains only rows that may
 //! receive a new connection, so an empty ring means that none may.
 //!
-//! WLM's weights come from the free capacity that each target reports. The other
-//! methods with weights hand connections out in turn: nothing measures what they
-//! need yet.
+//! WLM's weights come from the free capacity that each target reports, and a
+//! target whose servers do not take connections as they should gets fewer, down
+//! to none. SERVERWLM and TARGCONTROLLED hand connections out in turn: nothing
+//! measures what they need yet.
 
+mod maglev;
 mod standby;
 mod weighted;
 
 use std::net::IpAddr;
 
 use super::config::{DistMethod, Terms};
+use super::forwarding::Choice;
 use super::load::Load;
+use super::responsiveness::Responsiveness;
 
 /// What is known of one row of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +30,28 @@ pub struct Row {
     pub is_eligible: bool,
     /// What it last said that it could do.
     pub load: Option<Load>,
+    /// How its servers take connections, as far as the method minds it.
+    pub responsiveness: Responsiveness,
+}
+
+impl Row {
+    /// What is known of a target, as far as the method minds it; `ready` is how its servers take
+    /// connections, if it may receive one.
+    #[must_use]
+    pub fn new(
+        terms: &Terms,
+        target: IpAddr,
+        ready: Option<Responsiveness>,
+        load: Option<Load>,
+    ) -> Self {
+        let minded = ready.filter(|_| minds_responsiveness(terms));
+        Self {
+            target,
+            is_eligible: ready.is_some(),
+            load: load.filter(|_| is_weighted(terms)),
+            responsiveness: minded.unwrap_or_default(),
+        }
+    }
 }
 
 /// Whether what the targets could still do decides how connections are handed out.
@@ -33,7 +60,60 @@ pub fn is_weighted(terms: &Terms) -> bool {
     matches!(terms.method, DistMethod::BaseWlm { .. })
 }
 
-/// The normalised weight of each row, 0–16, as far as the method distributes by one and it is known.
+/// Whether the method minds how the targets' servers take connections.
+#[must_use]
+pub fn minds_responsiveness(terms: &Terms) -> bool {
+    match terms.method {
+        DistMethod::BaseWlm { .. } | DistMethod::ServerWlm { .. } | DistMethod::WeightedActive => {
+            true
+        }
+        DistMethod::HotStandby { minds_health, .. } => minds_health,
+        DistMethod::RoundRobin | DistMethod::TargControlled | DistMethod::Maglev => false,
+    }
+}
+
+/// Target server responsiveness of each row, in percent.
+///
+/// Handshakes are compared with the target where most are completed: what clients, or who pretends to
+/// be many, leave open everywhere is not the servers' fault.
+#[must_use]
+pub fn responsiveness(rows: &[Row]) -> Vec<u8> {
+    let eligible = rows.iter().filter(|row| row.is_eligible);
+    let best = eligible.map(|row| u16::from(row.responsiveness.cer)).max();
+    let of = |row: &Row| {
+        let Responsiveness { cer, sef } = row.responsiveness;
+        let cer = (u16::from(cer) * 100)
+            .checked_div(best.unwrap_or_default())
+            .unwrap_or(100);
+        u8::try_from(cer.min(100) * u16::from(sef) / 100).unwrap_or(100)
+    };
+    rows.iter().map(of).collect()
+}
+
+/// A target that is less responsive than this, in percent, gets nothing while another is more so.
+pub const UNRESPONSIVE: u8 = 10;
+
+/// How a new connection gets its place in a ring of these rows.
+#[must_use]
+pub fn choice(terms: &Terms, rows: &[Row], ring: &[u16]) -> Choice {
+    match terms.method {
+        DistMethod::Maglev => Choice::Hash,
+        DistMethod::WeightedActive => {
+            let weights = configured(terms, rows);
+            let weights = ring.iter().map(|row| weights[usize::from(*row)]);
+            Choice::Active {
+                weights: weights.collect(),
+            }
+        }
+        DistMethod::BaseWlm { .. }
+        | DistMethod::RoundRobin
+        | DistMethod::ServerWlm { .. }
+        | DistMethod::HotStandby { .. }
+        | DistMethod::TargControlled => Choice::Turn,
+    }
+}
+
+/// The effective weight of each row, 0–16, as far as the method distributes by one and it is known.
 ///
 /// As long as one eligible target has not said what it can do, none has a weight.
 #[must_use]
@@ -43,8 +123,25 @@ pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
     let Some(loads) = loads.filter(|_| is_weighted(terms)) else {
         return vec![None; rows.len()];
     };
-    let weights = weighted::normalised(&weighted::of_systems(&loads));
-    let mut weights = weights.into_iter();
+    effective(rows, &weighted::normalised(&weighted::of_systems(&loads)))
+}
+
+/// The profile's weight of each row, reduced by how its servers take connections; 0 where it gets none.
+fn configured(terms: &Terms, rows: &[Row]) -> Vec<u8> {
+    let eligible = rows.iter().filter(|row| row.is_eligible);
+    let weights = eligible.map(|row| terms.destinations.weight(row.target).into());
+    let effective = effective(rows, &weights.collect::<Vec<_>>()).into_iter();
+    let weight = |weight: Option<u16>| u8::try_from(weight.unwrap_or_default()).unwrap_or(u8::MAX);
+    effective.map(weight).collect()
+}
+
+/// The weights of the eligible rows, reduced by how their servers take connections.
+fn effective(rows: &[Row], weights: &[u16]) -> Vec<Option<u16>> {
+    let responsiveness = responsiveness(rows);
+    let eligible = rows.iter().zip(responsiveness);
+    let eligible = eligible.filter(|(row, _)| row.is_eligible);
+    let responsiveness: Vec<u8> = eligible.map(|(_, percent)| percent).collect();
+    let mut weights = weighted::reduced(weights, &responsiveness).into_iter();
     rows.iter()
         .map(|row| row.is_eligible.then(|| weights.next()).flatten())
         .collect()
@@ -76,7 +173,8 @@ pub fn keeps(terms: &Terms, rows: &[Row], own: IpAddr) -> bool {
     weight > 0 && (factor == 1 || u16::from(factor) * weight >= heaviest)
 }
 
-/// Compiles the ring of one service: row numbers in the order in which connections are handed out.
+/// Compiles the ring of one service: row numbers in the order in which connections are handed out,
+/// or in that of the hash; with WEIGHTEDACTIVE each once.
 ///
 /// `active` is the target that HOTSTANDBY has sent them to so far.
 #[must_use]
@@ -84,19 +182,37 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
     let ready = (0..).zip(rows).filter(|(_, row)| row.is_eligible);
     match terms.method {
         DistMethod::BaseWlm { .. } => {
-            let weights = weights(terms, rows);
+            let mut weights = weights(terms, rows);
+            if weights.iter().all(Option::is_none) {
+                weights = effective(rows, &vec![weighted::LARGEST; rows.len()]);
+            }
             let weight = |row: u16| weights[usize::from(row)].unwrap_or_default();
             let rows: Vec<_> = ready.map(|(row, _)| (row, weight(row))).collect();
             weighted::smooth(&rows)
         }
-        DistMethod::RoundRobin
-        | DistMethod::ServerWlm { .. }
-        | DistMethod::WeightedActive
-        | DistMethod::TargControlled => ready.map(|(row, _)| row).collect(),
+        DistMethod::RoundRobin | DistMethod::ServerWlm { .. } | DistMethod::TargControlled => {
+            ready.map(|(row, _)| row).collect()
+        }
+        DistMethod::WeightedActive => {
+            let weights = configured(terms, rows);
+            let ready = ready.map(|(row, _)| row);
+            ready.filter(|row| weights[usize::from(*row)] > 0).collect()
+        }
+        DistMethod::Maglev => {
+            let weighted = |(number, row): (u16, &Row)| {
+                let weight = terms.destinations.weight(row.target);
+                (number, row.target, weight)
+            };
+            maglev::table(ready.map(weighted).collect())
+        }
         DistMethod::HotStandby { switches_back, .. } => {
             let list = terms.destinations.listed();
-            let ready = ready.map(|(number, row)| (number, row.target));
-            let chosen = standby::choose(list, ready, active, switches_back);
+            let responsiveness = responsiveness(rows);
+            let responds = |row: u16| responsiveness[usize::from(row)] >= UNRESPONSIVE;
+            let ready: Vec<_> = ready.map(|(row, known)| (row, known.target)).collect();
+            let responsive = ready.iter().copied().filter(|(row, _)| responds(*row));
+            let chosen = standby::choose(list, responsive, active, switches_back)
+                .or_else(|| standby::choose(list, ready.iter().copied(), active, switches_back));
             chosen.into_iter().collect()
         }
     }
@@ -105,7 +221,7 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::config::{Destination, Destinations, DistOptions};
+    use crate::engine::config::{Destination, Destinations, DistOptions, Standby};
 
     fn terms(method: DistMethod) -> Terms {
         Terms {
@@ -127,6 +243,7 @@ mod tests {
                 capacity: 1_000,
                 free,
             }),
+            responsiveness: Responsiveness::default(),
         };
         (1..).zip(known).map(row).collect()
     }
@@ -148,6 +265,104 @@ mod tests {
                 let ring = ring(&terms(method), &rows(&known), Some(target(2)));
                 assert_eq!(ring, expected, "{eligible:?}");
             }
+        }
+    }
+
+    fn with(known: &[(u8, u8)]) -> Vec<Row> {
+        let mut rows = rows(&vec![(true, Some(500)); known.len()]);
+        for (row, (cer, sef)) in rows.iter_mut().zip(known) {
+            (row.responsiveness.cer, row.responsiveness.sef) = (*cer, *sef);
+        }
+        rows
+    }
+
+    #[test]
+    fn handshakes_count_relative_to_the_best_and_acceptance_as_it_is() {
+        for (known, expected) in [
+            (&[(100, 100), (50, 100), (100, 25)][..], &[100, 50, 25][..]),
+            // A flood leaves handshakes open everywhere.
+            (&[(20, 100), (10, 100), (20, 50)], &[100, 50, 50]),
+            (&[(0, 100), (0, 50), (0, 0)], &[100, 50, 0]),
+        ] {
+            assert_eq!(responsiveness(&with(known)), expected, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_respond_gets_nothing_unless_nobody_does() {
+        let standby = |minds_health| {
+            let mut terms = terms(DistMethod::HotStandby {
+                switches_back: true,
+                minds_health,
+            });
+            let Destinations::List(list) = &mut terms.destinations else {
+                unreachable!("a list");
+            };
+            for (at, destination) in list.iter_mut().enumerate() {
+                destination.standby = Some(match at {
+                    0 => Standby::Preferred,
+                    _ => Standby::Backup { rank: 1 },
+                });
+            }
+            terms
+        };
+        let base = terms(DistMethod::BASE_WLM);
+        let (dead, dying, fine) = ((100, 0), (100, 50), (100, 100));
+        for (terms, known, expected) in [
+            (&base, [dead, fine, fine], &[1, 2][..]),
+            (&base, [dead, dead, dead], &[0, 1, 2]),
+            (&base, [dying, fine, dead], &[1, 0, 1, 0, 1, 1, 0, 1]),
+            (&standby(true), [dead, fine, fine], &[1]),
+            (&standby(true), [dying, fine, fine], &[0]),
+            (&standby(true), [dead, dead, dead], &[0]),
+            (
+                &terms(DistMethod::RoundRobin),
+                [fine, fine, fine],
+                &[0, 1, 2],
+            ),
+        ] {
+            assert_eq!(ring(terms, &with(&known), None), expected, "{known:?}");
+        }
+        for (terms, expected) in [
+            (&base, true),
+            (&standby(true), true),
+            (&standby(false), false),
+            (&terms(DistMethod::RoundRobin), false),
+        ] {
+            assert_eq!(minds_responsiveness(terms), expected, "{:?}", terms.method);
+        }
+    }
+
+    #[test]
+    fn weighted_active_has_each_eligible_row_once_with_its_weight() {
+        let list = [(1, 10), (2, 20), (3, 30)].map(|(host, weight)| Destination {
+            weight,
+            ..target(host).into()
+        });
+        let terms = Terms {
+            destinations: Destinations::List(list.into()),
+            ..terms(DistMethod::WeightedActive)
+        };
+        let rows = rows(&[(true, None), (false, None), (true, None)]);
+        let ring = ring(&terms, &rows, None);
+        assert_eq!(ring, [0, 2]);
+        let weights = [10, 30].into();
+        assert_eq!(choice(&terms, &rows, &ring), Choice::Active { weights });
+
+        for (known, expected, reduced) in [
+            (
+                [(100, 100), (100, 25), (100, 100)],
+                &[0, 1, 2][..],
+                &[10, 5, 30][..],
+            ),
+            ([(100, 100), (50, 100), (100, 5)], &[0, 1], &[10, 10]),
+            ([(100, 0), (100, 0), (100, 0)], &[0, 1, 2], &[10, 20, 30]),
+        ] {
+            let rows = with(&known);
+            let ring = super::ring(&terms, &rows, None);
+            assert_eq!(ring, expected, "{known:?}");
+            let weights = reduced.into();
+            assert_eq!(choice(&terms, &rows, &ring), Choice::Active { weights });
         }
     }
 

@@ -43,10 +43,11 @@ pub use vary::{Orders, Refused, Scope, Vary};
 use super::config::Config;
 use super::definitions::{Definitions, Distributions, Readiness};
 use super::fact::{Fact, ReadyRow};
-use super::forwarding::ServiceKey;
+use super::forwarding::{ServiceKey, ServiceTargets};
 use super::load::Load;
 use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
+use super::responsiveness::Responsiveness;
 use audit::Audits;
 use desired::Hops;
 use isolation::Isolation;
@@ -72,6 +73,8 @@ pub struct StackOptions {
     pub grace: Duration,
     /// Where the numbering of readiness reports starts; must grow from start to start.
     pub first_revision: u64,
+    /// How long the group was listened to before the engine began.
+    pub listened: Duration,
     /// DVIPAs for which a host may answer that is or is not a member: not wanted before that is known.
     pub contested: BTreeSet<IpAddr>,
 }
@@ -116,6 +119,8 @@ pub struct Stack {
     weighs: bool,
     /// What listens here.
     listeners: Vec<ReadyRow>,
+    /// Where servers do not take connections as they should.
+    faults: BTreeMap<(IpAddr, u16), Responsiveness>,
     /// Which member has which revision of our readiness.
     informed: BTreeMap<String, u64>,
     /// Rows of each service in the order in which its targets became known.
@@ -151,12 +156,7 @@ impl Stack {
             .forwarding
             .services
             .values()
-            .flat_map(|service| {
-                service
-                    .ring
-                    .iter()
-                    .map(|&row| service.rows[usize::from(row)])
-            })
+            .flat_map(ServiceTargets::active)
             .filter(|target| Some(*target) != options.config.dynamic_xcf.map(|xcf| xcf.address))
             .collect();
         let phase = if adopted.forwarding.services.is_empty() {
@@ -173,7 +173,8 @@ impl Stack {
             .iter()
             .map(|(key, service)| (*key, Arc::clone(&service.rows)))
             .collect();
-        let ownership = Ownership::new(&options.name, &adopted.epochs(options.grace), now);
+        let ownership = Ownership::new(&options.name, &adopted.epochs(options.grace), now)
+            .having_listened(options.listened, now);
         let own = Definitions::of(&options.config);
         Self {
             distributions: own.by_dvipa(),
@@ -193,6 +194,7 @@ impl Stack {
             load: None,
             weighs: false,
             listeners: Vec::new(),
+            faults: BTreeMap::new(),
             informed: BTreeMap::new(),
             rows,
             audits: Audits::default(),
@@ -325,6 +327,10 @@ impl Stack {
                 self.take_listeners(ready, effects);
             }
             Event::Load(load) => self.take_own_load(load, effects),
+            Event::Responsiveness(faults) => {
+                self.faults = faults;
+                self.update_readiness(effects);
+            }
             Event::FlowsEnding(flows) => {
                 let fact = |flows| Fact::FlowsEnding { flows };
                 self.report_flows(flows, flows::mark_ending, fact, effects);

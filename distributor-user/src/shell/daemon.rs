@@ -42,6 +42,8 @@ use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{ConflictKind, Group, GroupEvent, LeftReason};
 use crate::shell::load::LoadMeter;
 use crate::shell::supervisor;
+pub(super) use execute::tell;
+
 use announcer::Announcer;
 use change::{Changes, Outcome, Source};
 use contested::{Contested, Taken};
@@ -114,7 +116,7 @@ pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
                 Asked::Reload => daemon.begin_change(Source::Profile, None),
             },
             _ = tick.tick() => daemon.tick().await,
-            () = daemon.life.due(daemon.timer()) => daemon.live().await,
+            () = daemon.life.due(daemon.timer()) => daemon.live(&mut sources).await,
             input = sources.next() => daemon.take(input).await,
         }
         if let Some(refusal) = daemon.contested() {
@@ -199,7 +201,7 @@ impl Daemon {
         }
     }
 
-    async fn take_group(&mut self, event: GroupEvent) {
+    pub(super) async fn take_group(&mut self, event: GroupEvent) {
         let path = |ifindex, destination| NextHopKey {
             ifindex,
             destination,

@@ -48,7 +48,7 @@ use self::targets::Slots;
 mod adopted;
 mod attach;
 mod attached;
-mod bpf;
+pub(super) mod bpf;
 mod clock;
 mod error;
 mod flows;

@@ -21,6 +21,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use crate::engine::fact::ReadyRow;
+use crate::engine::responsiveness::Responsiveness;
 
 use super::netlink::EVENT_BUFFER_BYTES;
 use super::sock_diag::{Ended, EndedSockets, Entry, Scope, SockDiag};
@@ -262,6 +263,7 @@ impl Task {
             port,
             listeners,
             is_quiesced: false,
+            responsiveness: Responsiveness::default(),
         };
         Ok(counts.into_iter().map(row).collect())
     }

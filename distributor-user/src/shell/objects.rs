@@ -15,6 +15,10 @@ pub(crate) static ORIGIN: &[u8] =
 pub(crate) static WATCH: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/watch.bpf"));
 
+/// What PORT and PORTRANGE say, done.
+pub(crate) static PORTS: &[u8] =
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ports.bpf"));
+
 /// Returns an object, unless it is empty.
 pub(crate) fn built(object: &'static [u8]) -> Option<&'static [u8]> {
     (!object.is_empty()).then_some(object)

@@ -19,7 +19,7 @@ use tokio::io::unix::AsyncFd;
 use super::cgroup::{self, CgroupError};
 use super::namespace;
 
-/// Name of the constant of both programs: the namespace whose sockets they report.
+/// Name of the constant of all programs: the namespace whose sockets they report.
 const NETNS_COOKIE: &str = "NETNS_COOKIE";
 
 /// What one of the programs reports.
@@ -82,20 +82,7 @@ impl<R: Report> SockOpsProgram<R> {
     /// Loads the program of the eBPF object `watch` for the calling thread's namespace and
     /// attaches it to the root cgroup.
     pub(super) fn attach(object: Option<&[u8]>) -> Result<Self, SockOpsError> {
-        let object = object.ok_or(SockOpsError::NoObject)?;
-        let path = cgroup::root()?;
-        let cgroup = File::open(&path).map_err(|source| SockOpsError::Open { path, source })?;
-        let cookie = namespace::cookie().map_err(SockOpsError::NoNamespaceCookie)?;
-        let mut ebpf = EbpfLoader::new()
-            .override_global(NETNS_COOKIE, &cookie, true)
-            .load(object)?;
-        let program = ebpf.program_mut(R::PROGRAM);
-        let program: &mut SockOps = program
-            .ok_or(SockOpsError::Incomplete(R::PROGRAM))?
-            .try_into()?;
-        program.load()?;
-        // A link never displaces another program, and takes no flag that says so.
-        program.attach(cgroup, CgroupAttachMode::Single)?;
+        let mut ebpf = attach(object, R::PROGRAM)?;
         let ring = ebpf
             .take_map(R::RING)
             .ok_or(SockOpsError::Incomplete(R::RING))?;
@@ -128,6 +115,24 @@ impl<R: Report> SockOpsProgram<R> {
             self.ring.readable_mut().await?.clear_ready();
         }
     }
+}
+
+/// Loads one program of the eBPF object `watch` for the calling thread's namespace and attaches it to the
+/// root cgroup, for as long as what is returned lives.
+pub(super) fn attach(object: Option<&[u8]>, name: &'static str) -> Result<Ebpf, SockOpsError> {
+    let object = object.ok_or(SockOpsError::NoObject)?;
+    let path = cgroup::root()?;
+    let cgroup = File::open(&path).map_err(|source| SockOpsError::Open { path, source })?;
+    let cookie = namespace::cookie().map_err(SockOpsError::NoNamespaceCookie)?;
+    let mut ebpf = EbpfLoader::new()
+        .override_global(NETNS_COOKIE, &cookie, true)
+        .load(object)?;
+    let program = ebpf.program_mut(name);
+    let program: &mut SockOps = program.ok_or(SockOpsError::Incomplete(name))?.try_into()?;
+    program.load()?;
+    // A link never displaces another program, and takes no flag that says so.
+    program.attach(cgroup, CgroupAttachMode::Single)?;
+    Ok(ebpf)
 }
 
 /// Waits for reports of a program that may be missing: then for ever.

@@ -14,7 +14,7 @@ use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use distributor_common::host::frame::Frame;
 use distributor_common::wire::tcp::{ACK, SYN};
-use distributor_user::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
+use distributor_user::engine::forwarding::{Choice, Forwarding, Path, ServiceKey, ServiceTargets};
 use distributor_user::shell::dataplane::{Dataplane, DataplaneOptions};
 
 use super::{Case, Cost, Measurement, Options};
@@ -162,6 +162,7 @@ impl Harness {
         let service = ServiceTargets {
             rows: [TARGET].into(),
             ring: [0].into(),
+            choice: Choice::Turn,
         };
         dataplane.apply(&Forwarding {
             targets: [(TARGET, lo)].into(),

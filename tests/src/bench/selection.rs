@@ -9,13 +9,15 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 
 use super::{Case, Cost, Measurement, Options};
 use crate::cgroup::Cgroup;
 use crate::lab::{Lab, Layout, PORT, VIPA};
 use crate::profile;
-use crate::tcp::{Conversation, Server};
+use crate::program;
+use crate::tcp::{Arrivals, Conversation, Server};
 
 /// On the command line.
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -35,6 +37,12 @@ const SWITCH: Duration = Duration::from_millis(100);
 const JOBS: usize = 3;
 /// The most that BASEWLM may take to notice that processors are busy, or free again.
 const WEIGH: Duration = Duration::from_secs(3);
+/// How often a server stops accepting.
+const STALLS: usize = 3;
+/// The most that may pass until a server that stops accepting gets no more connections.
+const STALL: Duration = Duration::from_secs(1);
+/// The most that may pass until it gets connections again.
+const RECOVERY: Duration = Duration::from_secs(3);
 /// Processors that each target may use: less than one, so that one job uses them up wherever this runs.
 const CAPACITY: &str = "0.4";
 /// Connections of which shares are counted.
@@ -47,6 +55,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 fn run(_options: &Options) -> Result<Vec<Case>> {
     let [goes, returns] = standby()?;
     let [busy, free] = weights()?;
+    let [stalls, recovers] = acceptance()?;
     let case = |name, took: Duration, most: Duration| {
         let (ns, most) = (took.as_secs_f64() * 1e9, most.as_secs_f64() * 1e9);
         Case::Cost(Cost::new(name, ns, "what is allowed", most, 1.0))
@@ -56,6 +65,8 @@ fn run(_options: &Options) -> Result<Vec<Case>> {
         case("hot standby: the preferred returns, worst", returns, SWITCH),
         case("free capacity: processors are busy, worst", busy, WEIGH),
         case("free capacity: processors are free, worst", free, WEIGH),
+        case("a server stops accepting, worst", stalls, STALL),
+        case("a server accepts again, worst", recovers, RECOVERY),
     ])
 }
 
@@ -163,6 +174,51 @@ fn weights() -> Result<[Duration; 2]> {
         let began = Instant::now();
         job.kill()?;
         worst[1] = worst[1].max(until_shared(alike, began)?);
+    }
+    Ok(worst)
+}
+
+fn acceptance() -> Result<[Duration; 2]> {
+    /// What one of two servers may be given before it counts as being distributed to.
+    const BEFORE: Duration = Duration::from_secs(1);
+
+    let lab = lab()?;
+    start(&lab, "BASEWLM", |_| "")?;
+    let _other = serve(&lab, TARGETS[1])?;
+    let host = lab.stack(TARGETS[0]).host();
+    let mut command = host.namespace().command(program::lab()?);
+    let command = command.args(["serve", TARGETS[0], &SERVICE.to_string()]);
+    let mut server = host.start("server", command)?;
+    lab.stack("TCPIP")
+        .wait_for_ready(&TARGETS.map(|name| (name, 1)))?;
+    let mut worst = [Duration::ZERO; 2];
+    for _ in 0..STALLS {
+        let arrivals = Arrivals::start(lab.client(), SERVICE);
+        thread::sleep(BEFORE);
+        let stalled = Instant::now();
+        server.signal(Signal::SIGSTOP)?;
+        thread::sleep(RECOVERY);
+        let recovered = Instant::now();
+        server.signal(Signal::SIGCONT)?;
+        thread::sleep(2 * RECOVERY);
+        let arrivals = arrivals.stop()?;
+        let is_first = |server: &Option<String>| server.as_deref() == Some(TARGETS[0]);
+        let before = arrivals.iter().filter(|arrival| arrival.at < stalled);
+        ensure!(
+            before.filter(|arrival| is_first(&arrival.server)).count() > 0,
+            "{} was greeting nobody",
+            TARGETS[0]
+        );
+        let mut meanwhile = arrivals
+            .iter()
+            .filter(|arrival| (stalled..recovered).contains(&arrival.at));
+        let last = meanwhile.rfind(|arrival| arrival.server.is_none());
+        let last = last.context("everybody was greeted")?;
+        worst[0] = worst[0].max(last.at - stalled);
+        let mut after = arrivals.iter().filter(|arrival| arrival.at >= recovered);
+        let first = after.find(|arrival| is_first(&arrival.server));
+        let first = first.context("it gets no more connections")?;
+        worst[1] = worst[1].max(first.at - recovered);
     }
     Ok(worst)
 }

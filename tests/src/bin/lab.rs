@@ -1,7 +1,7 @@
 //! `lab`: networks of stacks and clients to try things in.
 
 use std::env;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +12,7 @@ use tests::claim::{self, Found, State};
 use tests::lab::{Lab, Layout};
 use tests::namespace::Namespace;
 use tests::program;
+use tests::tcp;
 
 /// Builds networks of stacks and clients on this machine, to try things in.
 #[derive(Debug, Parser)]
@@ -53,6 +54,14 @@ enum Verb {
     },
     /// Lists the labs of this machine.
     List,
+    /// Greets every client that connects, for tests that need a server with a process of its own.
+    #[command(hide = true)]
+    Serve {
+        /// What it greets with.
+        name: String,
+        /// Where it listens.
+        address: SocketAddr,
+    },
 }
 
 fn main() -> ExitCode {
@@ -98,6 +107,7 @@ fn run(verb: Verb) -> Result<()> {
             }
             Ok(())
         }
+        Verb::Serve { name, address } => tcp::serve(&name, address),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::load::allow_files;
 use super::{CLOSE, ECHO, RESET};
 use crate::host::Host;
 
@@ -30,6 +31,19 @@ impl Conversation {
     /// As the kernel says: refused, reset, timed out.
     pub fn open(to: SocketAddr) -> io::Result<Self> {
         Self::over(TcpStream::connect_timeout(&to, PATIENCE)?)
+    }
+
+    /// The same from a port of the client's choice, to an IPv4 address.
+    ///
+    /// # Errors
+    ///
+    /// As the kernel says; the port may be taken.
+    pub fn open_from(port: u16, to: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
+        socket.connect_timeout(&to.into(), PATIENCE)?;
+        Self::over(socket.into())
     }
 
     /// Reads the greeting of a connection that was made otherwise.
@@ -168,6 +182,33 @@ impl Conversation {
 
 fn unexpected(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("expected {what}"))
+}
+
+/// Makes `connections` connections from `client`, one after the other, and holds every
+/// `held_every`-th; the client closes the others at once.
+///
+/// # Errors
+///
+/// One of them failed.
+pub fn hold(
+    client: &Host,
+    to: SocketAddr,
+    connections: u32,
+    held_every: u32,
+) -> Result<Vec<Conversation>> {
+    // Both ends are in this process.
+    allow_files(u64::from(2 * connections))?;
+    client.namespace().run(|| {
+        let mut held = Vec::new();
+        for number in 0..connections {
+            let conversation = Conversation::open(to)
+                .with_context(|| format!("connection {number} of {connections} failed"))?;
+            if number % held_every == 0 {
+                held.push(conversation);
+            }
+        }
+        Ok(held)
+    })
 }
 
 /// Makes `connections` connections from `client`, one after the other, and counts who greeted;

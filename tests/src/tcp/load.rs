@@ -224,7 +224,7 @@ impl Drop for Load {
 }
 
 /// Lets this process have so many open files.
-fn allow_files(wanted: u64) -> Result<()> {
+pub(super) fn allow_files(wanted: u64) -> Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < wanted {
         setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted))

@@ -98,6 +98,24 @@ impl Drop for Server {
     }
 }
 
+/// Serves on `address` in the calling thread's namespace, as [`Server::start`] does, until this process
+/// ends.
+///
+/// # Errors
+///
+/// The address is not there, or taken.
+pub fn serve(name: &str, address: SocketAddr) -> Result<()> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let listener =
+        listen(address).with_context(|| format!("`{name}` cannot listen on `{address}`"))?;
+    let (_phase, phases) = watch::channel(Phase::Listening);
+    let (closed, _) = mpsc::channel();
+    runtime.block_on(run(listener, format!("{name}\n"), phases, closed));
+    Ok(())
+}
+
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use distributor_common::{Event, Verdict};
 use distributor_user::engine::forwarding::{
-    DvipaForwarding, Flow, FlowState, Forwarding, Path, ServiceKey, ServiceTargets,
+    Choice, DvipaForwarding, Flow, FlowState, Forwarding, Path, ServiceKey, ServiceTargets,
 };
 use distributor_user::engine::group::key::ProbeKey;
 use distributor_user::shell::dataplane::{
@@ -106,6 +106,7 @@ fn service(rows: Vec<IpAddr>) -> ServiceTargets {
     ServiceTargets {
         rows: rows.into(),
         ring,
+        choice: Choice::Turn,
     }
 }
 

@@ -4,6 +4,7 @@
 //! must not be another's load.
 
 mod accounting;
+mod active;
 mod agreement;
 mod attacks;
 mod bulk;
@@ -14,14 +15,17 @@ mod demo;
 mod endings;
 mod instruments;
 mod leftovers;
+mod maglev;
 mod members;
 mod networks;
 mod no_target;
+mod ports;
 mod quiesce;
 mod readiness;
 mod refusals;
 mod reload;
 mod reports;
+mod responsiveness;
 mod round_robin;
 mod scenario;
 mod standby;

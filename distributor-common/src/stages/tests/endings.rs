@@ -30,7 +30,7 @@ fn a_syn_on_an_ending_flow_is_a_new_connection() {
     assert_eq!(bench.target(Frame::new(40_000, SYN), &events), 2);
     assert_eq!(bench.flow(40_000), Some((State::HalfOpen, 2)));
     assert_eq!(bench.target(Frame::new(40_000, ACK), &[]), 2);
-    assert_eq!(bench.tables.connection_counts(0)[..2], [1, 1]);
+    assert_eq!(bench.tables.connection_counts(0)[..3], [0, 1, 1]);
 }
 
 #[test]

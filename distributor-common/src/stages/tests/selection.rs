@@ -9,7 +9,7 @@ fn connections_go_round() {
         .map(|n| bench.target(Frame::new(40_000 + 2 * n, SYN), &[Event::FlowStored]))
         .collect();
     assert_eq!(targets, [1, 2, 3, 1, 2, 3, 1, 2, 3]);
-    assert_eq!(bench.tables.connection_counts(0)[..4], [3, 3, 3, 0]);
+    assert_eq!(bench.tables.connection_counts(0)[..4], [0, 3, 3, 3]);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_repeated_syn_goes_where_the_first_went() {
         bench.target(Frame::new(40_002, SYN), &[Event::FlowStored]),
         2
     );
-    assert_eq!(bench.tables.connection_counts(0)[..2], [1, 1]);
+    assert_eq!(bench.tables.connection_counts(0)[..3], [0, 1, 1]);
     bench.target(Frame::new(40_000, ACK), &[]);
     assert_eq!(bench.target(Frame::new(40_000, SYN), &[]), 1);
     assert_eq!(bench.flow(40_000), Some((State::Established, 1)));
@@ -100,6 +100,47 @@ fn segments_of_unknown_flows_stay_where_their_socket_is() {
     bench.target(Frame::new(40_001, ACK), &[Event::FlowGuessed]);
     // A new connection is a new connection, whatever socket is left of an old one.
     bench.target(Frame::new(40_000, SYN), &[Event::FlowStored]);
+}
+
+#[test]
+fn front_ends_with_the_same_key_choose_alike() {
+    const KEY: [u64; 2] = [7, 8];
+    // Of a bucket that is full, no flow is stored: it has to go where a stored one would have gone.
+    let front_end = |seeds, buckets| {
+        let mut tables = HostTables::new(buckets, seeds);
+        tables.choice_key = KEY;
+        let service = tables.add_service(VIPA, 8443, &[1, 2, 3, 4, 5]);
+        tables.set_choice(service, Choice::Hash);
+        for slot in 0..16 {
+            tables.set_path(slot, link(slot, INGRESS));
+        }
+        tables
+    };
+    let target = |tables: &HostTables, port, flags| {
+        let mut bytes = Frame::new(port, flags).bytes();
+        let verdict = distribute(&mut SlicePacket::new(&mut bytes, INGRESS), tables);
+        assert_eq!(verdict, Verdict::Transmitted);
+        bytes[5]
+    };
+    let one = front_end(SEEDS, 4096);
+    let (other, small) = (front_end([1, 2], 4096), front_end([3, 4], 1));
+    let mut seen = [0; 6];
+    for port in 10_000..12_000 {
+        let first = target(&one, port, SYN);
+        for tables in [&other, &small] {
+            assert_eq!(target(tables, port, SYN), first);
+            assert_eq!(target(tables, port, ACK), first);
+        }
+        // In the middle of a connection that it has never seen.
+        assert_eq!(target(&other, port, ACK), first);
+        seen[usize::from(first)] += 1;
+    }
+    assert!(
+        seen[1..].iter().all(|count| (300..500).contains(count)),
+        "{seen:?}"
+    );
+    let totals: Totals = [&small.counters()].into_iter().collect();
+    assert!(totals.event(Event::TableFull) > 0 && totals.event(Event::FlowGuessed) > 0);
 }
 
 #[test]

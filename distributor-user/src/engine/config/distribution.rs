@@ -83,6 +83,9 @@ pub enum DistMethod {
     },
     /// Weights that targets outside the group report.
     TargControlled,
+    /// A hash of addresses and ports, in proportion to fixed weights: every stack of the group makes
+    /// the same choice. z/OS has nothing of the kind.
+    Maglev,
 }
 
 impl DistMethod {
@@ -99,7 +102,14 @@ impl DistMethod {
             Self::WeightedActive => "WEIGHTEDACTIVE",
             Self::HotStandby { .. } => "HOTSTANDBY",
             Self::TargControlled => "TARGCONTROLLED",
+            Self::Maglev => "MAGLEV",
         }
+    }
+
+    /// Whether it distributes by the `WEIGHT` of each target.
+    #[must_use]
+    pub const fn has_fixed_weights(self) -> bool {
+        matches!(self, Self::WeightedActive | Self::Maglev)
     }
 }
 
@@ -143,6 +153,14 @@ impl Destinations {
         self.listed().iter().map(|target| target.address)
     }
 
+    /// The `WEIGHT` of a target.
+    #[must_use]
+    pub fn weight(&self, dynamic_xcf: IpAddr) -> u8 {
+        let mut listed = self.listed().iter();
+        let listed = listed.find(|target| target.address == dynamic_xcf);
+        listed.map_or(Destination::DEFAULT_WEIGHT, |target| target.weight)
+    }
+
     /// Says whether the stack with this DYNAMICXCF address is among the targets.
     #[must_use]
     pub fn include(&self, dynamic_xcf: IpAddr) -> bool {
@@ -158,7 +176,7 @@ impl Destinations {
 pub struct Destination {
     /// Its DYNAMICXCF address.
     pub address: IpAddr,
-    /// `WEIGHT`, 1–99; acted on with `WEIGHTEDACTIVE` only.
+    /// `WEIGHT`, 1–99; acted on with `WEIGHTEDACTIVE` and `MAGLEV` only.
     pub weight: u8,
     /// What it is to `HOTSTANDBY`; absent with other methods.
     pub standby: Option<Standby>,

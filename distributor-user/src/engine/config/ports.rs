@@ -1,4 +1,4 @@
-//! PORT and PORTRANGE: who may use which port. Understood and displayed, not enforced yet.
+//! PORT and PORTRANGE: who may use which port.
 
 use std::net::IpAddr;
 

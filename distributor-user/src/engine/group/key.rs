@@ -2,8 +2,8 @@
 //!
 //! Nothing in here opens a file or prints a key: a key's `Debug` shows its id
 //! only. The secret itself never seals anything. It is stretched once into
-//! the sealing key, the key of the probe and a public key id, so that none of
-//! them gives away anything of another.
+//! the sealing key, the key of the probe, that of choices and a public key id, so
+//! that none of them gives away anything of another.
 
 use std::fmt::Write as _;
 
@@ -82,11 +82,37 @@ impl std::fmt::Debug for ProbeKey {
     }
 }
 
+/// What flows are hashed with where every stack of the group must choose the same target, and nobody
+/// else be able to tell which.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ChoiceKey([u64; 2]);
+
+impl ChoiceKey {
+    /// Makes a key of its two words.
+    #[must_use]
+    pub const fn from_words(words: [u64; 2]) -> Self {
+        Self(words)
+    }
+
+    /// The two words of the key.
+    #[must_use]
+    pub const fn words(self) -> [u64; 2] {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for ChoiceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChoiceKey").finish_non_exhaustive()
+    }
+}
+
 /// One key of a group.
 #[derive(Clone)]
 pub struct GroupKey {
     id: KeyId,
     probe: ProbeKey,
+    choice: ChoiceKey,
     cipher: XChaCha20Poly1305,
 }
 
@@ -103,23 +129,21 @@ impl GroupKey {
     #[must_use]
     pub fn from_secret(secret: &[u8; SECRET_LEN]) -> Self {
         // The cipher's key stream is a pseudorandom function of secret and nonce: the first 32
-        // bytes become the sealing key, the next four the id, the last 16 the key of the probe.
-        let mut derived = [0_u8; 52];
+        // bytes become the sealing key, the next four the id, 16 the key of the probe, and the last
+        // 16 that of choices.
+        let mut derived = [0_u8; 68];
         XChaCha20Poly1305::new(secret.into())
             .encrypt_in_place_detached(XNonce::from_slice(DERIVATION), &[], &mut derived)
-            .expect("52 bytes are within the cipher's limit");
+            .expect("68 bytes are within the cipher's limit");
         let (sealing, rest) = derived.split_at(32);
-        let (id, probe) = rest.split_at(4);
-        let (low, high) = probe.split_at(8);
+        let (id, rest) = rest.split_at(4);
+        let (probe, choice) = rest.split_at(16);
         Self {
             id: KeyId(u32::from_be_bytes(
                 id.try_into().expect("the id is four bytes"),
             )),
-            probe: ProbeKey(
-                [low, high].map(|half| {
-                    u64::from_le_bytes(half.try_into().expect("a word is eight bytes"))
-                }),
-            ),
+            probe: ProbeKey(words(probe)),
+            choice: ChoiceKey(words(choice)),
             cipher: XChaCha20Poly1305::new(sealing.into()),
         }
     }
@@ -165,9 +189,21 @@ impl GroupKey {
         self.probe
     }
 
+    /// The key of choices that goes with this key.
+    #[must_use]
+    pub fn choice(&self) -> ChoiceKey {
+        self.choice
+    }
+
     pub(super) fn cipher(&self) -> &XChaCha20Poly1305 {
         &self.cipher
     }
+}
+
+/// The two words of 16 bytes.
+fn words(bytes: &[u8]) -> [u64; 2] {
+    let (low, high) = bytes.split_at(8);
+    [low, high].map(|half| u64::from_le_bytes(half.try_into().expect("a word is eight bytes")))
 }
 
 /// The value of a hexadecimal digit.

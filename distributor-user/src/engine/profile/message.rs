@@ -60,7 +60,7 @@ messages! {
     EZZ0783I: "no `PORT` together with `TIER1 GRE` or `ENCAP`",
         "ignores the statement",
         "Name the ports behind the DVIPA.";
-    EZZ0799I: "`WEIGHT` with another method than `WEIGHTEDACTIVE`",
+    EZZ0799I: "`WEIGHT` with another method than `WEIGHTEDACTIVE` or `MAGLEV`",
         "ignores the weight",
         "Remove it, or choose that method.";
     EZZ0826I: "a target of `HOTSTANDBY` is neither `PREFERRED` nor `BACKUP`",

@@ -12,7 +12,7 @@ use crate::engine::config::{
     AcknowledgeMode, Config, Enforced, PortOptions, PortProtocol, PortShare, PortUser, SmcMode,
 };
 
-/// The reservations of ports; understood and displayed, not enforced.
+/// The reservations of ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Portlist {
     /// One for each entry of PORT and PORTRANGE: unreserved ports first, then by port.

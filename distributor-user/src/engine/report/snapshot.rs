@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::engine::config::{Service, Terms};
+use crate::engine::config::Service;
 use crate::engine::definitions::Readiness;
 use crate::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
 use crate::engine::load::Load;
-use crate::engine::selection::{self, Row};
+use crate::engine::responsiveness::Responsiveness;
+use crate::engine::selection::Row;
 use crate::engine::stack::Stack;
 
 /// What VDPT and VCRT show of a stack besides the connections.
@@ -44,6 +45,8 @@ pub(super) struct Target<'a> {
     pub(super) listeners: u16,
     /// Whether the operator wants no new connection there.
     pub(super) is_quiesced: bool,
+    /// How its servers take connections.
+    pub(super) responsiveness: Responsiveness,
     /// Whether a path to it answers.
     pub(super) is_reachable: bool,
 }
@@ -111,25 +114,22 @@ impl Snapshot {
             name,
             listeners: row.map_or(0, |row| row.listeners),
             is_quiesced: row.is_some_and(|row| row.is_quiesced),
+            responsiveness: row.map(|row| row.responsiveness).unwrap_or_default(),
             is_reachable: path.is_some_and(|path| *path != Path::Unreachable),
         })
     }
 
-    /// The weight of each row of a service, as far as there is one.
-    pub(super) fn weights(
-        &self,
-        key: ServiceKey,
-        service: &ServiceTargets,
-        terms: &Terms,
-    ) -> Vec<Option<u16>> {
-        let row = |target: &IpAddr| Row {
-            target: *target,
-            is_eligible: self
-                .target(*target, key)
-                .is_some_and(|target| target.is_eligible()),
-            load: self.loads.get(target).copied(),
+    /// What selection knows of each row of a service.
+    pub(super) fn rows(&self, key: ServiceKey, service: &ServiceTargets) -> Vec<Row> {
+        let row = |target: &IpAddr| {
+            let known = self.target(*target, key);
+            Row {
+                target: *target,
+                is_eligible: known.is_some_and(|known| known.is_eligible()),
+                load: self.loads.get(target).copied(),
+                responsiveness: known.map(|known| known.responsiveness).unwrap_or_default(),
+            }
         };
-        let rows: Vec<Row> = service.rows.iter().map(row).collect();
-        selection::weights(terms, &rows)
+        service.rows.iter().map(row).collect()
     }
 }

@@ -12,6 +12,7 @@ use super::layout::{Column, Layout, Line, Style, beside, grid, number};
 use super::snapshot::{Snapshot, Target};
 use crate::engine::config::{DistMethod, Standby, Terms, Tier};
 use crate::engine::forwarding::ServiceKey;
+use crate::engine::selection;
 
 /// Connections per service and target.
 pub type Totals = BTreeMap<(ServiceKey, IpAddr), u64>;
@@ -40,32 +41,36 @@ pub struct VdptRow {
     /// method gives it any.
     pub is_active: bool,
     /// Why it is handed none: nothing listens there (`no-listener`), its operator has
-    /// quiesced it (`quiesced`), no path to it answers (`unreachable`), nothing of its capacity is free
-    /// while others have some (`no-capacity`), or with HOTSTANDBY another one gets them all
-    /// (`standby`); null if it is handed connections, and while this stack starts or stops.
-    #[schemars(extend("enum" = ["no-listener", "quiesced", "unreachable", "no-capacity", "standby", null]))]
+    /// quiesced it (`quiesced`), no path to it answers (`unreachable`), its servers do not accept
+    /// (`unresponsive`), nothing of its capacity is free while others have some (`no-capacity`), or with
+    /// HOTSTANDBY another one gets them all (`standby`); null if it is handed connections, and while this stack starts or stops.
+    #[schemars(extend("enum" = ["no-listener", "quiesced", "unreachable", "unresponsive", "no-capacity", "standby", null]))]
     pub idle_because: Option<String>,
     /// Number of connections handed to it since the row exists; wraps.
     pub total_connections: u64,
     /// Number of connections to it that the flow table holds, ending ones included.
     pub active_connections: u64,
-    /// Normalised weight: with WEIGHTEDACTIVE the configured one; with BASEWLM the target's part of
-    /// all free capacity, null until all targets have reported theirs. Null with other methods.
+    /// Normalised weight: with WEIGHTEDACTIVE and MAGLEV the configured one; with BASEWLM the target's
+    /// part of all free capacity after TSR, null until all targets have reported theirs. Null with other
+    /// methods.
     pub wlm: Option<u16>,
-    /// Target server responsiveness in percent; null until something measures it.
+    /// Target server responsiveness in percent: `cer`, relative to that of the best target, times `sef`;
+    /// null without a listener. Below 10 a target gets nothing while another has more.
     pub tsr: Option<u16>,
     /// Target connectivity success rate in percent; null until something measures it.
     pub tcsr: Option<u16>,
-    /// Connection establishment rate in percent; null until something measures it.
+    /// Connection establishment rate in percent: handshakes that are completed within a second; null
+    /// without a listener.
     pub cer: Option<u16>,
-    /// Server accept efficiency fraction in percent; null until something measures it.
+    /// Server accept efficiency fraction in percent: waiting connections that are accepted within a
+    /// quarter of a second; null without a listener.
     pub sef: Option<u16>,
     /// Abnormal terminations of connections per 1,000; null until something measures it.
     pub abnormal: Option<u16>,
     /// Health that the application reports, 0 to 100; null until something reports it.
     pub health: Option<u16>,
     /// The distribution method, as the profile spells it.
-    #[schemars(extend("enum" = ["BASEWLM", "ROUNDROBIN", "SERVERWLM", "WEIGHTEDACTIVE", "HOTSTANDBY", "TARGCONTROLLED"]))]
+    #[schemars(extend("enum" = ["BASEWLM", "ROUNDROBIN", "SERVERWLM", "WEIGHTEDACTIVE", "HOTSTANDBY", "TARGCONTROLLED", "MAGLEV"]))]
     pub method: String,
     /// With HOTSTANDBY: whether the target is the preferred one or a backup; else null.
     #[schemars(extend("enum" = ["preferred", "backup", null]))]
@@ -116,7 +121,9 @@ pub fn vdpt(
     let mut rows = Vec::new();
     for (key, service) in &forwarding.services {
         let terms = terms.get(key).copied();
-        let weights = terms.map_or_else(Vec::new, |terms| stack.weights(*key, service, terms));
+        let known = stack.rows(*key, service);
+        let weights = terms.map_or_else(Vec::new, |terms| selection::weights(terms, &known));
+        let responsiveness = selection::responsiveness(&known);
         for (row, address) in (0..).zip(&*service.rows) {
             let Some(target) = stack.target(*address, *key) else {
                 continue;
@@ -132,12 +139,15 @@ pub fn vdpt(
             });
             let method = terms.map_or(DistMethod::RoundRobin, |terms| terms.method);
             let weight = weights.get(usize::from(row)).copied().flatten();
+            let has_listener = target.listeners > 0;
+            let measured = |percent| Some(u16::from(percent)).filter(|_| has_listener);
+            let tsr = measured(responsiveness[usize::from(row)]);
             let configured = listed.map(|listed| u16::from(listed.weight));
-            let configured = configured.filter(|_| method == DistMethod::WeightedActive);
+            let configured = configured.filter(|_| method.has_fixed_weights());
             let standby = listed.and_then(|listed| listed.standby);
             let tier = terms.and_then(|terms| terms.options.tier.as_ref());
             let is_active = service.ring.contains(&row);
-            let idle_because = idle_because(&target, weight, standby).filter(|_| !is_active);
+            let idle_because = idle_because(&target, weight, tsr, standby).filter(|_| !is_active);
             rows.push(VdptRow {
                 dvipa: key.dvipa,
                 port: key.port,
@@ -149,10 +159,10 @@ pub fn vdpt(
                 total_connections: count(totals),
                 active_connections: count(active),
                 wlm: weight.or(configured),
-                tsr: None,
+                tsr,
                 tcsr: None,
-                cer: None,
-                sef: None,
+                cer: measured(target.responsiveness.cer),
+                sef: measured(target.responsiveness.sef),
                 abnormal: None,
                 health: None,
                 method: method.keyword().to_owned(),
@@ -169,6 +179,7 @@ pub fn vdpt(
 fn idle_because(
     target: &Target<'_>,
     weight: Option<u16>,
+    tsr: Option<u16>,
     standby: Option<Standby>,
 ) -> Option<&'static str> {
     if target.listeners == 0 {
@@ -177,6 +188,8 @@ fn idle_because(
         Some("quiesced")
     } else if !target.is_reachable {
         Some("unreachable")
+    } else if tsr.is_some_and(|tsr| tsr < selection::UNRESPONSIVE.into()) {
+        Some("unresponsive")
     } else if weight == Some(0) {
         Some("no-capacity")
     } else {
@@ -275,6 +288,7 @@ pub(super) const FLAGS: &[(&str, &str, &str)] = &[
     ("H", "", "HOTSTANDBY, a backup"),
     ("P", "", "HOTSTANDBY, the preferred target"),
     ("T", "", "TARGCONTROLLED"),
+    ("M", "", "MAGLEV"),
     ("L", "OptLocal", "OPTLOCAL"),
     ("1", "Tier1", "TIER1"),
     ("2", "Tier2", "TIER2"),
@@ -333,6 +347,7 @@ pub(super) fn method_word(keyword: &str) -> &str {
         "WEIGHTEDACTIVE" => "WeightedActive",
         "HOTSTANDBY" => "HotStandby",
         "TARGCONTROLLED" => "TargControlled",
+        "MAGLEV" => "Maglev",
         other => other,
     }
 }

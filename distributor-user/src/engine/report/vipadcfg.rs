@@ -92,7 +92,7 @@ pub struct ServiceRow {
     /// TCP ports; none where servers choose them (no PORT).
     pub ports: Vec<u16>,
     /// DISTMETHOD, as the profile spells it.
-    #[schemars(extend("enum" = ["BASEWLM", "ROUNDROBIN", "SERVERWLM", "WEIGHTEDACTIVE", "HOTSTANDBY", "TARGCONTROLLED"]))]
+    #[schemars(extend("enum" = ["BASEWLM", "ROUNDROBIN", "SERVERWLM", "WEIGHTEDACTIVE", "HOTSTANDBY", "TARGCONTROLLED", "MAGLEV"]))]
     pub method: String,
     /// DESTIP; none for ALL.
     pub destinations: Vec<DestinationRow>,
@@ -133,7 +133,7 @@ pub struct DestinationRow {
     pub dest_xcf: IpAddr,
     /// Its name; null where no stack of that address is present.
     pub target: Option<String>,
-    /// WEIGHT, 1 to 99; null with other methods than WEIGHTEDACTIVE.
+    /// WEIGHT, 1 to 99; null with other methods than WEIGHTEDACTIVE and MAGLEV.
     pub weight: Option<u8>,
     /// With HOTSTANDBY: whether it is the preferred target or a backup; else null.
     #[schemars(extend("enum" = ["preferred", "backup", null]))]
@@ -323,7 +323,7 @@ fn service_row(stack: &Stack, dvipa: IpAddr, ports: Vec<u16>, terms: &Terms) -> 
     let destinations = destinations.map(|listed| DestinationRow {
         dest_xcf: listed.address,
         target: stack.name_of(listed.address).map(ToOwned::to_owned),
-        weight: (terms.method == DistMethod::WeightedActive).then_some(listed.weight),
+        weight: terms.method.has_fixed_weights().then_some(listed.weight),
         standby: listed
             .standby
             .map(|standby| spell_standby(standby).to_owned()),
@@ -374,7 +374,10 @@ fn service_row(stack: &Stack, dvipa: IpAddr, ports: Vec<u16>, terms: &Terms) -> 
             row.switches_back = Some(switches_back);
             row.minds_health = Some(minds_health);
         }
-        DistMethod::RoundRobin | DistMethod::WeightedActive | DistMethod::TargControlled => {}
+        DistMethod::RoundRobin
+        | DistMethod::WeightedActive
+        | DistMethod::TargControlled
+        | DistMethod::Maglev => {}
     }
     row
 }

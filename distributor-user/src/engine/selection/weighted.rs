@@ -1,11 +1,12 @@
 //! Weights, and the order in which they are served.
 
+use super::UNRESPONSIVE;
 use crate::engine::load::Load;
 
 /// The sum of all targets' weights, as WLM gives them.
 const TOTAL: u64 = 64;
 /// The largest weight that is distributed by.
-const LARGEST: u16 = 16;
+pub(super) const LARGEST: u16 = 16;
 /// How much of a system must be free somewhere for free capacity to count: one part in this many.
 const SCARCE: u64 = 20;
 
@@ -38,6 +39,23 @@ pub(super) fn normalised(weights: &[u16]) -> Vec<u16> {
         (weight, false) => weight,
     };
     weights.iter().map(scale).collect()
+}
+
+/// Reduces weights in proportion to how responsive their targets' servers are, in percent.
+///
+/// None is reduced to nothing but that of a target whose servers all but do not respond; and where
+/// nobody responds, all are left as they are.
+pub(super) fn reduced(weights: &[u16], responsiveness: &[u8]) -> Vec<u16> {
+    let reduce = |(weight, percent): (&u16, &u8)| match (*weight, *percent) {
+        (0, _) | (_, ..UNRESPONSIVE) => 0,
+        (weight, percent) => ((weight * u16::from(percent) + 50) / 100).max(1),
+    };
+    let reduced: Vec<u16> = weights.iter().zip(responsiveness).map(reduce).collect();
+    if reduced.iter().all(|weight| *weight == 0) {
+        weights.to_vec()
+    } else {
+        reduced
+    }
 }
 
 /// Puts rows into the order of smooth weighted round robin, for one period: each as often as its
@@ -123,6 +141,25 @@ mod tests {
             (&[16, 8], &[16, 8]),
         ] {
             assert_eq!(normalised(weights), expected, "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn weights_are_reduced_by_responsiveness() {
+        for (weights, percent, expected) in [
+            (&[16, 16, 16][..], &[100, 75, 25][..], &[16, 12, 4][..]),
+            (&[16, 1, 1], &[9, 10, 100], &[0, 1, 1]),
+            (&[0, 3], &[100, 50], &[0, 2]),
+            // Nobody responds, or those that could are not to get any.
+            (&[5, 10], &[0, 6], &[5, 10]),
+            (&[5, 0], &[0, 100], &[5, 0]),
+            (&[], &[], &[]),
+        ] {
+            assert_eq!(
+                reduced(weights, percent),
+                expected,
+                "{weights:?} {percent:?}"
+            );
         }
     }
 

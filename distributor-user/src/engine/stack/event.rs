@@ -12,6 +12,7 @@ use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
 use crate::engine::load::Load;
 use crate::engine::message::Message;
 use crate::engine::ownership::AdoptedEpoch;
+use crate::engine::responsiveness::Responsiveness;
 
 /// What an earlier daemon of this stack left in the kernel.
 #[derive(Clone, Debug, Default)]
@@ -119,6 +120,8 @@ pub enum Event {
     },
     /// The complete list of our own listeners on held DVIPAs.
     Listeners(Vec<ReadyRow>),
+    /// The DVIPA × ports where servers of ours do not take connections as they should, all of them.
+    Responsiveness(BTreeMap<(IpAddr, u16), Responsiveness>),
     /// What this stack could still do; absent from when it can no longer be measured.
     Load(Option<Load>),
     /// Sockets of ours were closed.

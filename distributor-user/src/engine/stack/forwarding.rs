@@ -9,7 +9,10 @@ use super::Stack;
 use super::desired::Placement;
 use crate::engine::config::{Destinations, Service, Terms};
 use crate::engine::fact::ReadyRow;
-use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets};
+use crate::engine::forwarding::{
+    Choice, DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
+};
+use crate::engine::responsiveness::Responsiveness;
 use crate::engine::selection::{self, Row};
 
 /// Most targets that one service can have.
@@ -38,24 +41,23 @@ impl Stack {
                 self.update_rows(before, &service.terms.destinations)
             });
             let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
-            let is_weighted = selection::is_weighted(&service.terms);
-            self.weighs |= is_weighted;
-            let row = |target: &IpAddr| Row {
-                target: *target,
-                is_eligible: ready.contains(target),
-                load: if is_weighted {
-                    loads.get(target).copied()
-                } else {
-                    None
-                },
+            self.weighs |= selection::is_weighted(&service.terms);
+            let row = |target: &IpAddr| {
+                let ready = ready.iter().find(|(ready, _)| ready == target);
+                let ready = ready.map(|(_, responsiveness)| *responsiveness);
+                Row::new(&service.terms, *target, ready, loads.get(target).copied())
             };
             let known = Known {
                 rows: after.iter().map(row).collect(),
                 active: self.active(&key, &service.terms),
             };
-            let ring = alike.ring(&service.terms, known);
+            let (ring, choice) = alike.ring(&service.terms, known);
             rows.insert(key, Arc::clone(&after));
-            let targets = ServiceTargets { rows: after, ring };
+            let targets = ServiceTargets {
+                rows: after,
+                ring,
+                choice,
+            };
             forwarding.services.insert(key, targets);
         }
         forwarding.kept = self.kept(placements.keys(), &ready, &loads);
@@ -80,9 +82,9 @@ impl Stack {
         forwarding
     }
 
-    /// Lists the targets that may receive a new connection, by service.
-    fn ready(&self) -> BTreeMap<ServiceKey, Vec<IpAddr>> {
-        let mut ready: BTreeMap<ServiceKey, Vec<IpAddr>> = BTreeMap::new();
+    /// Lists the targets that may receive a new connection, by service, and how they take them.
+    fn ready(&self) -> BTreeMap<ServiceKey, Vec<(IpAddr, Responsiveness)>> {
+        let mut ready: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let others = self
             .members
             .values()
@@ -96,7 +98,7 @@ impl Stack {
                 ready
                     .entry(ServiceKey { dvipa, port })
                     .or_default()
-                    .push(target);
+                    .push((target, row.responsiveness));
             }
         }
         ready
@@ -228,6 +230,7 @@ struct Alike {
     before: Option<Arc<[IpAddr]>>,
     rows: Arc<[IpAddr]>,
     ring: Arc<[u16]>,
+    choice: Choice,
     /// The targets of all services so far.
     targets: BTreeSet<IpAddr>,
     /// What the ring was compiled from.
@@ -274,19 +277,20 @@ impl Alike {
         Arc::clone(&self.rows)
     }
 
-    /// Returns the ring of the next service.
-    fn ring(&mut self, terms: &Arc<Terms>, known: Known) -> Arc<[u16]> {
+    /// Returns the ring of the next service, and how a place of it is chosen.
+    fn ring(&mut self, terms: &Arc<Terms>, known: Known) -> (Arc<[u16]>, Choice) {
         let is_same = self
             .known
             .as_ref()
-            .is_some_and(|(last, before)| Arc::ptr_eq(last, terms) && *before == known);
+            .is_some_and(|(last, before)| last == terms && *before == known);
         if !is_same {
             let ring = selection::ring(terms, &known.rows, known.active);
+            self.choice = selection::choice(terms, &known.rows, &ring);
             if *self.ring != *ring {
                 self.ring = ring.into();
             }
             self.known = Some((Arc::clone(terms), known));
         }
-        Arc::clone(&self.ring)
+        (Arc::clone(&self.ring), self.choice.clone())
     }
 }

@@ -11,6 +11,7 @@ use super::Stack;
 use crate::engine::config::Service;
 use crate::engine::forwarding::ServiceKey;
 use crate::engine::load::Load;
+use crate::engine::responsiveness::Responsiveness;
 use crate::engine::selection::{self, Row};
 
 impl Stack {
@@ -18,7 +19,7 @@ impl Stack {
     pub(super) fn kept<'a>(
         &mut self,
         dvipas: impl Iterator<Item = &'a IpAddr>,
-        ready: &BTreeMap<ServiceKey, Vec<IpAddr>>,
+        ready: &BTreeMap<ServiceKey, Vec<(IpAddr, Responsiveness)>>,
         loads: &BTreeMap<IpAddr, Load>,
     ) -> BTreeSet<ServiceKey> {
         let Some(own) = self.dynamic_xcf() else {
@@ -31,7 +32,7 @@ impl Stack {
             for service in services.filter(|service| service.terms.options.opt_local.is_some()) {
                 let key = ServiceKey::of(service);
                 let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
-                if !ready.contains(&own) {
+                if !ready.iter().any(|(target, _)| *target == own) {
                     continue;
                 }
                 weighs |= selection::is_weighted(&service.terms);
@@ -46,14 +47,18 @@ impl Stack {
 }
 
 /// The targets of a service that may receive new connections.
-fn rows(service: &Service, ready: &[IpAddr], loads: &BTreeMap<IpAddr, Load>) -> Vec<Row> {
-    let destinations = &service.terms.destinations;
-    let is_weighted = selection::is_weighted(&service.terms);
-    let targets = ready.iter().filter(|target| destinations.include(**target));
-    let row = |target: &IpAddr| Row {
-        target: *target,
-        is_eligible: true,
-        load: loads.get(target).copied().filter(|_| is_weighted),
+fn rows(
+    service: &Service,
+    ready: &[(IpAddr, Responsiveness)],
+    loads: &BTreeMap<IpAddr, Load>,
+) -> Vec<Row> {
+    let terms = &service.terms;
+    let targets = ready
+        .iter()
+        .filter(|(target, _)| terms.destinations.include(*target));
+    let row = |(target, responsiveness): &(IpAddr, Responsiveness)| {
+        let load = loads.get(target).copied();
+        Row::new(terms, *target, Some(*responsiveness), load)
     };
     targets.map(row).collect()
 }

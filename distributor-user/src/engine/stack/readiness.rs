@@ -62,6 +62,8 @@ impl Stack {
         let mut ready = self.listeners.clone();
         for row in &mut ready {
             row.is_quiesced = self.orders.quiesce(row.port);
+            let fault = self.faults.get(&(row.dvipa, row.port));
+            row.responsiveness = fault.copied().unwrap_or_default();
         }
         if ready == self.readiness.ready {
             return;

@@ -5,7 +5,7 @@ use crate::engine::config::{
 };
 use crate::engine::fact::ReadyRow;
 use crate::engine::forwarding::{
-    DvipaForwarding, Flow, FlowKey, FlowState, Forwarding, Path, ServiceTargets,
+    Choice, DvipaForwarding, Flow, FlowKey, FlowState, Forwarding, Path, ServiceTargets,
 };
 use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 
@@ -62,17 +62,20 @@ fn front_end(destinations: Destinations) -> Config {
 }
 
 fn stack(name: &str, config: Config, adopted: Adopted) -> Stack {
-    let name = name.to_owned();
-    let options = StackOptions {
-        name,
+    Stack::new(options(name, config), adopted, ZERO)
+}
+
+fn options(name: &str, config: Config) -> StackOptions {
+    StackOptions {
+        name: name.to_owned(),
         config,
         xcf_ifindex: XCF,
         client_ifindexes: BTreeSet::from([LAN]),
         grace: GRACE,
         first_revision: 1,
+        listened: ZERO,
         contested: BTreeSet::new(),
-    };
-    Stack::new(options, adopted, ZERO)
+    }
 }
 
 fn owner() -> Stack {
@@ -181,6 +184,7 @@ fn ready(stack: &mut Stack, name: &str, revision: u64, listeners: u16) -> Vec<Ef
         port: 8443,
         listeners,
         is_quiesced: false,
+        responsiveness: Responsiveness::default(),
     };
     let ready = if listeners > 0 { vec![row] } else { Vec::new() };
     let fact = Fact::Readiness { revision, ready };
@@ -353,6 +357,7 @@ fn a_target_learns_the_dvipa_from_its_owner_and_tells_it_what_listens() {
         port: 8443,
         listeners: 2,
         is_quiesced: false,
+        responsiveness: Responsiveness::default(),
     };
     let effects = stack.handle(Event::Listeners(vec![row]), ZERO);
     let fact = Fact::Readiness {
@@ -408,6 +413,7 @@ fn an_adopted_packet_path_is_left_alone_until_its_targets_have_reported() {
     let service = ServiceTargets {
         rows: rows.clone().into(),
         ring: [0, 1].into(),
+        choice: Choice::Turn,
     };
     let forwarding = Forwarding {
         services: BTreeMap::from([(key(), service)]),
@@ -586,6 +592,7 @@ fn a_quiesced_target_says_so_and_is_handed_nothing() {
         port,
         listeners: 1,
         is_quiesced,
+        responsiveness: Responsiveness::default(),
     };
     let listeners = vec![row(80, false), row(8443, false)];
     target.handle(Event::Listeners(listeners), ZERO);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -13,8 +13,7 @@ use super::DaemonOptions;
 use super::network::Network;
 use super::stop::put_back;
 use crate::engine::config::DynamicXcf;
-use crate::engine::group::key::ProbeKey;
-use crate::engine::ownership::LISTEN;
+use crate::engine::group::key::{ChoiceKey, ProbeKey};
 use crate::engine::stack::Placement;
 use crate::shell::addresses::Addresses;
 use crate::shell::dataplane::{Dataplane, DataplaneOptions};
@@ -23,15 +22,14 @@ use crate::shell::netlink::Netlink;
 use crate::shell::sysctls::Sysctls;
 use crate::shell::{links, probe};
 
-/// How long a stack that has joined long ago still listens, to take what has come meanwhile.
-const CATCH_UP: Duration = Duration::from_millis(50);
-
 /// What a start begins with.
 pub(super) struct Beginning<'a> {
     pub(super) options: &'a DaemonOptions,
     pub(super) xcf: DynamicXcf,
     /// The keys of those whose probes are answered.
     pub(super) accepted: Vec<ProbeKey>,
+    /// The key of choices that all stacks make alike.
+    pub(super) choice: ChoiceKey,
     /// The DVIPAs that are on this host already.
     pub(super) held: &'a BTreeMap<IpAddr, Placement>,
     pub(super) netlink: &'a Netlink,
@@ -43,8 +41,8 @@ pub(super) struct Begun {
     pub(super) dataplane: Dataplane,
     pub(super) group: Group,
     pub(super) group_events: mpsc::Receiver<GroupEvent>,
-    /// From when the listening to the others counts.
-    pub(super) listens_since: Instant,
+    /// From when the group was listened to.
+    pub(super) joined_at: Instant,
 }
 
 impl Beginning<'_> {
@@ -74,7 +72,7 @@ impl Beginning<'_> {
                 dataplane,
                 group,
                 group_events,
-                listens_since: listens_since(joined_at),
+                joined_at,
             }),
             (Ok(dataplane), Err(error)) => {
                 if !dataplane.is_adopted() {
@@ -102,6 +100,7 @@ impl Beginning<'_> {
         // Beside the loop: the kernel takes a fifth of a second to verify the program.
         let opened = task::spawn_blocking(move || Dataplane::open(&path)).await;
         let dataplane = opened.context("the packet path was not opened to its end")??;
+        dataplane.set_choice_key(self.choice);
         prepare_life(&dataplane, self.options, self.xcf, &self.accepted);
         Ok(dataplane)
     }
@@ -146,11 +145,4 @@ fn prepare_life(
     {
         dataplane.beat();
     }
-}
-
-/// From when the listening counts: from when this stack has joined, but what has come since then must
-/// still be taken.
-fn listens_since(joined_at: Instant) -> Instant {
-    let latest = Instant::now().checked_sub(LISTEN.saturating_sub(CATCH_UP));
-    latest.map_or(joined_at, |latest| latest.max(joined_at))
 }

@@ -124,8 +124,15 @@ impl Daemon {
                     "it says what the stack does already; nothing was changed"
                 } else {
                     self.group.set_seeds(&seeds(&config, &self.options.seeds));
+                    let reserved = self.kernel.ports.apply(&config).await;
                     self.handle(Event::Reconfigured(config)).await;
-                    "the changed configuration is applied"
+                    match reserved {
+                        Ok(()) => "the changed configuration is applied",
+                        Err(error) => {
+                            error!("{error:#}");
+                            "the changed configuration is applied, without its PORT and PORTRANGE"
+                        }
+                    }
                 };
                 info!("{done}");
                 confirm(answer, format!("{remarks}{done}"));

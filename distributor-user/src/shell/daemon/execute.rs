@@ -181,7 +181,8 @@ impl Daemon {
     }
 }
 
-fn tell(message: &Message) {
+/// Tells the operator.
+pub(in crate::shell) fn tell(message: &Message) {
     let kind = message.kind();
     if kind.is_warning {
         warn!("{} {message}", kind.id);

@@ -10,6 +10,7 @@ use tokio::time::sleep_until;
 use tracing::warn;
 
 use super::Daemon;
+use super::open::Sources;
 use crate::engine::stack::Event;
 
 /// How often a sign of life is given, at least.
@@ -50,7 +51,7 @@ impl Daemon {
     }
 
     /// Gives a sign of life, and does what is due.
-    pub(super) async fn live(&mut self) {
+    pub(super) async fn live(&mut self, sources: &mut Sources) {
         if self.life.is_late() {
             self.handle(Event::Overslept).await;
         }
@@ -69,6 +70,10 @@ impl Daemon {
             .next_timer()
             .is_some_and(|timer| timer <= self.now());
         if is_due {
+            // What the others have said in time is heard in time, however late this is.
+            for event in sources.group_events() {
+                self.take_group(event).await;
+            }
             self.handle(Event::Timer).await;
         }
     }

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
+use tracing::error;
 
 use super::announcer::Announcer;
 use super::begin::{Beginning, Begun};
@@ -35,6 +36,8 @@ use crate::shell::listeners::Listeners;
 use crate::shell::load::LoadMeter;
 use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::objects;
+use crate::shell::ports::Ports;
+use crate::shell::responsiveness::{self, Faults};
 use crate::shell::sysctls::Sysctls;
 
 /// What the daemon does to its kernel besides the packet path.
@@ -44,6 +47,7 @@ pub(super) struct Kernel {
     pub(super) listeners: Listeners,
     pub(super) connections: Connections,
     pub(super) next_hops: NextHops,
+    pub(super) ports: Ports,
     _admin: AdminServer,
 }
 
@@ -52,6 +56,7 @@ pub(super) struct Sources {
     group: mpsc::Receiver<GroupEvent>,
     admin: mpsc::Receiver<admin::Pending>,
     listeners: watch::Receiver<Vec<ReadyRow>>,
+    faults: watch::Receiver<Faults>,
     ends: mpsc::Receiver<Ends>,
     hops: mpsc::Receiver<HopChange>,
     repaired: mpsc::Receiver<Repaired>,
@@ -62,6 +67,13 @@ pub(super) struct Sources {
 }
 
 impl Sources {
+    /// Takes what the group has sent so far, without waiting.
+    pub(super) fn group_events(&mut self) -> Vec<GroupEvent> {
+        let waiting = self.group.len();
+        let taken = std::iter::from_fn(|| self.group.try_recv().ok());
+        taken.take(waiting).collect()
+    }
+
     /// Waits for the next input. Safe to cancel: an input is taken whole or not at all.
     pub(super) async fn next(&mut self) -> Input {
         tokio::select! {
@@ -69,6 +81,9 @@ impl Sources {
             Some(pending) = self.admin.recv() => Input::Admin(pending),
             Ok(()) = self.listeners.changed() => {
                 Input::Event(Event::Listeners(self.listeners.borrow_and_update().clone()))
+            }
+            Ok(()) = self.faults.changed() => {
+                Input::Event(Event::Responsiveness(self.faults.borrow_and_update().clone()))
             }
             Some(ends) = self.ends.recv() => Input::Event(match ends {
                 Ends::Ending(flows) => Event::FlowsEnding(flows),
@@ -108,7 +123,7 @@ impl Daemon {
         let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
         let (asked, taken) = (inquiry.dvipas().collect(), inquiry.begin());
         let (probes, answers) = Probes::new(keys.sealing().probe());
-        let accepted = keys.probes().collect();
+        let (accepted, choice) = (keys.probes().collect(), keys.sealing().choice());
         let (addresses, repaired) = Addresses::start(&netlink)?;
         let mut sysctls = Sysctls::open(&state_file(&options))?;
         let group = group_options(&config, &options, xcf, keys);
@@ -116,19 +131,30 @@ impl Daemon {
             options: &options,
             xcf,
             accepted,
+            choice,
             held: &held,
             netlink: &netlink,
             addresses: &addresses,
         };
+        let pin_dir = options.pin_dir.join(&options.name);
+        let (ports, reserving) = Ports::start(&pin_dir, &config)?;
+        let begun = beginning.begin(group, &mut network, &mut sysctls).await;
+        if let Err(error) = reserving.await {
+            error!("{error:#}");
+        }
+        if begun.is_err() && !Dataplane::is_adoptable(&pin_dir).unwrap_or(true) {
+            ports.remove().await?;
+        }
         let Begun {
             dataplane,
             group,
             group_events,
-            listens_since,
-        } = beginning.begin(group, &mut network, &mut sysctls).await?;
+            joined_at,
+        } = begun?;
         let adopted = adopted(&dataplane, held, &options);
         let watch_object = objects::built(objects::WATCH);
         let (listeners, rows) = Listeners::start(watch_object)?;
+        let faults = responsiveness::start(watch_object, rows.clone())?;
         let (connections, ends) = Connections::start(watch_object)?;
         let (next_hops, hops) = NextHops::start(&netlink)?;
         let (changes, outcomes) = Changes::new()?;
@@ -136,11 +162,12 @@ impl Daemon {
         let stack = StackOptions {
             first_revision: instance,
             contested: asked,
+            listened: joined_at.elapsed(),
             ..stack_options(config, &options, &network)
         };
         let carriers = carriers::watch(&netlink, network.ifindexes());
         let daemon = Self {
-            began: listens_since,
+            began: Instant::now(),
             placements: adopted.placements.clone(),
             is_misplaced: false,
             announcer: Announcer::new(owned(&adopted.placements)),
@@ -154,6 +181,7 @@ impl Daemon {
                 listeners,
                 connections,
                 next_hops,
+                ports,
                 _admin: admin_server,
             },
             network,
@@ -171,6 +199,7 @@ impl Daemon {
             group: group_events,
             admin,
             listeners: rows,
+            faults,
             ends,
             hops,
             repaired,
@@ -222,6 +251,7 @@ fn stack_options(config: Config, options: &DaemonOptions, network: &Network) -> 
         client_ifindexes: network.client_ifindexes(),
         grace: options.grace,
         first_revision: 0,
+        listened: Duration::ZERO,
         contested: BTreeSet::new(),
     }
 }

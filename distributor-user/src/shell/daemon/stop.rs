@@ -84,12 +84,17 @@ impl Daemon {
         self.own_connections.settle().await;
         self.kernel.next_hops.stop().await;
         OrdersFile::of(&self.options).remove();
+        let ports = self.kernel.ports.remove().await;
+        if let Err(error) = &ports {
+            warn!("ports stay reserved: {error:#}");
+        }
         put_back(
             &self.kernel.addresses,
             &mut self.kernel.sysctls,
             Some(self.dataplane),
         )
-        .await
+        .await?;
+        ports.context("ports stay reserved")
     }
 
     /// Counts the connections that end here and that a program still has.

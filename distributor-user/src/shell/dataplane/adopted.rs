@@ -3,8 +3,9 @@
 //! Nothing here changes a map. A daemon that adopts a living packet path starts
 //! from this, not from an empty state.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 
+use distributor_common::abi::Ring;
 use distributor_common::counter::Verdict;
 
 use super::{Dataplane, DataplaneError, targets};
@@ -24,24 +25,15 @@ impl Dataplane {
                 .targets
                 .insert(address, targets::engine_path(target.path()));
         }
+        // Of services that are alike, what is theirs is kept once.
+        let mut alike: BTreeMap<(Vec<u16>, u64), ServiceTargets> = BTreeMap::new();
         for key in self.services.keys() {
-            let (slots, places) = self.services.read(*key);
-            let rows: Vec<IpAddr> = slots
-                .iter()
-                .filter_map(|slot| self.address(*slot))
-                .collect();
-            let row_of = |slot: &u16| {
-                let row = slots.iter().position(|other| other == slot)?;
-                u16::try_from(row).ok()
-            };
-            let ring = places.iter().filter_map(row_of).collect();
-            forwarding.services.insert(
-                *key,
-                ServiceTargets {
-                    rows: rows.into(),
-                    ring,
-                },
-            );
+            let (slots, ring) = self.services.read(*key);
+            let place = Ring { edition: 0, ..ring }.word();
+            let targets = alike
+                .entry((slots, place))
+                .or_insert_with_key(|(slots, _)| self.service_targets(slots, ring));
+            forwarding.services.insert(*key, targets.clone());
         }
         for (dvipa, entry) in self.services.vipas() {
             let address = |slot: u16| self.address(slot);
@@ -63,6 +55,21 @@ impl Dataplane {
             .filter_map(|(mac, slot)| Some((mac, self.address(slot)?)))
             .collect();
         forwarding
+    }
+
+    /// Returns the targets of services that have these slots as their rows, and this ring.
+    fn service_targets(&self, slots: &[u16], ring: Ring) -> ServiceTargets {
+        let rows = slots.iter().filter_map(|slot| self.address(*slot));
+        let row_of = |slot| {
+            let row = slots.iter().position(|other| *other == slot)?;
+            u16::try_from(row).ok()
+        };
+        let (places, choice) = self.services.places(ring);
+        ServiceTargets {
+            rows: rows.collect(),
+            ring: places.filter_map(row_of).collect(),
+            choice,
+        }
     }
 
     /// Counts the packets that came for what is distributed here, and those of its flows.

@@ -1,5 +1,5 @@
-//! What aya does not offer: looking at a pinned link without knowing its kind, and links of the kinds
-//! that aya can neither pin nor give another program.
+//! What aya does not offer: looking at a pinned link, giving it another program, and detaching it,
+//! without knowing its kind; and links of the kinds that aya can neither pin nor give another program.
 
 use std::ffi::CString;
 use std::fs;
@@ -14,6 +14,7 @@ const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_UPDATE: libc::c_long = 29;
+const BPF_LINK_DETACH: libc::c_long = 34;
 
 /// The part of `union bpf_attr` that `BPF_OBJ_PIN` and `BPF_OBJ_GET` read.
 #[repr(C)]
@@ -116,19 +117,6 @@ pub(super) fn create_link(
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Lets the pinned link at `path` run another program, in one step.
-pub(super) fn update_link(path: &Path, program: BorrowedFd<'_>) -> io::Result<()> {
-    let link = open_pin(path)?;
-    let attributes = LinkUpdate {
-        link: link.as_raw_fd().cast_unsigned(),
-        new_program: number(program),
-        flags: 0,
-        old_program: 0,
-    };
-    // SAFETY: the kernel reads the structure, whose size is told, and which outlives the call.
-    unsafe { call(BPF_LINK_UPDATE, &attributes) }.map(drop)
-}
-
 /// Pins a link.
 pub(super) fn pin(path: &Path, link: BorrowedFd<'_>) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
@@ -140,6 +128,37 @@ pub(super) fn pin(path: &Path, link: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the kernel reads the structure, whose size is told, and the path it points to; both
     // outlive the call.
     unsafe { call(BPF_OBJ_PIN, &attributes) }.map(drop)
+}
+
+/// Gives the pinned link at `path` another program, in one step.
+///
+/// # Errors
+///
+/// `NotFound` without such a pin; `ENOLINK` when what it was attached to is gone.
+pub(in crate::shell) fn update_pinned_link(path: &Path, program: BorrowedFd<'_>) -> io::Result<()> {
+    let link = open_pin(path)?;
+    let attributes = LinkUpdate {
+        link: link.as_raw_fd().cast_unsigned(),
+        new_program: number(program),
+        flags: 0,
+        old_program: 0,
+    };
+    // SAFETY: the kernel reads the structure, whose size is told.
+    unsafe { call(BPF_LINK_UPDATE, &attributes) }.map(drop)
+}
+
+/// Detaches the pinned link at `path`, which is still pinned then.
+///
+/// Without its pin alone a link is detached too, but only in a moment.
+///
+/// # Errors
+///
+/// `NotFound` without such a pin; the kernel has no way to detach a link of its kind.
+pub(in crate::shell) fn detach_pinned_link(path: &Path) -> io::Result<()> {
+    let link = open_pin(path)?;
+    let fd = link.as_raw_fd();
+    // SAFETY: the kernel reads the descriptor, whose size is told.
+    unsafe { call(BPF_LINK_DETACH, &fd) }.map(drop)
 }
 
 fn open_pin(path: &Path) -> io::Result<OwnedFd> {

@@ -4,7 +4,7 @@
 //! target has reported. It reads as a packet does, and changes a slot only if it
 //! still is what was read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use distributor_common::flow::{self, Bucket, Reported, Slot, Stamp, State, Tag};
@@ -138,14 +138,6 @@ impl Flows {
         count(&self.buckets)
     }
 
-    /// Slots of targets that some flow leads to, and addresses of DVIPAs that some flow is for.
-    pub(super) fn in_use(&self) -> (BTreeSet<u16>, BTreeSet<u32>) {
-        let courses = self.counts();
-        let targets = courses.keys().map(|course| course.target()).collect();
-        let dvipas = courses.keys().map(|course| course.dvipa.0).collect();
-        (targets, dvipas)
-    }
-
     fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.buckets
             .iter()
@@ -203,6 +195,11 @@ impl Course {
     /// Slot of the target.
     pub(super) fn target(self) -> u16 {
         self.target
+    }
+
+    /// Address of the DVIPA, in the order of memory.
+    pub(super) fn dvipa(self) -> u32 {
+        self.dvipa.0
     }
 
     /// A byte that depends on every bit: the upper one of a product with 2^64 over the golden ratio.

@@ -14,6 +14,7 @@ use distributor_common::hash;
 use super::services::VipaEntry;
 use super::{Dataplane, DataplaneError, clock, object, targets};
 use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path};
+use crate::engine::group::key::ChoiceKey;
 
 /// A half-open flow is given up after this long: a client's SYN and its five retransmissions by
 /// RFC 6298 take 63 s.
@@ -29,6 +30,13 @@ pub(super) struct Asked {
 }
 
 impl Dataplane {
+    /// Sets the key of choices that every stack of the group makes alike.
+    pub fn set_choice_key(&self, key: ChoiceKey) {
+        for (word, half) in self.settings[0].choice_key.iter().zip(key.words()) {
+            word.store(half);
+        }
+    }
+
     /// Makes the packet path do what `forwarding` says.
     ///
     /// Each target, each service and each DVIPA changes in one step. What is as it should be is not
@@ -65,11 +73,7 @@ impl Dataplane {
             let rows: Vec<_> = rows
                 .map(|&address| self.slots.assign(address, &self.settings[0].targets))
                 .collect::<Result<_, _>>()?;
-            let places = service.ring.iter();
-            let ring: Vec<_> = places
-                .filter_map(|&row| rows.get(usize::from(row)).copied())
-                .collect();
-            self.services.set(key, &rows, &ring)?;
+            self.services.set(key, &rows, service)?;
             self.open_prefilter(key.dvipa);
             self.served.insert(key, service.clone());
         }
@@ -178,7 +182,8 @@ impl Dataplane {
     }
 
     /// Gives up what is no longer needed: flows that stayed half-open for 75 s, and slots, interfaces
-    /// and addresses to which neither a service nor a flow leads. Call it every few seconds.
+    /// and addresses to which neither a service nor a flow leads. Where the targets' connections
+    /// decide, it counts them again. Call it every second or so.
     ///
     /// Returns the number of flows that were removed.
     ///
@@ -195,7 +200,11 @@ impl Dataplane {
         let units = self.unit.units(HALF_OPEN_S);
         let removed = self.flows.remove_half_open(now, units);
         self.flows.free_claimed();
-        let (slots, dvipas) = self.flows.in_use();
+        let before = self.services.tallies();
+        let counts = self.flows.counts();
+        self.services.correct(before, &counts);
+        let slots = counts.keys().map(|course| course.target()).collect();
+        let dvipas = counts.keys().map(|course| course.dvipa()).collect();
         let mut wanted = self.services.slots();
         wanted.append(&mut self.senders.slots());
         self.slots

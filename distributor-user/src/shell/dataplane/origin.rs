@@ -151,7 +151,7 @@ impl Origin {
             .map_err(|source| object::refused(hook.program, source))?;
         let pin = pin(&self.pin_dir, hook);
         if running(&pin)?.is_some() {
-            return bpf::update_link(&pin, program.as_fd()).map_err(DataplaneError::system(
+            return bpf::update_pinned_link(&pin, program.as_fd()).map_err(DataplaneError::system(
                 format!("replace `{}`", hook.program),
             ));
         }

@@ -12,7 +12,7 @@ use std::path::Path;
 use aya::maps::{MapData, MapType};
 use distributor_common::abi::{
     self, ABI_VERSION, Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS,
-    MAX_SERVICES, MAX_VIPAS, Service, ServiceKey, Settings, Vipa,
+    MAX_SERVICES, MAX_VIPAS, Service, ServiceKey, Settings, Tally, Vipa,
 };
 use distributor_common::flow::Bucket;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
@@ -190,7 +190,7 @@ const SHAPES: &[Shape] = &[
         abi::map::CONNECTIONS,
         MapType::Array,
         4,
-        8,
+        size_of::<Tally>(),
         Some(MAX_SERVICES * MAX_ROWS),
     ),
     (

@@ -6,7 +6,7 @@ use distributor_common::abi::{Path, program};
 use distributor_common::flow::Reported;
 
 use super::{Dataplane, DataplaneError, clock, object};
-use crate::engine::forwarding::{FlowKey, FlowState};
+use crate::engine::forwarding::{FlowKey, FlowState, ServiceKey};
 
 /// What became of reported flows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,10 @@ impl Dataplane {
         let mut inserted = Inserted::default();
         for key in flows {
             match self.flows.report(key, slot, now) {
-                Some(Reported::New) => inserted.new += 1,
+                Some(Reported::New) => {
+                    inserted.new += 1;
+                    self.services.note_adopted(ServiceKey::from(key), slot, 1);
+                }
                 Some(Reported::Known) => inserted.known += 1,
                 // Nothing is distributed over IPv6: such a flow has no place either.
                 Some(Reported::Full) | None => inserted.full += 1,
@@ -71,9 +74,14 @@ impl Dataplane {
         let Some(slot) = self.slots.slot(target) else {
             return 0;
         };
-        keys.iter()
-            .filter(|key| self.flows.remove_ended(key, slot))
-            .count()
+        let removed = keys.iter().filter(|key| {
+            let is_removed = self.flows.remove_ended(key, slot);
+            if is_removed {
+                self.services.note_ended(ServiceKey::from(*key), slot, 1);
+            }
+            is_removed
+        });
+        removed.count()
     }
 
     /// Removes every flow of a DVIPA, and returns how many there were.

@@ -6,19 +6,22 @@
 
 mod index;
 mod rings;
+mod tallies;
 mod vipas;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use distributor_common::abi::{MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Roles, Service, Vipa};
+use distributor_common::abi::{
+    Choice, MAX_ROWS, MAX_SERVICES, Ring, RingEntry, Roles, Service, Tally, Vipa,
+};
 use distributor_common::word::Word;
 
 use self::rings::Rings;
 use self::vipas::Vipas;
 use super::DataplaneError;
 use super::shared::Shared;
-use crate::engine::forwarding::ServiceKey;
+use crate::engine::forwarding::{self, ServiceKey, ServiceTargets};
 
 pub(super) use self::index::Index;
 pub(super) use self::vipas::VipaEntry;
@@ -30,7 +33,7 @@ pub(super) struct Services {
     values: Shared<Service>,
     rings: Rings,
     vipas: Vipas,
-    connections: Shared<Word>,
+    tallies: Shared<Tally>,
     indices: BTreeMap<ServiceKey, u32>,
     free: BTreeSet<u32>,
     /// Indices that packets may still be reading.
@@ -44,7 +47,7 @@ impl Services {
         values: Shared<Service>,
         vipas: Shared<Vipa>,
         rings: Shared<Word>,
-        connections: Shared<Word>,
+        tallies: Shared<Tally>,
     ) -> Result<Self, DataplaneError> {
         let (addresses, indices): (BTreeMap<_, _>, BTreeMap<_, _>) = index
             .entries()?
@@ -62,7 +65,7 @@ impl Services {
             values,
             rings,
             vipas,
-            connections,
+            tallies,
             indices,
             free,
             retired: BTreeSet::new(),
@@ -74,12 +77,15 @@ impl Services {
         self.indices.keys()
     }
 
-    /// Creates a service or changes it: `rows` and `ring` name targets by their slots.
+    /// Creates a service or changes it; `rows` are the slots of its targets.
+    ///
+    /// If there is no room for a ring that is chosen from by a hash, each target gets one place: such
+    /// rings are long, and a shorter one is better than none.
     pub(super) fn set(
         &mut self,
         key: ServiceKey,
         rows: &[u16],
-        ring: &[u16],
+        targets: &ServiceTargets,
     ) -> Result<(), DataplaneError> {
         let known = self.indices.get(&key).copied();
         let index = known.or_else(|| self.free.first().copied());
@@ -91,15 +97,33 @@ impl Services {
             self.clear(index);
         }
         let numbering = self.number_rows(index, rows)?;
-        let entries: Vec<_> = ring
-            .iter()
-            .filter_map(|slot| {
-                let row = numbering.iter().position(|taken| *taken == Some(*slot))?;
-                let row = u16::try_from(row).ok()?;
-                Some(RingEntry::new(*slot, row))
-            })
-            .collect();
-        self.set_ring(index, &entries)?;
+        let entry = |slot: &u16| {
+            let row = numbering.iter().position(|taken| *taken == Some(*slot))?;
+            Some(RingEntry::new(*slot, u16::try_from(row).ok()?))
+        };
+        let of_rows: Vec<Option<RingEntry>> = rows.iter().map(entry).collect();
+        let places = targets.ring.iter();
+        let entries = places.filter_map(|row| of_rows.get(usize::from(*row)).copied().flatten());
+        let (choice, entries): (Choice, Vec<_>) = match &targets.choice {
+            forwarding::Choice::Turn => (Choice::Turn, entries.collect()),
+            forwarding::Choice::Hash => (Choice::Hash, entries.collect()),
+            forwarding::Choice::Active { weights } => {
+                let weighted = entries.zip(weights.iter());
+                let weighted = weighted.map(|(entry, weight)| entry.weighted(*weight));
+                (Choice::Active, weighted.collect())
+            }
+        };
+        if let Err(full) = self.set_ring(index, &entries, choice) {
+            if choice != Choice::Hash {
+                return Err(full);
+            }
+            tracing::warn!(
+                "{}..{}: {full}; more connections than needed move when its targets change",
+                key.dvipa,
+                key.port
+            );
+            self.set_ring(index, &shortened(&entries), choice)?;
+        }
         if known.is_none() {
             self.index.insert(key, index)?;
             self.indices.insert(key, index);
@@ -148,15 +172,26 @@ impl Services {
         self.vipas.remove(&mut self.index, &mut self.rings, dvipa)
     }
 
-    /// A service's targets by their slots: its rows, and its ring.
-    pub(super) fn read(&self, key: ServiceKey) -> (Vec<u16>, Vec<u16>) {
+    /// A service's targets by their slots: its rows, and where its ring is.
+    pub(super) fn read(&self, key: ServiceKey) -> (Vec<u16>, Ring) {
         let Some(&index) = self.indices.get(&key) else {
-            return (Vec::new(), Vec::new());
+            return (Vec::new(), Ring::default());
         };
         let service = &self.values[index as usize];
         let rows = rows_of(service).into_iter().flatten().collect();
-        let ring = self.rings.entries(Ring::from_word(service.ring.load()));
-        (rows, ring.map(RingEntry::target).collect())
+        (rows, Ring::from_word(service.ring.load()))
+    }
+
+    /// The targets of a ring by their slots, and how a place of it is chosen.
+    pub(super) fn places(&self, ring: Ring) -> (impl Iterator<Item = u16>, forwarding::Choice) {
+        let choice = match ring.choice {
+            Choice::Turn => forwarding::Choice::Turn,
+            Choice::Hash => forwarding::Choice::Hash,
+            Choice::Active => forwarding::Choice::Active {
+                weights: self.rings.entries(ring).map(RingEntry::weight).collect(),
+            },
+        };
+        (self.rings.entries(ring).map(RingEntry::target), choice)
     }
 
     /// A target, by its slot, as a place in the ring of a service; counted nowhere if it has no row.
@@ -172,7 +207,7 @@ impl Services {
     pub(super) fn counts(&self) -> Counts {
         Counts {
             values: self.values.clone(),
-            connections: self.connections.clone(),
+            tallies: self.tallies.clone(),
             indices: self.indices.clone(),
         }
     }
@@ -203,8 +238,8 @@ impl Services {
         self.vipas.release();
     }
 
-    fn row(&self, index: u32, row: usize) -> &Word {
-        &self.connections[place(index, row)]
+    fn row(&self, index: u32, row: usize) -> &Tally {
+        &self.tallies[place(index, row)]
     }
 
     /// Makes the place of a new service like new; no packet finds it yet.
@@ -213,7 +248,7 @@ impl Services {
         service.turn.store(0);
         service.rows.iter().for_each(|word| word.store(0));
         for row in 0..MAX_ROWS as usize {
-            self.row(index, row).store(0);
+            reset(self.row(index, row));
         }
     }
 
@@ -242,7 +277,7 @@ impl Services {
         }
         for (row, (before, after)) in before.iter().zip(&rows).enumerate() {
             if before != after {
-                self.row(index, row).store(0);
+                reset(self.row(index, row));
             }
         }
         for (word, slots) in service.rows.iter().zip(rows.chunks(4)) {
@@ -251,10 +286,15 @@ impl Services {
         Ok(rows)
     }
 
-    fn set_ring(&mut self, index: u32, entries: &[RingEntry]) -> Result<(), DataplaneError> {
+    fn set_ring(
+        &mut self,
+        index: u32,
+        entries: &[RingEntry],
+        choice: Choice,
+    ) -> Result<(), DataplaneError> {
         let word = &self.values[index as usize].ring;
         let before = Ring::from_word(word.load());
-        if self.rings.entries(before).eq(entries.iter().copied()) {
+        if choice == before.choice && self.rings.entries(before).eq(entries.iter().copied()) {
             return Ok(());
         }
         let (start, len) = self.rings.take(entries)?;
@@ -263,6 +303,7 @@ impl Services {
             Ring {
                 start,
                 len,
+                choice,
                 edition,
             }
             .word(),
@@ -276,7 +317,7 @@ impl Services {
 #[derive(Debug)]
 pub(super) struct Counts {
     values: Shared<Service>,
-    connections: Shared<Word>,
+    tallies: Shared<Tally>,
     indices: BTreeMap<ServiceKey, u32>,
 }
 
@@ -284,17 +325,35 @@ impl Counts {
     /// New connections of each service by the slots of its targets.
     pub(super) fn all(&self) -> impl Iterator<Item = (ServiceKey, Vec<(u16, u64)>)> {
         self.indices.iter().map(|(key, index)| {
-            let handed = connections(&self.values, &self.connections, *index);
+            let handed = handed(&self.values, &self.tallies, *index);
             (*key, handed)
         })
     }
 }
 
-fn connections(values: &[Service], connections: &[Word], index: u32) -> Vec<(u16, u64)> {
+fn handed(values: &[Service], tallies: &[Tally], index: u32) -> Vec<(u16, u64)> {
     (0..)
         .zip(rows_of(&values[index as usize]))
-        .filter_map(|(row, slot)| Some((slot?, connections[place(index, row)].load())))
+        .filter_map(|(row, slot)| Some((slot?, tallies[place(index, row)].handed.load())))
         .collect()
+}
+
+/// Begins to count anew. The flow table may still have connections of the target that has had the
+/// row before; where that matters, they are found within a second.
+fn reset(tally: &Tally) {
+    tally.handed.store(0);
+    tally.ended.store(0);
+}
+
+/// One place for each target of a ring, in an order that does not depend on their rows or slots.
+fn shortened(entries: &[RingEntry]) -> Vec<RingEntry> {
+    let mut kept: Vec<RingEntry> = Vec::new();
+    for entry in entries {
+        if !kept.contains(entry) {
+            kept.push(*entry);
+        }
+    }
+    kept
 }
 
 /// Where the connections of a row of a service are counted.

@@ -6,13 +6,14 @@ use std::time::Duration;
 use std::{panic, thread};
 
 use aya::programs::{TestRun, TestRunOptions};
+use distributor_common::abi::MAX_RING_ENTRIES;
 use distributor_common::{Event, Verdict};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::*;
 use crate::engine::forwarding::{
-    DvipaForwarding, FlowKey, FlowState, Forwarding, Path, ServiceTargets,
+    Choice, DvipaForwarding, FlowKey, FlowState, Forwarding, Path, ServiceTargets,
 };
 use crate::shell::testing::ip;
 
@@ -87,6 +88,7 @@ fn forwarding() -> Forwarding {
             ServiceTargets {
                 rows: [target(2), target(3)].into(),
                 ring: [0, 1].into(),
+                choice: Choice::Turn,
             },
         )]
         .into(),
@@ -266,6 +268,40 @@ fn a_predecessors_last_sign_of_life_is_found() {
         drop(first);
         let second = Dataplane::open(&options(pin_dir)).expect("opens again");
         assert!(second.last_beat_age().expect("still there") >= age);
+    });
+}
+
+#[test]
+fn without_room_for_its_ring_a_service_is_distributed_all_the_same() {
+    /// Places of a ring as MAGLEV makes it.
+    const LEN: u32 = 3203;
+    in_sandbox(|pin_dir| {
+        let mut dataplane = Dataplane::open(&options(pin_dir)).expect("opens");
+        let mut many = forwarding();
+        let first = many.services.values().next().expect("one").clone();
+        // Each ring differs from the others in the place that leads to the second target.
+        let service = |port: u16| ServiceTargets {
+            ring: (0..LEN)
+                .map(|place| u16::from(place == u32::from(port)))
+                .collect(),
+            choice: Choice::Hash,
+            ..first.clone()
+        };
+        let rings = u16::try_from(MAX_RING_ENTRIES / LEN).expect("few");
+        let key = |port| ServiceKey { dvipa: VIPA, port };
+        let ports = 1..=rings + 8;
+        many.services
+            .extend(ports.clone().map(|port| (key(port), service(port))));
+        dataplane.apply(&many).expect("applies");
+        let done = dataplane.forwarding();
+        let len = |port| done.services[&key(port)].ring.len();
+        assert_eq!(len(1), LEN as usize);
+        let short = ports.filter(|port| len(*port) == 2).count();
+        // The ring of turns and that of the offers have their places, too.
+        assert_eq!(short, 8);
+        for service in done.services.values() {
+            assert_eq!(service.active().count(), 2);
+        }
     });
 }
 

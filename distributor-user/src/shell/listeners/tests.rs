@@ -39,6 +39,7 @@ fn row(dvipa: &str, port: u16, listeners: u16) -> ReadyRow {
         port,
         listeners,
         is_quiesced: false,
+        responsiveness: Responsiveness::default(),
     }
 }
 

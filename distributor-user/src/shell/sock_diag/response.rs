@@ -21,6 +21,12 @@ pub(in crate::shell) struct Entry {
     pub(in crate::shell) ifindex: u32,
     /// Identifies the socket as long as the machine runs.
     pub(in crate::shell) cookie: u64,
+    /// Of a listener: connections that wait to be accepted.
+    pub(in crate::shell) waiting: u32,
+    /// The socket's number among all files of sockets; 0 once no program has it.
+    pub(in crate::shell) inode: u32,
+    /// The user who made the socket.
+    pub(in crate::shell) user: u32,
     /// Whether this is what the kernel keeps of a closed connection, in `FIN_WAIT_2` or
     /// `TIME_WAIT`: no program has it any more, and no event will tell when it goes.
     pub(in crate::shell) is_remnant: bool,
@@ -50,6 +56,9 @@ impl Entry {
             remote: SocketAddr::new(unmapped(id.destination_address), id.destination_port),
             ifindex: id.interface_id,
             cookie: high << 32 | low,
+            waiting: header.recv_queue,
+            inode: header.inode,
+            user: header.uid,
             is_remnant: header.timer == Some(Timer::TimeWait),
             is_v6_only,
         })

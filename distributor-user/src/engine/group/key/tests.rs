@@ -84,6 +84,18 @@ fn a_ring_has_keys_and_none_twice() {
 }
 
 #[test]
+fn each_key_has_its_own_key_of_choices() {
+    let [one, other] = [[1; SECRET_LEN], [2; SECRET_LEN]].map(|of| GroupKey::from_secret(&of));
+    assert_ne!(one.choice(), other.choice());
+    assert_ne!(one.choice().words(), one.probe().words());
+    assert_eq!(
+        one.choice(),
+        GroupKey::from_secret(&[1; SECRET_LEN]).choice()
+    );
+    assert_eq!(format!("{:?}", one.choice()), "ChoiceKey { .. }");
+}
+
+#[test]
 fn each_key_has_its_own_key_of_the_probe() {
     let [one, other] = [1, 2].map(|byte| GroupKey::from_secret(&[byte; SECRET_LEN]));
     assert_ne!(one.probe(), other.probe());

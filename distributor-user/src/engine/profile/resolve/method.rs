@@ -8,8 +8,8 @@ use super::super::message::{
 use super::super::source::Span;
 use super::super::table::vipadistribute::{
     ALL, AUTOSWITCHBACK, BACKUP, BASEWLM, DESTIP, DISTMETHOD, ENCAP, GRE, HEALTHSWITCH, HOTSTANDBY,
-    ILWEIGHTING, NOAUTOSWITCHBACK, NOHEALTHSWITCH, PREFERRED, PROCTYPE, PROCXCOST, SERVERWLM,
-    TARGCONTROLLED, TIER1, TIMEDAFFINITY, WEIGHT, WEIGHTEDACTIVE,
+    ILWEIGHTING, MAGLEV, NOAUTOSWITCHBACK, NOHEALTHSWITCH, PREFERRED, PROCTYPE, PROCXCOST,
+    SERVERWLM, TARGCONTROLLED, TIER1, TIMEDAFFINITY, WEIGHT, WEIGHTEDACTIVE,
 };
 use super::super::tree::Node;
 use super::Resolver;
@@ -48,14 +48,15 @@ impl Resolver<'_> {
             self.check_no_hot_standby(node);
         }
         let weight = entries(node).find_map(|entry| entry.child(&WEIGHT));
-        if let Some(weight) = weight.filter(|_| !is_method(&WEIGHTEDACTIVE)) {
+        let has_weights = is_method(&WEIGHTEDACTIVE) || is_method(&MAGLEV);
+        if let Some(weight) = weight.filter(|_| !has_weights) {
             self.found.push(
                 Diagnostic::warning(
                     &EZZ0799I,
                     weight.whole(),
                     "expected no `WEIGHT` with this method, found one; it is ignored",
                 )
-                .help("`WEIGHT` belongs to `DISTMETHOD WEIGHTEDACTIVE`; remove it"),
+                .help("`WEIGHT` belongs to `DISTMETHOD WEIGHTEDACTIVE` or `MAGLEV`; remove it"),
             );
         }
         let is_base = method.is_none() || is_method(&BASEWLM);

@@ -8,7 +8,7 @@ use super::super::super::config::{
 };
 use super::super::grammar::Row;
 use super::super::table::vipadistribute::{
-    BACKUP, CONTROLPORT, CP_SHARE, DISTMETHOD, ENCAP, GRE, HOTSTANDBY, ILWEIGHTING,
+    BACKUP, CONTROLPORT, CP_SHARE, DISTMETHOD, ENCAP, GRE, HOTSTANDBY, ILWEIGHTING, MAGLEV,
     NOAUTOSWITCHBACK, NOHEALTHSWITCH, OPTLOCAL, PREFERRED, PROCTYPE, PROCXCOST, ROUNDROBIN,
     SERVERWLM, SYSPLEXPORTS, TARGCONTROLLED, TIER1, TIER2, TIMEDAFFINITY, WEIGHT, WEIGHTEDACTIVE,
     ZAAP_COST, ZAAP_SHARE, ZIIP_COST, ZIIP_SHARE,
@@ -53,6 +53,8 @@ pub(super) fn method(node: &Node) -> DistMethod {
         }
     } else if is(&TARGCONTROLLED) {
         DistMethod::TargControlled
+    } else if is(&MAGLEV) {
+        DistMethod::Maglev
     } else {
         let shares = node.child(&PROCTYPE);
         let share = |row| number(shares, row).unwrap_or(0);

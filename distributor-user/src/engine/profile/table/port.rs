@@ -5,15 +5,11 @@ use super::super::grammar::Order::Given;
 use super::super::grammar::{Argument, Choice, Need, Part, Row, Standing};
 use super::flag;
 
-const NOT_ENFORCED: Standing =
-    Standing::Noted("nothing keeps other programs from these ports, and no bind is redirected");
-
 pub(in super::super) static PORT: Row = Row::new(
     "PORT",
     &[Part::Entries(&[&UNRSV], &RESERVATION)],
     "Reserves ports for applications.",
 )
-.but(NOT_ENFORCED)
 .like("PORT 8443 TCP WEB* SHAREPORT BIND 10.1.3.10");
 
 const NUM: Argument = Argument::new("num", "a port from 1 to 65535", Number(1, 65535));
@@ -58,18 +54,27 @@ pub(in super::super) static UDP: Row = flag("UDP", "The UDP port.");
 pub(in super::super) static NOAUTOLOG: Row = flag(
     "NOAUTOLog",
     "AUTOLOG does not restart the job when it stops listening.",
-);
+)
+.but(Standing::Meaningless(
+    "nothing restarts a program here but what supervises it (`systemctl`)",
+));
 static DELAYACKS: Row = flag("DELAYAcks", "Acknowledgements may be delayed; the default.");
 pub(in super::super) static NODELAYACKS: Row =
-    flag("NODELAYAcks", "Acknowledgements are sent at once.");
+    flag("NODELAYAcks", "Acknowledgements are sent at once.").but(Standing::Noted(
+        "the kernel delays acknowledgements as it sees fit",
+    ));
 pub(in super::super) static SHAREPORT: Row = flag(
     "SHAREPort",
-    "Several listeners share the port, by how well they accept.",
+    "Several listeners share the port, and get connections in turn.",
 );
 pub(in super::super) static SHAREPORTWLM: Row = flag(
     "SHAREPORTWLM",
     "Several listeners share the port, by their WLM weights.",
-);
+)
+.but(Standing::Noted(
+    "the listeners get connections in turn, as by `SHAREPORT`: no weight of a single server is \
+     measured",
+));
 pub(in super::super) static BIND: Row = Row::new(
     "BIND",
     &[Part::Argument(Argument::new(
@@ -77,7 +82,7 @@ pub(in super::super) static BIND: Row = Row::new(
         "an address such as `10.1.3.10`",
         AnyAddress,
     ))],
-    "A server that binds 0.0.0.0 gets this address instead.",
+    "A server that binds 0.0.0.0 or [::] gets this address instead.",
 );
 pub(in super::super) static SAF: Row = Row::new(
     "SAF",
@@ -87,9 +92,13 @@ pub(in super::super) static SAF: Row = Row::new(
         Name(8),
     ))],
     "Asks the security product.",
-);
+)
+.but(Standing::Unsupported(
+    "no security product is asked: the job name alone decides who may",
+));
 pub(in super::super) static NOSMC: Row = flag("NOSMC", "No SMC for the port.");
-pub(in super::super) static SMC: Row = flag("SMC", "SMC for the port.");
+pub(in super::super) static SMC: Row =
+    flag("SMC", "SMC for the port.").but(Standing::Noted("connections are TCP's, and never SMC's"));
 
 pub(in super::super) static UNRSV: Row = Row::new(
     "UNRSV",
@@ -109,7 +118,10 @@ pub(in super::super) static UNRSV: Row = Row::new(
         ),
     ],
     "Who may use the ports that nobody has reserved.",
-);
+)
+.but(Standing::Unsupported(
+    "ports that nobody has reserved are free to every program",
+));
 pub(in super::super) static DENY: Row = flag("DENY", "Nobody may.");
 pub(in super::super) static WHENLISTEN: Row = flag(
     "WHENLISTEN",
@@ -122,7 +134,6 @@ pub(in super::super) static PORTRANGE: Row = Row::new(
     &[Part::Entries(&[], &RANGE)],
     "Reserves ranges of ports for applications.",
 )
-.but(NOT_ENFORCED)
 .like("PORTRANGE 9000 16 TCP WEB*");
 const FIRST: Argument = Argument::new("1st_port", "a port from 1 to 65535", Number(1, 65535));
 const COUNT: Argument = Argument::new("num_ports", "a number of ports", Number(1, 65535));

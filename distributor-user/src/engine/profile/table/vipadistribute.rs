@@ -53,6 +53,7 @@ pub(in super::super) static DISTMETHOD: Row = Row::new(
             &WEIGHTEDACTIVE,
             &HOTSTANDBY,
             &TARGCONTROLLED,
+            &MAGLEV,
         ])],
     )],
     "Chooses how the target of a new connection is picked.",
@@ -75,8 +76,7 @@ pub(in super::super) static SERVERWLM: Row = flag(
 pub(in super::super) static WEIGHTEDACTIVE: Row = flag(
     "WEIGHTEDActive",
     "Targets so that active connections keep to fixed weights.",
-)
-.but(METHOD);
+);
 pub(in super::super) static HOTSTANDBY: Row = flag(
     "HOTSTANDBY",
     "One target gets everything, another when it fails.",
@@ -86,6 +86,10 @@ pub(in super::super) static TARGCONTROLLED: Row = flag(
     "Targets by weights that they report themselves.",
 )
 .but(METHOD);
+pub(in super::super) static MAGLEV: Row = flag(
+    "MAGLEV",
+    "Targets by a hash of addresses and ports, alike on every stack; not in z/OS.",
+);
 
 pub(in super::super) static OPTLOCAL: Row = Row::new(
     "OPTLOCAL",
@@ -124,10 +128,7 @@ pub(in super::super) static NOAUTOSWITCHBACK: Row = flag(
 pub(in super::super) static HEALTHSWITCH: Row = flag(
     "HEALTHSWITCH",
     "HOTSTANDBY: leaves an unhealthy target; the default.",
-)
-.but(Standing::Noted(
-    "a target is left when nobody listens there or it cannot be reached, health is not measured",
-));
+);
 pub(in super::super) static NOHEALTHSWITCH: Row = flag(
     "NOHEALTHSWITCH",
     "HOTSTANDBY: leaves a target only when it is gone.",
@@ -254,7 +255,7 @@ pub(in super::super) static WEIGHT: Row = Row::new(
         "a weight from 1 to 99",
         Number(1, 99),
     ))],
-    "WEIGHTEDACTIVE: the target's share; 10 if it is left out.",
+    "WEIGHTEDACTIVE, MAGLEV: the target's share; 10 if it is left out.",
 );
 pub(in super::super) static PREFERRED: Row = flag(
     "PREFERRED",

@@ -1,6 +1,7 @@
 //! What z/OS users count on: the rules whose violation they would notice first.
 
 use super::*;
+use crate::engine::responsiveness::Responsiveness;
 use crate::engine::selection::{Row, ring};
 
 fn in_block(statements: &str) -> Loaded {
@@ -100,6 +101,7 @@ fn round_robin_counts_stacks_and_not_listeners() {
         target,
         is_eligible: true,
         load: None,
+        responsiveness: Responsiveness::default(),
     };
     let rows: Vec<Row> = terms.destinations.addresses().map(row).collect();
     // Two listeners at the first and one at the second make both eligible, and nothing more.

@@ -122,7 +122,7 @@ fn ports_are_added_replaced_and_deleted() {
         ]
     );
     assert_eq!(
-        told(&obeyed("PORT 5009 TCP X"))[1],
+        told(&obeyed("PORT 5009 TCP X"))[0],
         "1:6 error [SDL0243I] expected a port that no PORTRANGE has, found TCP port 5009"
     );
 }

@@ -12,6 +12,7 @@ use crate::engine::group::drops;
 use crate::engine::links::{Link, LinkAddress};
 use crate::engine::ownership::LISTEN_AS_BACKUP;
 use crate::engine::profile::{self, Operand, ReadError, Reader, Text};
+use crate::engine::responsiveness::Responsiveness;
 use crate::engine::stack::{Adopted, Event, Hop, NextHopKey, Stack, StackOptions};
 
 /// The definer of everything that the language knows.
@@ -92,6 +93,7 @@ pub(super) fn stack(name: &str, profile: &str) -> Stack {
         client_ifindexes: BTreeSet::new(),
         grace: Duration::from_secs(5),
         first_revision: 1,
+        listened: Duration::ZERO,
         contested: BTreeSet::new(),
     };
     let mut stack = Stack::new(options, Adopted::default(), Duration::ZERO);
@@ -106,6 +108,7 @@ pub(super) fn ready(dvipa: &str, port: u16, listeners: u16) -> ReadyRow {
         port,
         listeners,
         is_quiesced: false,
+        responsiveness: Responsiveness::default(),
     }
 }
 

@@ -343,3 +343,25 @@ fn a_deactivated_dvipa_is_given_up_and_taken_again() {
     assert_eq!(stack.owner(vipa()), Some("TCPIP"));
     assert!(stack.consider(&Vary::Deactivate(ip("10.9.9.9"))).is_err());
 }
+
+#[test]
+fn who_has_listened_before_it_began_still_takes_what_has_come() {
+    let config = front_end(Destinations::list([xcf(2), xcf(3)]));
+    for (listened, expected) in [
+        (ZERO, LISTEN),
+        (LISTEN / 2, LISTEN / 2),
+        (LISTEN * 100, Duration::from_millis(50)),
+    ] {
+        let options = StackOptions {
+            listened,
+            ..options("TCPIP", config.clone())
+        };
+        let mut definer = Stack::new(options, Adopted::default(), ZERO);
+        let just_before = expected.saturating_sub(Duration::from_millis(1));
+        definer.start(just_before);
+        assert!(!is_owner(&definer), "{listened:?}");
+        assert_eq!(definer.next_timer(), Some(expected), "{listened:?}");
+        definer.handle(Event::Timer, expected);
+        assert!(is_owner(&definer), "{listened:?}");
+    }
+}

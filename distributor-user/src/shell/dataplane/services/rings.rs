@@ -56,13 +56,16 @@ impl<P: Deref<Target = [Word]>> Rings<P> {
         if ring.len == 0 {
             return;
         }
+        if let Some(used) = self.used.get_mut(&ring.start) {
+            used.services += 1;
+            return;
+        }
         let entries: Entries = self.entries(ring).map(RingEntry::word).collect();
-        let used = self.used.entry(ring.start).or_insert_with(|| Used {
-            entries: Arc::clone(&entries),
-            services: 0,
-        });
-        used.services += 1;
-        self.by_entries.entry(entries).or_insert(ring.start);
+        self.by_entries
+            .entry(Arc::clone(&entries))
+            .or_insert(ring.start);
+        let services = 1;
+        self.used.insert(ring.start, Used { entries, services });
     }
 
     /// Returns where a ring with these entries is, for one more service, and its length.
@@ -161,7 +164,7 @@ mod tests {
         Ring {
             start,
             len,
-            edition: 0,
+            ..Ring::default()
         }
     }
 

@@ -138,7 +138,7 @@ fn ring(standing: Standing) -> Ring {
     Ring {
         start: standing.start(),
         len: standing.offers(),
-        edition: 0,
+        ..Ring::default()
     }
 }
 
