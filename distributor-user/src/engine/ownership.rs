@@ -34,7 +34,7 @@ mod recall;
 mod record;
 mod word;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -54,6 +54,10 @@ pub const LISTEN: Duration = Duration::from_millis(200);
 /// How long a stack that has slept listens on for those of which it does not know whether they live.
 const LISTEN_ON: Duration = Duration::from_millis(50);
 
+/// How long a stack that has slept claims nothing without members of which it does not know whether
+/// they live. Those that have taken it for dead hear it again, and tell it what they own, well before.
+const WARY: Duration = Duration::from_secs(3);
+
 /// How long a backup listens before it creates an address that nobody has had: its definer may be
 /// about to start, and there is no hurry to serve what was never there.
 pub const LISTEN_AS_BACKUP: Duration = Duration::from_secs(1);
@@ -64,8 +68,8 @@ pub struct Ownership {
     name: String,
     /// When it may claim; absent since it may.
     listens_until: Option<Duration>,
-    /// Whether it listens because it has done nothing for long.
-    has_slept: bool,
+    /// Until when, at least, it does without nobody that may live: it has done nothing for long.
+    wary_until: Option<Duration>,
     /// When it may create what it only backs up; absent since it may.
     creates_from: Option<Duration>,
     /// Whether it has been told what it has a stake in.
@@ -105,7 +109,7 @@ impl Ownership {
         Self {
             name: name.to_owned(),
             listens_until: Some(now + LISTEN),
-            has_slept: false,
+            wary_until: None,
             creates_from: Some(now + LISTEN_AS_BACKUP),
             has_stakes: false,
             members: BTreeMap::new(),
@@ -113,20 +117,28 @@ impl Ownership {
         }
     }
 
-    /// Counts as listening what was spent so before the machine began; what has come meanwhile still
-    /// has to be taken.
+    /// Counts as listening what was spent so before the machine began.
     #[must_use]
     pub fn having_listened(mut self, listened: Duration, now: Duration) -> Self {
-        let left = LISTEN.saturating_sub(listened).max(LISTEN_ON);
-        self.listens_until = Some(now + left);
+        self.listens_until = Some(now + LISTEN.saturating_sub(listened));
+        self.listen_on(now);
         self
+    }
+
+    /// Listens a moment longer: what has come before this still has to be taken.
+    pub fn listen_on(&mut self, now: Duration) {
+        self.listens_until = self.listens_until.map(|until| until.max(now + LISTEN_ON));
     }
 
     /// Takes one input; `now` never goes back.
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Output> {
         let mut out = Vec::new();
+        if self.wary_until.is_some_and(|until| now >= until) && !self.has_doubtful() {
+            self.wary_until = None;
+        }
         if self.listens_until.is_some_and(|until| now >= until) {
-            self.listens_until = self.is_in_doubt().then_some(now + LISTEN_ON);
+            let is_in_doubt = self.is_wary() && self.has_doubtful();
+            self.listens_until = is_in_doubt.then_some(now + LISTEN_ON);
             self.look_at_all(now, &mut out);
         }
         if self.creates_from.is_some_and(|from| now >= from) {
@@ -287,11 +299,25 @@ impl Ownership {
         self.look_at_all(now, out);
     }
 
-    /// Whether this stack has slept, and does not know yet which members live.
-    fn is_in_doubt(&mut self) -> bool {
+    /// Whether this stack has slept a moment ago: others may own what it owned, and may be about to say so
+    /// to a stack that they have taken for dead.
+    fn is_wary(&self) -> bool {
+        self.wary_until.is_some()
+    }
+
+    fn has_doubtful(&self) -> bool {
         let mut members = self.members.values();
-        self.has_slept &= members.any(|liveness| *liveness == Liveness::Doubtful);
-        self.has_slept
+        members.any(|liveness| *liveness == Liveness::Doubtful)
+    }
+
+    /// The members without whose answer nothing is claimed.
+    fn consulted(&self) -> BTreeSet<String> {
+        let members = self.members.iter().filter(|(_, liveness)| match liveness {
+            Liveness::Alive => true,
+            Liveness::Doubtful => self.is_wary(),
+            Liveness::Dead => false,
+        });
+        members.map(|(name, _)| name.clone()).collect()
     }
 
     /// Gives up everything that another may have come to own meanwhile, to claim it again when the
@@ -301,7 +327,7 @@ impl Ownership {
             return;
         }
         self.listens_until = Some(now + LISTEN);
-        self.has_slept = true;
+        self.wary_until = Some(now + WARY);
         for (dvipa, record) in &mut self.records {
             if record.is_active() {
                 record.role = Role::Bystander;

@@ -228,6 +228,10 @@ impl Stack {
         if !held.is_empty() {
             effects.push(Effect::Watch(held));
         }
+        // What was heard while this stack was made is taken before it claims anything, and what somebody
+        // answers for it does not want.
+        self.ownership.listen_on(now);
+        self.declare_willingness(now, &mut effects);
         self.decide(Input::Stakes(self.stakes()), now, &mut effects);
         for dvipa in self.owning.owned() {
             self.rebuild(dvipa, false);

@@ -115,9 +115,17 @@ pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
                 Asked::Stop => break,
                 Asked::Reload => daemon.begin_change(Source::Profile, None),
             },
-            _ = tick.tick() => daemon.tick().await,
+            _ = tick.tick() => {
+                daemon.catch_up(&mut sources).await;
+                daemon.tick().await;
+            }
             () = daemon.life.due(daemon.timer()) => daemon.live(&mut sources).await,
-            input = sources.next() => daemon.take(input).await,
+            input = sources.next() => {
+                if !matches!(input, Input::Group(_)) {
+                    daemon.catch_up(&mut sources).await;
+                }
+                daemon.take(input).await;
+            }
         }
         if let Some(refusal) = daemon.contested() {
             return Box::pin(daemon.give_up(refusal)).await;

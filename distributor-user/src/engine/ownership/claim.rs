@@ -1,10 +1,9 @@
 //! The way of a claimant: when it claims, whom it asks, when it owns.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::announcement::{announce, living};
+use super::announcement::announce;
 use super::record::{Accepted, Asking, Record, Role};
 use super::{Claim, DEFINER, Epoch, Liveness, Message, Output, Ownership, Willingness, Word};
 
@@ -117,7 +116,7 @@ impl Ownership {
         })
     }
 
-    /// Asks every living member for the DVIPA.
+    /// Asks every living member for the DVIPA; after a sleep also those that may live.
     pub(super) fn ask(
         &mut self,
         dvipa: IpAddr,
@@ -126,14 +125,14 @@ impl Ownership {
         out: &mut Vec<Output>,
     ) {
         let name = self.name.clone();
-        let living: BTreeSet<String> = living(&self.members).cloned().collect();
+        let consulted = self.consulted();
         let Some(record) = self.records.get_mut(&dvipa) else {
             return;
         };
         let counter = record.highest + 1;
         record.highest = counter;
         let owner = record.holder().map(|accepted| &accepted.epoch.stack);
-        let pending = living
+        let pending = consulted
             .into_iter()
             .filter(|name| !is_handover || Some(name) != owner)
             .collect();
@@ -153,7 +152,7 @@ impl Ownership {
 
     /// Takes the next step of a claim, or repeats the last.
     pub(super) fn go_on(&mut self, dvipa: IpAddr, now: Duration, out: &mut Vec<Output>) {
-        let members = &self.members;
+        let consulted = self.consulted();
         let Some(record) = self.records.get_mut(&dvipa) else {
             return;
         };
@@ -177,8 +176,7 @@ impl Ownership {
                 }
             }
             Role::Asking(asking) => {
-                let is_alive = |name: &String| members.get(name) == Some(&Liveness::Alive);
-                asking.pending.retain(is_alive);
+                asking.pending.retain(|name| consulted.contains(name));
                 if asking.pending.is_empty() || now >= asking.until {
                     let (epoch, is_handover) = (asking.epoch.clone(), asking.is_handover);
                     if is_handover {

@@ -26,6 +26,12 @@ impl Stack {
         knows && !self.is_cut_off()
     }
 
+    /// Whether this stack still hears what the others say before it claims anything.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.ownership.is_listening()
+    }
+
     /// Returns the stack's configuration.
     #[must_use]
     pub fn config(&self) -> &Config {

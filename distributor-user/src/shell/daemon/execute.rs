@@ -107,7 +107,8 @@ impl Daemon {
                 self.announcer.pause(is_fenced);
                 if is_fenced {
                     self.dataplane.fence();
-                } else {
+                } else if !self.life.is_late() {
+                    // One that is late may own nothing any more, and finds out first.
                     self.dataplane.beat();
                 }
             }

@@ -39,7 +39,7 @@ impl Life {
     }
 
     /// Whether the others may have stopped waiting. A tenth of the grace is left for doubt.
-    fn is_late(&self) -> bool {
+    pub(super) fn is_late(&self) -> bool {
         self.beaten_at.elapsed() >= self.grace * 9 / 10
     }
 }
@@ -71,10 +71,25 @@ impl Daemon {
             .is_some_and(|timer| timer <= self.now());
         if is_due {
             // What the others have said in time is heard in time, however late this is.
-            for event in sources.group_events() {
-                self.take_group(event).await;
-            }
+            self.hear(sources).await;
             self.handle(Event::Timer).await;
+        }
+    }
+
+    /// Does what comes before everything else: who has stood still finds that out, and who listens hears
+    /// what was said in time.
+    pub(super) async fn catch_up(&mut self, sources: &mut Sources) {
+        if self.life.is_late() {
+            self.live(sources).await;
+        }
+        if self.stack.is_listening() {
+            self.hear(sources).await;
+        }
+    }
+
+    async fn hear(&mut self, sources: &mut Sources) {
+        for event in sources.group_events() {
+            self.take_group(event).await;
         }
     }
 

@@ -358,10 +358,28 @@ fn who_has_listened_before_it_began_still_takes_what_has_come() {
         };
         let mut definer = Stack::new(options, Adopted::default(), ZERO);
         let just_before = expected.saturating_sub(Duration::from_millis(1));
-        definer.start(just_before);
+        definer.start(ZERO);
+        definer.handle(Event::Timer, just_before);
         assert!(!is_owner(&definer), "{listened:?}");
         assert_eq!(definer.next_timer(), Some(expected), "{listened:?}");
         definer.handle(Event::Timer, expected);
         assert!(is_owner(&definer), "{listened:?}");
     }
+}
+
+#[test]
+fn a_start_that_takes_its_time_still_listens_and_wants_nothing_that_somebody_has() {
+    let late = 2 * LISTEN;
+    let options = StackOptions {
+        listened: late,
+        contested: BTreeSet::from([vipa()]),
+        ..options("TCPIP", front_end(Destinations::list([xcf(2)])))
+    };
+    let mut definer = Stack::new(options, Adopted::default(), ZERO);
+    definer.start(late);
+    assert!(definer.is_listening());
+    definer.handle(Event::Timer, late + LISTEN);
+    assert!(!is_owner(&definer), "it does not know yet who has it");
+    definer.handle(Event::Contested(BTreeSet::new()), late + LISTEN);
+    assert!(is_owner(&definer), "nobody has it");
 }
