@@ -136,21 +136,13 @@ impl Daemon {
             netlink: &netlink,
             addresses: &addresses,
         };
-        let pin_dir = options.pin_dir.join(&options.name);
-        let (ports, reserving) = Ports::start(&pin_dir, &config)?;
-        let begun = beginning.begin(group, &mut network, &mut sysctls).await;
-        if let Err(error) = reserving.await {
-            error!("{error:#}");
-        }
-        if begun.is_err() && !Dataplane::is_adoptable(&pin_dir).unwrap_or(true) {
-            ports.remove().await?;
-        }
+        let (begun, ports) = begin(&beginning, &config, group, &mut network, &mut sysctls).await?;
         let Begun {
             dataplane,
             group,
             group_events,
             joined_at,
-        } = begun?;
+        } = begun;
         let adopted = adopted(&dataplane, held, &options);
         let watch_object = objects::built(objects::WATCH);
         let (listeners, rows) = Listeners::start(watch_object)?;
@@ -210,6 +202,26 @@ impl Daemon {
         };
         Ok((daemon, sources))
     }
+}
+
+/// Puts the reservations in force while the packet path is opened and the group joined.
+async fn begin(
+    beginning: &Beginning<'_>,
+    config: &Config,
+    group: GroupOptions,
+    network: &mut Network,
+    sysctls: &mut Sysctls,
+) -> anyhow::Result<(Begun, Ports)> {
+    let pin_dir = beginning.options.pin_dir.join(&beginning.options.name);
+    let (ports, reserving) = Ports::start(&pin_dir, config)?;
+    let begun = beginning.begin(group, network, sysctls).await;
+    if let Err(error) = reserving.await {
+        error!("{error:#}");
+    }
+    if begun.is_err() && !Dataplane::is_adoptable(&pin_dir).unwrap_or(true) {
+        ports.remove().await?;
+    }
+    Ok((begun?, ports))
 }
 
 /// What an earlier daemon of this stack has left behind.
