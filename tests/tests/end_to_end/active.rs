@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tests::lab::{Lab, VIPA};
-use tests::tcp::{Server, hold};
+use tests::tcp::{Server, greetings, hold};
 use tests::{profile, wait};
 
 use crate::{DUAL_STACK, SERVICE, built, turn};
@@ -54,6 +54,9 @@ fn active_connections_keep_to_the_weights() {
     lab.stack("TCPIP")
         .wait_for_ready(&ready)
         .expect("three servers");
+    // It hears of the ends at every target again: what it does not hear of counts as active.
+    greetings(lab.client(), SERVICE, 60).expect("connections");
+    wait_for_active(&lab, long.len());
     long.extend(hold(lab.client(), SERVICE, CONNECTIONS, LONG).expect("connections"));
     assert_shares(&lab, long.len());
 }
