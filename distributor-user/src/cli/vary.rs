@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::running::StackArguments;
+use crate::engine::selection::LARGEST_WEIGHT;
 use crate::engine::stack::{self, Scope};
 use crate::shell::admin::Request;
 
@@ -31,6 +32,8 @@ enum Order {
     Quiesce(Target),
     /// Undoes `quiesce`.
     Resume(Target),
+    /// Says what this stack weighs as a target, where the method is TARGCONTROLLED.
+    Weight(Weight),
 }
 
 #[derive(Debug, Args)]
@@ -55,6 +58,31 @@ struct Target {
     scope: Scope,
     #[command(flatten)]
     stack: StackArguments,
+}
+
+#[derive(Debug, Args)]
+struct Weight {
+    /// From 0, for no new connections, to 64; `none` for what targets weigh that say nothing, 10.
+    #[arg(value_name = "WEIGHT", value_parser = weight)]
+    weight: Said,
+    #[command(flatten)]
+    of: Target,
+}
+
+/// A weight, or that there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Said(Option<u8>);
+
+fn weight(text: &str) -> Result<Said, String> {
+    if text.eq_ignore_ascii_case("NONE") {
+        return Ok(Said(None));
+    }
+    match text.parse() {
+        Ok(weight @ ..=LARGEST_WEIGHT) => Ok(Said(Some(weight))),
+        _ => Err(format!(
+            "expected a weight from 0 to {LARGEST_WEIGHT}, or `none`, found `{text}`"
+        )),
+    }
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
@@ -91,6 +119,7 @@ pub(super) fn run(arguments: &Vary) -> anyhow::Result<ExitCode> {
         Order::Reactivate(on) => (stack::Vary::Reactivate(on.dvipa), &on.stack),
         Order::Quiesce(on) => (stack::Vary::Quiesce(on.scope), &on.stack),
         Order::Resume(on) => (stack::Vary::Resume(on.scope), &on.stack),
+        Order::Weight(Weight { weight, of }) => (stack::Vary::Weigh(of.scope, weight.0), &of.stack),
     };
     let stack = stack.find()?;
     println!("{}", stack.order(&Request::Vary(order))?);
@@ -99,7 +128,23 @@ pub(super) fn run(arguments: &Vary) -> anyhow::Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scope, dvipa, scope};
+    use super::{Said, Scope, dvipa, scope, weight};
+
+    #[test]
+    fn a_weight_is_0_to_64_or_none() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("64", Some(64)),
+            ("none", None),
+            ("NONE", None),
+        ] {
+            assert_eq!(weight(text), Ok(Said(expected)), "{text}");
+        }
+        for text in ["", "65", "-1", "1.5", "heavy"] {
+            let error = weight(text).expect_err("no weight");
+            assert!(error.contains("0 to 64"), "{error}");
+        }
+    }
 
     #[test]
     fn a_scope_is_the_target_or_a_port() {

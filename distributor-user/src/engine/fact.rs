@@ -71,4 +71,7 @@ pub struct ReadyRow {
     /// How its servers take connections.
     #[serde(default)]
     pub responsiveness: Responsiveness,
+    /// What its operator says that it weighs, 0–64.
+    #[serde(default)]
+    pub weight: Option<u8>,
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::ports::PortMessage;
+use super::responsiveness::Responsiveness;
 use super::stack::Vary;
 
 /// One message of the engine.
@@ -83,6 +84,26 @@ pub enum Message {
         /// Name of the target.
         target: String,
     },
+    /// Servers of a target no longer take the connections that they are given.
+    Unresponsive {
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// The service's port.
+        port: u16,
+        /// Name of the target.
+        target: String,
+        /// How they take them.
+        responsiveness: Responsiveness,
+    },
+    /// They take them again.
+    Responsive {
+        /// The DVIPA.
+        dvipa: IpAddr,
+        /// The service's port.
+        port: u16,
+        /// Name of the target.
+        target: String,
+    },
     /// With HOTSTANDBY: another target gets the new connections.
     Switched {
         /// The DVIPA.
@@ -153,10 +174,13 @@ kinds! {
     PORT_OF_OTHER_USER = "SDL0123W" warning "a server cannot share a port with those of another user; SHAREPORT is by user, as the kernel's";
     PORT_NOT_IN_TURN = "SDL0124W" warning "listeners of a shared port do not get connections in turn: the kernel chooses among them";
     QUIESCED = "SDL0110I" info "`vary quiesce` was obeyed: no new connection is sent to this target";
+    WEIGHED = "SDL0113I" info "`vary weight` was obeyed: services that are distributed by TARGCONTROLLED go by it";
     DRAINING = "SDL0112I" info "`drain` was obeyed: no new connection is sent to this target, and its last ones may be reset";
     RESUMED = "SDL0111I" info "`vary resume` was obeyed";
     CUT_OFF = "SDL0107W" warning "this stack is cut off: it hears no member, and nothing arrives";
     CONNECTED = "SDL0108I" info "a stack that was cut off is among others again, or knows that it is alone";
+    UNRESPONSIVE = "EZD1182I" warning "servers of a target do not take the connections that they are given; VDPT shows TSR, CER and SEF";
+    RESPONSIVE = "EZD1183I" info "servers that did not take connections take them again";
     JOINED = "EZD1176I" info "a member joined the group, or is back after a restart";
     LEFT = "EZZ9676E" warning "a member left the group, or is not heard any more";
 }
@@ -178,6 +202,7 @@ impl Message {
             Self::Varied(Vary::Reactivate(_)) => &REACTIVATED,
             Self::Varied(Vary::Quiesce(_)) => &QUIESCED,
             Self::Varied(Vary::Resume(_)) => &RESUMED,
+            Self::Varied(Vary::Weigh(..)) => &WEIGHED,
             Self::Varied(Vary::Drain(_)) => &DRAINING,
             Self::CutOff => &CUT_OFF,
             Self::Connected => &CONNECTED,
@@ -185,6 +210,8 @@ impl Message {
             Self::Left { .. } => &LEFT,
             Self::ServerStarted { .. } => &SERVER_STARTED,
             Self::ServerEnded { .. } => &SERVER_ENDED,
+            Self::Unresponsive { .. } => &UNRESPONSIVE,
+            Self::Responsive { .. } => &RESPONSIVE,
             Self::Switched { .. } => &SWITCHED,
             Self::Port(PortMessage::Refused { .. }) => &PORT_REFUSED,
             Self::Port(PortMessage::Moved { .. }) => &PORT_MOVED,
@@ -219,6 +246,10 @@ impl fmt::Display for Message {
                 )
             }
             Self::Varied(Vary::Resume(scope)) => write!(f, "{scope} gets new connections again"),
+            Self::Varied(Vary::Weigh(scope, Some(weight))) => write!(f, "{scope} weighs {weight}"),
+            Self::Varied(Vary::Weigh(scope, None)) => {
+                write!(f, "{scope} weighs what targets do that say nothing")
+            }
             Self::Varied(Vary::Drain(None)) => f.write_str(
                 "this target is drained: it gets no new connections, and keeps what it has until \
                  that ends",
@@ -251,6 +282,27 @@ impl fmt::Display for Message {
                 target,
             } => {
                 write!(f, "no server for {dvipa} port {port} at {target} any more")
+            }
+            Self::Unresponsive {
+                dvipa,
+                port,
+                target,
+                responsiveness: Responsiveness { cer, sef },
+            } => {
+                write!(
+                    f,
+                    "server for {dvipa} port {port} at {target} is not responsive: CER {cer}, SEF {sef}"
+                )
+            }
+            Self::Responsive {
+                dvipa,
+                port,
+                target,
+            } => {
+                write!(
+                    f,
+                    "server for {dvipa} port {port} at {target} is responsive again"
+                )
             }
             Self::Switched {
                 dvipa,

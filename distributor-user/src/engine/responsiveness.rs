@@ -31,6 +31,9 @@ const HELD_UP: u8 = 3;
 
 const PERFECT: u8 = 100;
 
+/// A target that is less responsive than this, in percent, gets nothing while another is more so.
+pub const UNRESPONSIVE: u8 = 10;
+
 /// How connections to one DVIPA × port fare at their target, in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Responsiveness {
@@ -53,6 +56,12 @@ impl Default for Responsiveness {
 impl Responsiveness {
     /// A smaller difference is not worth telling.
     const MATTERS: u8 = 10;
+
+    /// Whether next to no connection is taken.
+    #[must_use]
+    pub fn is_lacking(self) -> bool {
+        u16::from(self.cer) * u16::from(self.sef) < u16::from(UNRESPONSIVE) * u16::from(PERFECT)
+    }
 
     /// Whether the difference is worth acting on.
     #[must_use]

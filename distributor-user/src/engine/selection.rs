@@ -7,8 +7,8 @@
 //!
 //! WLM's weights come from the free capacity that each target reports, and a
 //! target whose servers do not take connections as they should gets fewer, down
-//! to none. SERVERWLM and TARGCONTROLLED hand connections out in turn: nothing
-//! measures what they need yet.
+//! to none. TARGCONTROLLED goes by what targets say that they weigh. SERVERWLM hands
+//! connections out in turn: nothing measures what it needs yet.
 
 mod maglev;
 mod standby;
@@ -16,10 +16,10 @@ mod weighted;
 
 use std::net::IpAddr;
 
-use super::config::{DistMethod, Terms};
+use super::config::{Destination, DistMethod, Terms};
 use super::forwarding::Choice;
 use super::load::Load;
-use super::responsiveness::Responsiveness;
+use super::responsiveness::{Responsiveness, UNRESPONSIVE};
 
 /// What is known of one row of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,24 +32,38 @@ pub struct Row {
     pub load: Option<Load>,
     /// How its servers take connections, as far as the method minds it.
     pub responsiveness: Responsiveness,
+    /// What it says that it weighs.
+    pub weight: Option<u8>,
 }
 
+/// What a target says of its servers for one service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// How they take connections.
+    pub responsiveness: Responsiveness,
+    /// What its operator says that it weighs.
+    pub weight: Option<u8>,
+}
+
+/// The largest weight that a target may say that it has, as of those that WLM computes.
+pub const LARGEST_WEIGHT: u8 = 64;
+
 impl Row {
-    /// What is known of a target, as far as the method minds it; `ready` is how its servers take
-    /// connections, if it may receive one.
+    /// What is known of a target, as far as the method minds it; `ready` is what it says of its servers,
+    /// if it may receive a connection.
     #[must_use]
-    pub fn new(
-        terms: &Terms,
-        target: IpAddr,
-        ready: Option<Responsiveness>,
-        load: Option<Load>,
-    ) -> Self {
-        let minded = ready.filter(|_| minds_responsiveness(terms));
+    pub fn new(terms: &Terms, target: IpAddr, ready: Option<Ready>, load: Option<Load>) -> Self {
+        let said = ready.unwrap_or_default();
+        let minds = minds_responsiveness(terms);
+        let is_controlled = terms.method == DistMethod::TargControlled;
         Self {
             target,
             is_eligible: ready.is_some(),
             load: load.filter(|_| is_weighted(terms)),
-            responsiveness: minded.unwrap_or_default(),
+            responsiveness: Some(said.responsiveness)
+                .filter(|_| minds)
+                .unwrap_or_default(),
+            weight: said.weight.filter(|_| is_controlled),
         }
     }
 }
@@ -90,9 +104,6 @@ pub fn responsiveness(rows: &[Row]) -> Vec<u8> {
     rows.iter().map(of).collect()
 }
 
-/// A target that is less responsive than this, in percent, gets nothing while another is more so.
-pub const UNRESPONSIVE: u8 = 10;
-
 /// How a new connection gets its place in a ring of these rows.
 #[must_use]
 pub fn choice(terms: &Terms, rows: &[Row], ring: &[u16]) -> Choice {
@@ -119,6 +130,10 @@ pub fn choice(terms: &Terms, rows: &[Row], ring: &[u16]) -> Choice {
 #[must_use]
 pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
     let eligible = rows.iter().filter(|row| row.is_eligible);
+    if terms.method == DistMethod::TargControlled {
+        let said = eligible.map(|row| row.weight.unwrap_or(Destination::DEFAULT_WEIGHT).into());
+        return effective(rows, &weighted::normalised(&said.collect::<Vec<_>>()));
+    }
     let loads: Option<Vec<Load>> = eligible.map(|row| row.load).collect();
     let Some(loads) = loads.filter(|_| is_weighted(terms)) else {
         return vec![None; rows.len()];
@@ -181,7 +196,7 @@ pub fn keeps(terms: &Terms, rows: &[Row], own: IpAddr) -> bool {
 pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
     let ready = (0..).zip(rows).filter(|(_, row)| row.is_eligible);
     match terms.method {
-        DistMethod::BaseWlm { .. } => {
+        DistMethod::BaseWlm { .. } | DistMethod::TargControlled => {
             let mut weights = weights(terms, rows);
             if weights.iter().all(Option::is_none) {
                 weights = effective(rows, &vec![weighted::LARGEST; rows.len()]);
@@ -190,7 +205,7 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
             let rows: Vec<_> = ready.map(|(row, _)| (row, weight(row))).collect();
             weighted::smooth(&rows)
         }
-        DistMethod::RoundRobin | DistMethod::ServerWlm { .. } | DistMethod::TargControlled => {
+        DistMethod::RoundRobin | DistMethod::ServerWlm { .. } => {
             ready.map(|(row, _)| row).collect()
         }
         DistMethod::WeightedActive => {
@@ -221,7 +236,7 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::config::{Destination, Destinations, DistOptions, Standby};
+    use crate::engine::config::{Destinations, DistOptions, Standby};
 
     fn terms(method: DistMethod) -> Terms {
         Terms {
@@ -244,6 +259,7 @@ mod tests {
                 free,
             }),
             responsiveness: Responsiveness::default(),
+            weight: None,
         };
         (1..).zip(known).map(row).collect()
     }
@@ -363,6 +379,33 @@ mod tests {
             assert_eq!(ring, expected, "{known:?}");
             let weights = reduced.into();
             assert_eq!(choice(&terms, &rows, &ring), Choice::Active { weights });
+        }
+    }
+
+    #[test]
+    fn targets_control_their_weights_and_weigh_ten_if_they_say_nothing() {
+        let terms = terms(DistMethod::TargControlled);
+        for (said, weights, order) in [
+            ([None, None, None], [10, 10, 10], &[0, 1, 2][..]),
+            ([Some(1), Some(2), Some(1)], [1, 2, 1], &[1, 0, 2, 1]),
+            ([Some(0), Some(5), None], [0, 5, 10], &[2, 1, 2]),
+            // Above 16 all are divided by four, and none that weighs something weighs nothing then.
+            ([Some(64), Some(32), Some(1)], [16, 8, 1], &[]),
+            ([Some(0), Some(0), Some(0)], [0, 0, 0], &[0, 1, 2]),
+        ] {
+            let mut rows = rows(&[(true, None), (true, None), (true, None)]);
+            for (row, said) in rows.iter_mut().zip(said) {
+                row.weight = said;
+            }
+            let expected = weights.map(Some);
+            assert_eq!(super::weights(&terms, &rows), expected, "{said:?}");
+            let ring = ring(&terms, &rows, None);
+            if order.is_empty() {
+                let sum: u16 = weights.iter().sum();
+                assert_eq!(ring.len(), usize::from(sum), "{said:?}");
+            } else {
+                assert_eq!(ring, order, "{said:?}");
+            }
         }
     }
 

@@ -264,6 +264,7 @@ impl Task {
             listeners,
             is_quiesced: false,
             responsiveness: Responsiveness::default(),
+            weight: None,
         };
         Ok(counts.into_iter().map(row).collect())
     }

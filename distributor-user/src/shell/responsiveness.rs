@@ -256,6 +256,7 @@ mod tests {
             listeners: 1,
             is_quiesced: false,
             responsiveness: Responsiveness::default(),
+            weight: None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! would not have got it before. Nobody asks a daemon for anything meanwhile.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,6 +37,10 @@ const SWITCH: Duration = Duration::from_millis(100);
 const JOBS: usize = 3;
 /// The most that BASEWLM may take to notice that processors are busy, or free again.
 const WEIGH: Duration = Duration::from_secs(3);
+/// How often a stack joins.
+const JOINS: usize = 10;
+/// The most that may pass from when a stack's daemon answers until it gets a connection.
+const JOIN: Duration = Duration::from_millis(500);
 /// How often a server stops accepting.
 const STALLS: usize = 3;
 /// The most that may pass until a server that stops accepting gets no more connections.
@@ -56,6 +60,7 @@ fn run(_options: &Options) -> Result<Vec<Case>> {
     let [goes, returns] = standby()?;
     let [busy, free] = weights()?;
     let [stalls, recovers] = acceptance()?;
+    let joins = joining()?;
     let case = |name, took: Duration, most: Duration| {
         let (ns, most) = (took.as_secs_f64() * 1e9, most.as_secs_f64() * 1e9);
         Case::Cost(Cost::new(name, ns, "what is allowed", most, 1.0))
@@ -65,6 +70,7 @@ fn run(_options: &Options) -> Result<Vec<Case>> {
         case("hot standby: the preferred returns, worst", returns, SWITCH),
         case("free capacity: processors are busy, worst", busy, WEIGH),
         case("free capacity: processors are free, worst", free, WEIGH),
+        case("a stack joins DESTIP ALL, worst", joins, JOIN),
         case("a server stops accepting, worst", stalls, STALL),
         case("a server accepts again, worst", recovers, RECOVERY),
     ])
@@ -106,19 +112,7 @@ fn standby() -> Result<[Duration; 2]> {
     start(&lab, "HOTSTANDBY", role)?;
     let _backup = serve(&lab, "TCPIP3")?;
     let mut worst = [Duration::ZERO; 2];
-    let until_greeted = |by: &str, began: Instant| {
-        lab.client().namespace().run(|| {
-            loop {
-                // A target whose listener has just gone refuses what is on its way.
-                let greeted = Conversation::open(SERVICE);
-                if greeted.is_ok_and(|conversation| conversation.server() == by) {
-                    return Ok(began.elapsed());
-                }
-                ensure!(began.elapsed() < DEADLINE, "{by} gets no connection");
-                thread::sleep(PAUSE);
-            }
-        })
-    };
+    let until_greeted = |by, began| until_greeted(&lab, by, began);
     until_greeted("TCPIP3", Instant::now())?;
     for _ in 0..TURNS {
         let began = Instant::now();
@@ -127,6 +121,45 @@ fn standby() -> Result<[Duration; 2]> {
         let began = Instant::now();
         preferred.stop_listening();
         worst[0] = worst[0].max(until_greeted("TCPIP3", began)?);
+    }
+    Ok(worst)
+}
+
+/// Connects until `by` has greeted; returns how long that took.
+fn until_greeted(lab: &Lab, by: &str, began: Instant) -> Result<Duration> {
+    lab.client().namespace().run(|| {
+        loop {
+            // A target whose listener has just gone refuses what is on its way.
+            let greeted = Conversation::open(SERVICE);
+            if greeted.is_ok_and(|conversation| conversation.server() == by) {
+                return Ok(began.elapsed());
+            }
+            ensure!(began.elapsed() < DEADLINE, "{by} gets no connection");
+            thread::sleep(PAUSE);
+        }
+    })
+}
+
+fn joining() -> Result<Duration> {
+    /// Every address that there is, and will be.
+    const EVERYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT);
+
+    let lab = lab()?;
+    let all = ["ALL".to_owned()];
+    lab.start_with(|stack| match stack.name() {
+        "TCPIP" => profile::distributed(stack.xcf_address(), "ROUNDROBIN", &all),
+        _ => profile::target(stack.xcf_address()),
+    })?;
+    let serve = |name| Server::start(lab.stack(name), name, EVERYWHERE);
+    let _servers = [serve(TARGETS[0])?, serve(TARGETS[1])?];
+    let joins = lab.stack(TARGETS[1]);
+    until_greeted(&lab, TARGETS[1], Instant::now())?;
+    let mut worst = Duration::ZERO;
+    for _ in 0..JOINS {
+        joins.stop()?;
+        lab.stack("TCPIP").wait_for_ready(&[(TARGETS[0], 1)])?;
+        joins.restart()?;
+        worst = worst.max(until_greeted(&lab, TARGETS[1], Instant::now())?);
     }
     Ok(worst)
 }

@@ -60,6 +60,12 @@ fn a_server_that_stops_accepting_gets_nothing_until_it_goes_on() {
     server.signal(Signal::SIGSTOP).expect("it lives");
     wait_for(Some("unresponsive"));
     arrivals.stop().expect("every handshake is completed");
+    let told = |number: &str| front_end.output().lines().any(|line| line.contains(number));
+    assert!(
+        told("EZD1182I") && !told("EZD1183I"),
+        "{}",
+        front_end.output()
+    );
 
     let before = row().expect("a row");
     assert_eq!(before.sef.map(|sef| sef < 10), Some(true), "{before:?}");
@@ -72,6 +78,7 @@ fn a_server_that_stops_accepting_gets_nothing_until_it_goes_on() {
 
     server.signal(Signal::SIGCONT).expect("it lives");
     wait_for(None);
+    assert!(told("EZD1183I"), "{}", front_end.output());
     let by_server = greetings(lab.client(), SERVICE, CONNECTIONS).expect("connections");
     assert!(by_server.contains_key("TCPIP2"), "{by_server:?}");
     assert_eq!(living.stop().expect("the load"), []);

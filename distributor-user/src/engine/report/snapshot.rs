@@ -47,6 +47,8 @@ pub(super) struct Target<'a> {
     pub(super) is_quiesced: bool,
     /// How its servers take connections.
     pub(super) responsiveness: Responsiveness,
+    /// What its operator says that it weighs.
+    pub(super) weight: Option<u8>,
     /// Whether a path to it answers.
     pub(super) is_reachable: bool,
 }
@@ -115,6 +117,7 @@ impl Snapshot {
             listeners: row.map_or(0, |row| row.listeners),
             is_quiesced: row.is_some_and(|row| row.is_quiesced),
             responsiveness: row.map(|row| row.responsiveness).unwrap_or_default(),
+            weight: row.and_then(|row| row.weight),
             is_reachable: path.is_some_and(|path| *path != Path::Unreachable),
         })
     }
@@ -128,6 +131,7 @@ impl Snapshot {
                 is_eligible: known.is_some_and(|known| known.is_eligible()),
                 load: self.loads.get(target).copied(),
                 responsiveness: known.map(|known| known.responsiveness).unwrap_or_default(),
+                weight: known.and_then(|known| known.weight),
             }
         };
         service.rows.iter().map(row).collect()

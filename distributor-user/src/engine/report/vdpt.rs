@@ -12,6 +12,7 @@ use super::layout::{Column, Layout, Line, Style, beside, grid, number};
 use super::snapshot::{Snapshot, Target};
 use crate::engine::config::{DistMethod, Standby, Terms, Tier};
 use crate::engine::forwarding::ServiceKey;
+use crate::engine::responsiveness::UNRESPONSIVE;
 use crate::engine::selection;
 
 /// Connections per service and target.
@@ -42,17 +43,18 @@ pub struct VdptRow {
     pub is_active: bool,
     /// Why it is handed none: nothing listens there (`no-listener`), its operator has
     /// quiesced it (`quiesced`), no path to it answers (`unreachable`), its servers do not accept
-    /// (`unresponsive`), nothing of its capacity is free while others have some (`no-capacity`), or with
-    /// HOTSTANDBY another one gets them all (`standby`); null if it is handed connections, and while this stack starts or stops.
-    #[schemars(extend("enum" = ["no-listener", "quiesced", "unreachable", "unresponsive", "no-capacity", "standby", null]))]
+    /// (`unresponsive`), nothing of its capacity is free while others have some (`no-capacity`), its
+    /// operator has it weigh 0 (`no-weight`), or with HOTSTANDBY another one gets them all (`standby`); null
+    /// if it is handed connections, and while this stack starts or stops.
+    #[schemars(extend("enum" = ["no-listener", "quiesced", "unreachable", "unresponsive", "no-capacity", "no-weight", "standby", null]))]
     pub idle_because: Option<String>,
     /// Number of connections handed to it since the row exists; wraps.
     pub total_connections: u64,
     /// Number of connections to it that the flow table holds, ending ones included.
     pub active_connections: u64,
     /// Normalised weight: with WEIGHTEDACTIVE and MAGLEV the configured one; with BASEWLM the target's
-    /// part of all free capacity after TSR, null until all targets have reported theirs. Null with other
-    /// methods.
+    /// part of all free capacity after TSR, null until all targets have reported theirs; with
+    /// TARGCONTROLLED what the target says. Null with other methods.
     pub wlm: Option<u16>,
     /// Target server responsiveness in percent: `cer`, relative to that of the best target, times `sef`;
     /// null without a listener. Below 10 a target gets nothing while another has more.
@@ -188,10 +190,13 @@ fn idle_because(
         Some("quiesced")
     } else if !target.is_reachable {
         Some("unreachable")
-    } else if tsr.is_some_and(|tsr| tsr < selection::UNRESPONSIVE.into()) {
+    } else if tsr.is_some_and(|tsr| tsr < UNRESPONSIVE.into()) {
         Some("unresponsive")
     } else if weight == Some(0) {
-        Some("no-capacity")
+        Some(match target.weight {
+            Some(0) => "no-weight",
+            _ => "no-capacity",
+        })
     } else {
         standby.map(|_| "standby")
     }

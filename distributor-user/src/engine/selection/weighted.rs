@@ -1,7 +1,7 @@
 //! Weights, and the order in which they are served.
 
-use super::UNRESPONSIVE;
 use crate::engine::load::Load;
+use crate::engine::responsiveness::UNRESPONSIVE;
 
 /// The sum of all targets' weights, as WLM gives them.
 const TOTAL: u64 = 64;

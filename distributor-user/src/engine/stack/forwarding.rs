@@ -12,8 +12,7 @@ use crate::engine::fact::ReadyRow;
 use crate::engine::forwarding::{
     Choice, DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
 };
-use crate::engine::responsiveness::Responsiveness;
-use crate::engine::selection::{self, Row};
+use crate::engine::selection::{self, Ready, Row};
 
 /// Most targets that one service can have.
 pub(super) const MAX_ROWS: usize = 32;
@@ -44,7 +43,7 @@ impl Stack {
             self.weighs |= selection::is_weighted(&service.terms);
             let row = |target: &IpAddr| {
                 let ready = ready.iter().find(|(ready, _)| ready == target);
-                let ready = ready.map(|(_, responsiveness)| *responsiveness);
+                let ready = ready.map(|(_, said)| *said);
                 Row::new(&service.terms, *target, ready, loads.get(target).copied())
             };
             let known = Known {
@@ -83,7 +82,7 @@ impl Stack {
     }
 
     /// Lists the targets that may receive a new connection, by service, and how they take them.
-    fn ready(&self) -> BTreeMap<ServiceKey, Vec<(IpAddr, Responsiveness)>> {
+    fn ready(&self) -> BTreeMap<ServiceKey, Vec<(IpAddr, Ready)>> {
         let mut ready: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let others = self
             .members
@@ -95,10 +94,14 @@ impl Stack {
             let may_take = |row: &&ReadyRow| row.listeners > 0 && !row.is_quiesced;
             for row in readiness.ready.iter().filter(may_take) {
                 let (dvipa, port) = (row.dvipa, row.port);
+                let said = Ready {
+                    responsiveness: row.responsiveness,
+                    weight: row.weight,
+                };
                 ready
                     .entry(ServiceKey { dvipa, port })
                     .or_default()
-                    .push((target, row.responsiveness));
+                    .push((target, said));
             }
         }
         ready

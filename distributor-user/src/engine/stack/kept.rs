@@ -11,15 +11,14 @@ use super::Stack;
 use crate::engine::config::Service;
 use crate::engine::forwarding::ServiceKey;
 use crate::engine::load::Load;
-use crate::engine::responsiveness::Responsiveness;
-use crate::engine::selection::{self, Row};
+use crate::engine::selection::{self, Ready, Row};
 
 impl Stack {
     /// Lists the services on these DVIPAs of which connections that start here stay here.
     pub(super) fn kept<'a>(
         &mut self,
         dvipas: impl Iterator<Item = &'a IpAddr>,
-        ready: &BTreeMap<ServiceKey, Vec<(IpAddr, Responsiveness)>>,
+        ready: &BTreeMap<ServiceKey, Vec<(IpAddr, Ready)>>,
         loads: &BTreeMap<IpAddr, Load>,
     ) -> BTreeSet<ServiceKey> {
         let Some(own) = self.dynamic_xcf() else {
@@ -47,18 +46,14 @@ impl Stack {
 }
 
 /// The targets of a service that may receive new connections.
-fn rows(
-    service: &Service,
-    ready: &[(IpAddr, Responsiveness)],
-    loads: &BTreeMap<IpAddr, Load>,
-) -> Vec<Row> {
+fn rows(service: &Service, ready: &[(IpAddr, Ready)], loads: &BTreeMap<IpAddr, Load>) -> Vec<Row> {
     let terms = &service.terms;
     let targets = ready
         .iter()
         .filter(|(target, _)| terms.destinations.include(*target));
-    let row = |(target, responsiveness): &(IpAddr, Responsiveness)| {
+    let row = |(target, said): &(IpAddr, Ready)| {
         let load = loads.get(target).copied();
-        Row::new(terms, *target, Some(*responsiveness), load)
+        Row::new(terms, *target, Some(*said), load)
     };
     targets.map(row).collect()
 }

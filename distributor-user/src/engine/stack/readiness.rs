@@ -43,7 +43,28 @@ impl Stack {
                         target,
                     }));
                 }
-                (true, true) | (false, false) => {}
+                (true, true) => {
+                    let of = |known: &Readiness| {
+                        let row = known.row(dvipa, port);
+                        row.map(|row| row.responsiveness).unwrap_or_default()
+                    };
+                    let (before, after) = (of(&before), of(&after));
+                    match (before.is_lacking(), after.is_lacking()) {
+                        (false, true) => effects.push(Effect::Tell(Message::Unresponsive {
+                            dvipa,
+                            port,
+                            target,
+                            responsiveness: after,
+                        })),
+                        (true, false) => effects.push(Effect::Tell(Message::Responsive {
+                            dvipa,
+                            port,
+                            target,
+                        })),
+                        (true, true) | (false, false) => {}
+                    }
+                }
+                (false, false) => {}
             }
         }
     }
@@ -62,6 +83,7 @@ impl Stack {
         let mut ready = self.listeners.clone();
         for row in &mut ready {
             row.is_quiesced = self.orders.quiesce(row.port);
+            row.weight = self.orders.weight(row.port);
             let fault = self.faults.get(&(row.dvipa, row.port));
             row.responsiveness = fault.copied().unwrap_or_default();
         }

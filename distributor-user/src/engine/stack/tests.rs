@@ -185,6 +185,7 @@ fn ready(stack: &mut Stack, name: &str, revision: u64, listeners: u16) -> Vec<Ef
         listeners,
         is_quiesced: false,
         responsiveness: Responsiveness::default(),
+        weight: None,
     };
     let ready = if listeners > 0 { vec![row] } else { Vec::new() };
     let fact = Fact::Readiness { revision, ready };
@@ -358,6 +359,7 @@ fn a_target_learns_the_dvipa_from_its_owner_and_tells_it_what_listens() {
         listeners: 2,
         is_quiesced: false,
         responsiveness: Responsiveness::default(),
+        weight: None,
     };
     let effects = stack.handle(Event::Listeners(vec![row]), ZERO);
     let fact = Fact::Readiness {
@@ -593,6 +595,7 @@ fn a_quiesced_target_says_so_and_is_handed_nothing() {
         listeners: 1,
         is_quiesced,
         responsiveness: Responsiveness::default(),
+        weight: None,
     };
     let listeners = vec![row(80, false), row(8443, false)];
     target.handle(Event::Listeners(listeners), ZERO);

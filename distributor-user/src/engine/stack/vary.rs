@@ -3,7 +3,7 @@
 //! An order lasts until it is undone or the stack is stopped; the configuration
 //! is kept as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -30,13 +30,16 @@ pub enum Vary {
     Quiesce(Scope),
     /// `RESUME`: undo it.
     Resume(Scope),
+    /// Weigh so much where targets say so themselves (`TARGCONTROLLED`); without a weight, as those do that
+    /// say nothing.
+    Weigh(Scope, Option<u8>),
     /// Quiesce the whole target for good: what it still has after this time is reset; without a time
     /// nothing is.
     Drain(Option<Duration>),
 }
 
-/// For what a stack is no target while it is quiesced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// For what a stack is no target while it is quiesced, or weighs what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Scope {
     /// `TARGET`: for everything.
     Target,
@@ -93,6 +96,8 @@ pub struct Orders {
     deactivated: BTreeSet<IpAddr>,
     is_quiesced: bool,
     quiesced_ports: BTreeSet<u16>,
+    weight: Option<u8>,
+    weights_of_ports: BTreeMap<u16, u8>,
     /// When the connections that are left are reset.
     reset_at: Option<Duration>,
 }
@@ -116,6 +121,12 @@ impl fmt::Display for Orders {
                 .iter()
                 .map(|port| format!("quiesce port={port}")),
         );
+        orders.extend(self.weight.map(|weight| format!("weight {weight} target")));
+        orders.extend(
+            self.weights_of_ports
+                .iter()
+                .map(|(port, weight)| format!("weight {weight} port={port}")),
+        );
         f.write_str(&orders.join(", "))
     }
 }
@@ -136,6 +147,23 @@ impl Orders {
     /// Whether no new connections to a port must be sent to this stack.
     pub(super) fn quiesce(&self, port: u16) -> bool {
         self.is_quiesced || self.quiesced_ports.contains(&port)
+    }
+
+    /// What this stack weighs as a target for a port, if it was told.
+    pub(super) fn weight(&self, port: u16) -> Option<u8> {
+        self.weights_of_ports.get(&port).copied().or(self.weight)
+    }
+
+    fn set_weight(&mut self, scope: Scope, weight: Option<u8>) {
+        match (scope, weight) {
+            (Scope::Target, weight) => self.weight = weight,
+            (Scope::Port(port), Some(weight)) => {
+                self.weights_of_ports.insert(port, weight);
+            }
+            (Scope::Port(port), None) => {
+                self.weights_of_ports.remove(&port);
+            }
+        }
     }
 
     fn has_quiesced(&self, scope: Scope) -> bool {
@@ -219,6 +247,7 @@ impl Stack {
             }
             Vary::LeaveGroup
             | Vary::JoinGroup
+            | Vary::Weigh(..)
             | Vary::Quiesce(_)
             | Vary::Resume(_)
             | Vary::Drain(_) => Ok(()),
@@ -238,6 +267,7 @@ impl Stack {
             }
             Vary::Quiesce(scope) => self.orders.set_quiesced(*scope, true),
             Vary::Resume(scope) => self.orders.set_quiesced(*scope, false),
+            Vary::Weigh(scope, weight) => self.orders.set_weight(*scope, *weight),
             Vary::Drain(within) => {
                 self.orders.set_quiesced(Scope::Target, true);
                 self.orders.reset_at = within.map(|within| now + within);

@@ -40,6 +40,7 @@ fn row(dvipa: &str, port: u16, listeners: u16) -> ReadyRow {
         listeners,
         is_quiesced: false,
         responsiveness: Responsiveness::default(),
+        weight: None,
     }
 }
 

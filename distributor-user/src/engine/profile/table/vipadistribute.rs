@@ -84,8 +84,7 @@ pub(in super::super) static HOTSTANDBY: Row = flag(
 pub(in super::super) static TARGCONTROLLED: Row = flag(
     "TARGCONTROLLED",
     "Targets by weights that they report themselves.",
-)
-.but(METHOD);
+);
 pub(in super::super) static MAGLEV: Row = flag(
     "MAGLEV",
     "Targets by a hash of addresses and ports, alike on every stack; not in z/OS.",

@@ -109,6 +109,7 @@ pub(super) fn ready(dvipa: &str, port: u16, listeners: u16) -> ReadyRow {
         listeners,
         is_quiesced: false,
         responsiveness: Responsiveness::default(),
+        weight: None,
     }
 }
 
