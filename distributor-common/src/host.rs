@@ -138,10 +138,9 @@ impl HostTables {
         let ring = Ring {
             start,
             len,
-            edition: before.edition.wrapping_add(1),
             ..before
         };
-        word.store(ring.word());
+        word.store(ring.following(before).word());
     }
 
     /// Changes how a place in the ring of a service is chosen.

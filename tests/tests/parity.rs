@@ -474,7 +474,11 @@ impl Pair {
 
     /// New connections by service and row, of the kernel and of the host.
     fn connections(&self) -> Result<[Vec<Vec<u64>>; 2]> {
-        let counted = self.kernel.traffic().total_connections();
+        let counted = self
+            .kernel
+            .traffic()
+            .expect("the counts are mapped")
+            .total_connections();
         let kernel = SERVICES.iter().map(|&(dvipa, port)| {
             let dvipa = Ipv4Addr::from(dvipa).into();
             let rows = counted.iter();

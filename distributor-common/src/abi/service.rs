@@ -110,7 +110,8 @@ pub struct Ring {
     pub len: u32,
     /// How a new connection gets its place.
     pub choice: Choice,
-    /// Differs from that of the ring before, so that a reader notices the change; 14 bits.
+    /// Differs from that of the ring before, so that a reader notices the change; 14 bits, 0 only
+    /// where there was no ring.
     pub edition: u16,
 }
 
@@ -118,6 +119,19 @@ impl Ring {
     const FIELD: u64 = (1 << 24) - 1;
 
     const CHOICE: u64 = 3;
+
+    const EDITION: u16 = (1 << 14) - 1;
+
+    /// The same ring as the edition after that of `before`.
+    ///
+    /// An edition is never 0, so that the word is 0 only where no ring has ever been.
+    #[must_use]
+    pub const fn following(self, before: Self) -> Self {
+        Self {
+            edition: before.edition % Self::EDITION + 1,
+            ..self
+        }
+    }
 
     /// Packs the four into the word that is swapped.
     #[must_use]

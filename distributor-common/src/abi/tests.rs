@@ -59,6 +59,19 @@ fn readers_never_see_half_a_path() {
 }
 
 #[test]
+fn no_ring_has_the_word_of_a_place_that_never_had_one() {
+    let mut ring = Ring::default();
+    assert_eq!(ring.word(), 0);
+    for _ in 0..1 << 15 {
+        let before = ring;
+        ring = Ring::default().following(before);
+        assert_ne!(ring.word(), 0);
+        assert_ne!(ring.word(), before.word());
+        assert_eq!(Ring::from_word(ring.word()), ring);
+    }
+}
+
+#[test]
 fn the_edition_of_a_path_wraps() {
     let target = Target::empty();
     let state = PathState {

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
 use aya::maps::xdp::DevMapHash;
-use aya::maps::{HashMap, Map, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use aya::programs::Xdp;
 use distributor_common::abi::{ABI_VERSION, Settings, map, program};
 use distributor_common::counter::{COUNTER_SLOTS, Totals};
@@ -41,7 +41,7 @@ use self::flows::Flows;
 use self::kept::Kept;
 use self::pins::Pins;
 use self::senders::Senders;
-use self::services::{Index, Services};
+use self::services::{Index, Services, Tallies};
 use self::shared::Shared;
 use self::targets::Slots;
 
@@ -203,7 +203,7 @@ impl Dataplane {
             share(&mut object, map::SERVICES)?,
             share(&mut object, map::VIPAS)?,
             share(&mut object, map::RINGS)?,
-            share(&mut object, map::CONNECTIONS)?,
+            Tallies::new(typed(&mut object, map::CONNECTIONS, Array::try_from)?),
         )?;
         let kept = typed(&mut object, map::KEPT, HashMap::try_from)?;
         Ok(Self {

@@ -157,7 +157,10 @@ fn distribute_by_hand() -> Result<()> {
         .map(|name| (name.to_owned(), 10))
         .into();
     assert_eq!(by_server, expected);
-    let counted = dataplane.traffic().total_connections();
+    let counted = dataplane
+        .traffic()
+        .expect("the counts are mapped")
+        .total_connections();
     let service = ServiceKey {
         dvipa: VIPA.into(),
         port: PORT,

@@ -112,14 +112,18 @@ impl Daemon {
         let mut room = Room::new(filters.limit, config.global.max_records);
         let body = match query.report {
             ReportName::Vdpt => {
-                return Ok(Begun::Walk(Box::new(self.walk(Table::Vdpt, filters, room))));
+                return Ok(Begun::Walk(Box::new(self.walk(
+                    Table::Vdpt,
+                    filters,
+                    room,
+                )?)));
             }
             ReportName::Vcrt => {
                 let table = Table::Vcrt {
                     dvipas: self.placements.keys().copied().collect(),
                     interfaces: self.network.interfaces(),
                 };
-                return Ok(Begun::Walk(Box::new(self.walk(table, filters, room))));
+                return Ok(Begun::Walk(Box::new(self.walk(table, filters, room)?)));
             }
             ReportName::Vipadcfg => {
                 Body::Vipadcfg(report::vipadcfg(&self.stack, filters, &mut room))

@@ -18,12 +18,14 @@ use distributor_common::abi::{
 use distributor_common::word::Word;
 
 use self::rings::Rings;
+use self::tallies::place;
 use self::vipas::Vipas;
 use super::DataplaneError;
 use super::shared::Shared;
 use crate::engine::forwarding::{self, ServiceKey, ServiceTargets};
 
 pub(super) use self::index::Index;
+pub(super) use self::tallies::Tallies;
 pub(super) use self::vipas::VipaEntry;
 
 /// The numbering of services and DVIPAs, and the maps in which they lie.
@@ -33,7 +35,7 @@ pub(super) struct Services {
     values: Shared<Service>,
     rings: Rings,
     vipas: Vipas,
-    tallies: Shared<Tally>,
+    tallies: Tallies,
     indices: BTreeMap<ServiceKey, u32>,
     free: BTreeSet<u32>,
     /// Indices that packets may still be reading.
@@ -47,7 +49,7 @@ impl Services {
         values: Shared<Service>,
         vipas: Shared<Vipa>,
         rings: Shared<Word>,
-        tallies: Shared<Tally>,
+        tallies: Tallies,
     ) -> Result<Self, DataplaneError> {
         let (addresses, indices): (BTreeMap<_, _>, BTreeMap<_, _>) = index
             .entries()?
@@ -57,7 +59,11 @@ impl Services {
         let mut rings = Rings::new(rings);
         for index in indices.values() {
             free.remove(index);
-            rings.adopt(Ring::from_word(values[*index as usize].ring.load()));
+            let ring = Ring::from_word(values[*index as usize].ring.load());
+            if ring.choice == Choice::Active {
+                tallies.keep_mapped()?;
+            }
+            rings.adopt(ring);
         }
         let vipas = Vipas::recover(addresses, vipas, &mut rings);
         Ok(Self {
@@ -93,8 +99,11 @@ impl Services {
             what: "services",
             limit: MAX_SERVICES,
         })?;
+        if matches!(targets.choice, forwarding::Choice::Active { .. }) {
+            self.tallies.keep_mapped()?;
+        }
         if known.is_none() {
-            self.clear(index);
+            self.clear(index)?;
         }
         let numbering = self.number_rows(index, rows)?;
         let entry = |slot: &u16| {
@@ -141,8 +150,9 @@ impl Services {
         self.indices.remove(&key);
         self.retired.insert(index);
         let word = &self.values[index as usize].ring;
-        self.rings.give_back(Ring::from_word(word.load()));
-        word.store(0);
+        let ring = Ring::from_word(word.load());
+        self.rings.give_back(ring);
+        word.store(Ring::default().following(ring).word());
         Ok(())
     }
 
@@ -204,12 +214,12 @@ impl Services {
     }
 
     /// The counts of all services as they are numbered now.
-    pub(super) fn counts(&self) -> Counts {
-        Counts {
+    pub(super) fn counts(&self) -> Result<Counts, DataplaneError> {
+        Ok(Counts {
             values: self.values.clone(),
-            tallies: self.tallies.clone(),
+            tallies: self.tallies.mapped()?,
             indices: self.indices.clone(),
-        }
+        })
     }
 
     /// Slots that some service or DVIPA names.
@@ -238,28 +248,35 @@ impl Services {
         self.vipas.release();
     }
 
-    fn row(&self, index: u32, row: usize) -> &Tally {
-        &self.tallies[place(index, row)]
-    }
-
     /// Makes the place of a new service like new; no packet finds it yet.
-    fn clear(&self, index: u32) {
+    fn clear(&mut self, index: u32) -> Result<(), DataplaneError> {
         let service = &self.values[index as usize];
         service.turn.store(0);
         service.rows.iter().for_each(|word| word.store(0));
-        for row in 0..MAX_ROWS as usize {
-            reset(self.row(index, row));
+        self.reset(index, 0..MAX_ROWS as usize)
+    }
+
+    /// Begins to count rows anew. The flow table may still have connections of the targets that have
+    /// had them before; where that matters, they are found within a second.
+    fn reset(
+        &mut self,
+        index: u32,
+        mut rows: impl Iterator<Item = usize>,
+    ) -> Result<(), DataplaneError> {
+        // Where no ring has ever been, nothing was counted.
+        if self.values[index as usize].ring.load() == 0 {
+            return Ok(());
         }
+        rows.try_for_each(|row| self.tallies.reset(index, row))
     }
 
     /// Gives each target a row: the one that it has, else a free one, counting from 0.
     fn number_rows(
-        &self,
+        &mut self,
         index: u32,
         wanted: &[u16],
     ) -> Result<[Option<u16>; MAX_ROWS as usize], DataplaneError> {
-        let service = &self.values[index as usize];
-        let before = rows_of(service);
+        let before = rows_of(&self.values[index as usize]);
         let mut rows = before.map(|slot| slot.filter(|slot| wanted.contains(slot)));
         for slot in wanted {
             if rows.contains(&Some(*slot)) {
@@ -275,11 +292,11 @@ impl Services {
             })?;
             rows[row] = Some(*slot);
         }
-        for (row, (before, after)) in before.iter().zip(&rows).enumerate() {
-            if before != after {
-                reset(self.row(index, row));
-            }
-        }
+        self.reset(
+            index,
+            (0..rows.len()).filter(|row| before[*row] != rows[*row]),
+        )?;
+        let service = &self.values[index as usize];
         for (word, slots) in service.rows.iter().zip(rows.chunks(4)) {
             word.store(pack_rows(slots));
         }
@@ -298,16 +315,13 @@ impl Services {
             return Ok(());
         }
         let (start, len) = self.rings.take(entries)?;
-        let edition = before.edition.wrapping_add(1);
-        word.store(
-            Ring {
-                start,
-                len,
-                choice,
-                edition,
-            }
-            .word(),
-        );
+        let ring = Ring {
+            start,
+            len,
+            choice,
+            ..Ring::default()
+        };
+        word.store(ring.following(before).word());
         self.rings.give_back(before);
         Ok(())
     }
@@ -338,13 +352,6 @@ fn handed(values: &[Service], tallies: &[Tally], index: u32) -> Vec<(u16, u64)> 
         .collect()
 }
 
-/// Begins to count anew. The flow table may still have connections of the target that has had the
-/// row before; where that matters, they are found within a second.
-fn reset(tally: &Tally) {
-    tally.handed.store(0);
-    tally.ended.store(0);
-}
-
 /// One place for each target of a ring, in an order that does not depend on their rows or slots.
 fn shortened(entries: &[RingEntry]) -> Vec<RingEntry> {
     let mut kept: Vec<RingEntry> = Vec::new();
@@ -354,11 +361,6 @@ fn shortened(entries: &[RingEntry]) -> Vec<RingEntry> {
         }
     }
     kept
-}
-
-/// Where the connections of a row of a service are counted.
-fn place(index: u32, row: usize) -> usize {
-    (index * MAX_ROWS) as usize + row
 }
 
 /// Slots of a service's rows.

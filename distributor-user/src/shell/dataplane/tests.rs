@@ -176,7 +176,7 @@ fn takes_over_what_is_pinned() {
                 (target(3), FlowState::HalfOpen)
             ]
         );
-        let traffic = second.traffic();
+        let traffic = second.traffic().expect("the counts are mapped");
         assert_eq!(run(&mut second, &frame(40_002, ACK)), (XDP_TX, 3));
         assert_eq!(run(&mut second, &frame(40_004, SYN)), (XDP_TX, 2));
         let service = ServiceKey {

@@ -9,11 +9,11 @@ use std::net::IpAddr;
 
 use distributor_common::abi::Settings;
 
-use super::Dataplane;
 use super::flows::{Flows, engine_key, engine_state};
 use super::services::Counts;
 use super::shared::Shared;
 use super::targets::address_of;
+use super::{Dataplane, DataplaneError};
 use crate::engine::forwarding::{Flow, ServiceKey};
 
 /// The flow table and the counts of services, readable beside the data plane.
@@ -26,13 +26,16 @@ pub struct Traffic {
 
 impl Dataplane {
     /// The connections, for who reads them on another thread.
-    #[must_use]
-    pub fn traffic(&self) -> Traffic {
-        Traffic {
+    ///
+    /// # Errors
+    ///
+    /// There is no memory for the counts.
+    pub fn traffic(&self) -> Result<Traffic, DataplaneError> {
+        Ok(Traffic {
             flows: self.flows.clone(),
-            counts: self.services.counts(),
+            counts: self.services.counts()?,
             settings: self.settings.clone(),
-        }
+        })
     }
 
     /// Every flow in the table, in no particular order.

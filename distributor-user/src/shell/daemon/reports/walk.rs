@@ -13,7 +13,7 @@ use super::super::Daemon;
 use crate::engine::forwarding::FlowKey;
 use crate::engine::report::{self, Body, Filters, Room, Snapshot};
 use crate::shell::connections;
-use crate::shell::dataplane::{Interface, Traffic};
+use crate::shell::dataplane::{DataplaneError, Interface, Traffic};
 
 /// What is made of the connections.
 #[derive(Debug)]
@@ -39,14 +39,19 @@ pub(super) struct Walk {
 
 impl Daemon {
     /// Takes what a report needs.
-    pub(super) fn walk(&self, table: Table, filters: &Filters, room: Room) -> Walk {
-        Walk {
+    pub(super) fn walk(
+        &self,
+        table: Table,
+        filters: &Filters,
+        room: Room,
+    ) -> Result<Walk, DataplaneError> {
+        Ok(Walk {
             table,
             filters: filters.clone(),
             room,
             stack: Snapshot::of(&self.stack),
-            traffic: self.dataplane.traffic(),
-        }
+            traffic: self.dataplane.traffic()?,
+        })
     }
 }
 

@@ -1,4 +1,8 @@
-//! What each row of a service has, where that decides who gets the next connection.
+//! What each row of a service was handed, and what it has where that decides who gets the next.
+//!
+//! There are 32 MB of tallies, and a mapped array is memory of the daemon whether
+//! it is touched or not. So they are mapped where they decide, and for the time of
+//! a report.
 //!
 //! Packets count what is handed out, the daemon what has ended. It counts an end
 //! when it removes a flow; flows also make room for others without a word, and
@@ -6,12 +10,80 @@
 //! differs is put right.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::OnceLock;
 
-use distributor_common::abi::{Choice, Ring, Tally};
+use aya::maps::{Array, IterableMap as _, MapData};
+use distributor_common::abi::{Choice, MAX_ROWS, Ring, Tally, map};
 
+use super::super::DataplaneError;
 use super::super::flows::Course;
+use super::super::shared::Shared;
 use super::{Services, rows_of};
 use crate::engine::forwarding::ServiceKey;
+
+/// A tally as the kernel copies it: what was handed out, and what has ended.
+type Copied = [u64; 2];
+
+const _: () = assert!(size_of::<Copied>() == size_of::<Tally>());
+
+/// The tallies of all services, row by row.
+pub(in super::super) struct Tallies {
+    array: Array<MapData, Copied>,
+    memory: OnceLock<Shared<Tally>>,
+}
+
+impl fmt::Debug for Tallies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tallies")
+            .field("memory", &self.memory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tallies {
+    /// Takes the map, and maps nothing yet.
+    pub(in super::super) fn new(array: Array<MapData, Copied>) -> Self {
+        Self {
+            array,
+            memory: OnceLock::new(),
+        }
+    }
+
+    /// Maps the tallies for as long as this lives.
+    pub(super) fn keep_mapped(&self) -> Result<(), DataplaneError> {
+        if self.memory.get().is_none() {
+            let mapped = self.mapped()?;
+            self.memory.get_or_init(|| mapped);
+        }
+        Ok(())
+    }
+
+    /// The tallies, mapped for as long as what is returned lives.
+    pub(super) fn mapped(&self) -> Result<Shared<Tally>, DataplaneError> {
+        match self.memory.get() {
+            Some(memory) => Ok(memory.clone()),
+            None => Shared::map(self.array.map(), map::CONNECTIONS),
+        }
+    }
+
+    /// A row's tally, if they are kept mapped.
+    fn row(&self, index: u32, row: usize) -> Option<&Tally> {
+        self.memory.get()?.get(place(index, row))
+    }
+
+    /// Begins to count a row anew.
+    pub(super) fn reset(&mut self, index: u32, row: usize) -> Result<(), DataplaneError> {
+        let place = u32::try_from(place(index, row)).expect("fewer than 2^32 rows");
+        let reset = self.array.set(place, Copied::default(), 0);
+        reset.map_err(DataplaneError::map(map::CONNECTIONS))
+    }
+}
+
+/// Where the connections of a row of a service are counted.
+pub(super) fn place(index: u32, row: usize) -> usize {
+    (index * MAX_ROWS) as usize + row
+}
 
 /// A row's tally at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +106,7 @@ impl Services {
         let readings = active.flat_map(|(key, &index)| {
             let rows = rows_of(&self.values[index as usize]).into_iter();
             rows.enumerate().filter_map(move |(row, slot)| {
-                let tally = self.row(index, row);
+                let tally = self.tallies.row(index, row)?;
                 Some(Reading {
                     service: *key,
                     index,
@@ -59,8 +131,9 @@ impl Services {
         }
         for reading in before {
             let flows = found.get(&(reading.service, reading.slot));
-            let tally = self.row(reading.index, reading.row);
-            correct(tally, reading, flows.copied().unwrap_or_default());
+            if let Some(tally) = self.tallies.row(reading.index, reading.row) {
+                correct(tally, reading, flows.copied().unwrap_or_default());
+            }
         }
     }
 
@@ -86,7 +159,7 @@ impl Services {
         }
         let rows = rows_of(&self.values[index as usize]);
         let row = rows.iter().position(|row| *row == Some(slot))?;
-        Some(self.row(index, row))
+        self.tallies.row(index, row)
     }
 
     fn goes_by_tally(&self, index: u32) -> bool {
