@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::certificate::Certificate;
+use crate::host::Host;
 use crate::https::{self, Answers, Server};
 use crate::lab::{Lab, Layout, PORT, VIPA};
 use crate::program;
@@ -115,9 +116,18 @@ impl Scenario {
     ///
     /// No connection could be tried, or the front end does not answer.
     pub fn connect(&self, connections: u32) -> Result<Outcome> {
+        self.connect_from(self.lab.client(), connections)
+    }
+
+    /// The same from another host, which may be a stack.
+    ///
+    /// # Errors
+    ///
+    /// No connection could be tried, or the front end does not answer.
+    pub fn connect_from(&self, host: &Host, connections: u32) -> Result<Outcome> {
         let before = self.totals()?;
         let answers = https::ask(
-            self.lab.client(),
+            host,
             &self.certificate,
             &self.url(),
             connections,

@@ -24,6 +24,14 @@ fn four_hundred_verified_connections_are_distributed_over_stacks() {
         assert_eq!(*connections, expected, "{server}");
     }
 
+    // On the owner, on a target that is the backup, and on a target.
+    for stack in scenario.lab().stacks() {
+        stack.wait_for_programs().expect("programs");
+        let outcome = scenario.connect_from(stack, 8).expect("connections");
+        let complaints = outcome.complaints();
+        assert_eq!(complaints, Vec::<String>::new(), "from {}", stack.name());
+    }
+
     let front_end = scenario.lab().stack(FRONT_END);
     let table = front_end.netstat_text("vdpt").expect("VDPT");
     assert!(
