@@ -29,6 +29,7 @@ mod state;
 mod timing;
 mod vary;
 mod view;
+mod warming;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -54,6 +55,7 @@ use isolation::Isolation;
 use owning::Owning;
 use rebuild::Rebuilds;
 use standing::Standing;
+use warming::Warming;
 
 /// How long an adopted data plane is left as it was while the targets report again.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -71,6 +73,8 @@ pub struct StackOptions {
     pub client_ifindexes: BTreeSet<u32>,
     /// How long a packet path goes on without its daemon before it fences itself.
     pub grace: Duration,
+    /// Over which time the share of a target grows that has come back; zero: it gets all at once.
+    pub slow_start: Duration,
     /// Where the numbering of readiness reports starts; must grow from start to start.
     pub first_revision: u64,
     /// How long the group was listened to before the engine began.
@@ -117,6 +121,11 @@ pub struct Stack {
     load: Option<Load>,
     /// Whether anything is distributed by what stacks could still do.
     weighs: bool,
+    warming: Warming,
+    /// When the rings were last compiled.
+    compiled_at: Duration,
+    /// When the next share of a target that has come back grows.
+    warmed_at: Option<Duration>,
     /// What listens here.
     listeners: Vec<ReadyRow>,
     /// Where servers do not take connections as they should.
@@ -193,6 +202,9 @@ impl Stack {
             },
             load: None,
             weighs: false,
+            warming: Warming::over(options.slow_start),
+            compiled_at: now,
+            warmed_at: None,
             listeners: Vec::new(),
             faults: BTreeMap::new(),
             informed: BTreeMap::new(),
@@ -276,7 +288,7 @@ impl Stack {
                 member.choose_path(xcf, &self.hops, dead);
             }
             self.take_stock();
-            let desired = self.desired();
+            let desired = self.desired(now);
             let is_settling = matches!(self.phase, Phase::Settling { .. });
             if !is_settling {
                 self.tell_switches(&desired.forwarding, effects);

@@ -84,6 +84,8 @@ pub struct DaemonOptions {
     pub flow_capacity: u32,
     /// How long the packet path goes on without the daemon before it fences itself.
     pub grace: Duration,
+    /// Over which time the share of a target grows that has come back; zero: it gets all at once.
+    pub slow_start: Duration,
     /// How much this stack can do, in thousandths of a processor; absent: all processors.
     pub capacity: Option<u32>,
     /// The cgroup whose use of processors counts against it; absent: all of them.

@@ -331,3 +331,27 @@ fn a_target_shows_what_it_holds_and_whose_it_is() {
         (Some("TCPIPA"), Some(24), Some(ACTIVATED))
     );
 }
+
+#[test]
+fn detail_shows_what_a_target_gets_that_has_come_back() {
+    let mut stack = owner();
+    let shown = |stack: &crate::engine::stack::Stack| {
+        let report = ask(stack, &ReportName::Vdpt.into());
+        let style = Style {
+            has_detail: true,
+            ..style(Layout::Long)
+        };
+        let text = body(&report, style);
+        let lines = text.lines().filter(|line| line.contains("SlowStart"));
+        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(shown(&stack).is_empty());
+    for (revision, rows) in [(2, vec![]), (3, vec![fixture::ready("10.1.8.10", 8080, 1)])] {
+        let (from, ready) = ("TCPIPB".to_owned(), rows);
+        let fact = Fact::Readiness { revision, ready };
+        stack.handle(Event::Fact { from, fact }, Duration::from_mins(1));
+    }
+    assert_eq!(shown(&stack), ["SlowStart: 006"]);
+    stack.handle(Event::Timer, Duration::from_secs(64));
+    assert_eq!(shown(&stack), ["SlowStart: 025"]);
+}

@@ -21,6 +21,7 @@ impl Stack {
             .chain(members)
             .chain(self.preparation_deadline())
             .chain(self.drain_deadline())
+            .chain(self.warmed_at)
             .min()
     }
 
@@ -29,6 +30,7 @@ impl Stack {
         self.probe_again(now, effects);
         self.give_up(now, effects);
         self.end_drain(now, effects);
+        self.warm_up(now);
         self.decide(Input::Timer, now, effects);
     }
 

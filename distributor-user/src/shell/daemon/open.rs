@@ -262,6 +262,7 @@ fn stack_options(config: Config, options: &DaemonOptions, network: &Network) -> 
         xcf_ifindex: network.xcf_link.index,
         client_ifindexes: network.client_ifindexes(),
         grace: options.grace,
+        slow_start: options.slow_start,
         first_revision: 0,
         listened: Duration::ZERO,
         contested: BTreeSet::new(),

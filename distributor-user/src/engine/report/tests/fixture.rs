@@ -92,6 +92,7 @@ pub(super) fn stack(name: &str, profile: &str) -> Stack {
         xcf_ifindex: 3,
         client_ifindexes: BTreeSet::new(),
         grace: Duration::from_secs(5),
+        slow_start: Duration::from_secs(16),
         first_revision: 1,
         listened: Duration::ZERO,
         contested: BTreeSet::new(),
