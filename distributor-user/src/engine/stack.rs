@@ -19,7 +19,9 @@ mod kept;
 mod liveness;
 mod load;
 mod member;
+mod orders;
 mod owning;
+mod passed;
 mod readiness;
 mod rebuild;
 mod reconfigure;
@@ -39,7 +41,8 @@ use std::time::Duration;
 pub use desired::{Desired, Hop, NextHopKey, Placement};
 pub use event::{Adopted, Effect, Event};
 pub use member::Member;
-pub use vary::{Orders, Refused, Scope, Vary};
+pub use orders::{Orders, Scope};
+pub use vary::{Refused, Served, Vary};
 
 use super::config::Config;
 use super::definitions::{Definitions, Distributions, Readiness};
@@ -53,6 +56,7 @@ use audit::Audits;
 use desired::Hops;
 use isolation::Isolation;
 use owning::Owning;
+use passed::Passed;
 use rebuild::Rebuilds;
 use standing::Standing;
 use warming::Warming;
@@ -150,6 +154,8 @@ pub struct Stack {
     began: Duration,
     /// What the operator has asked for.
     orders: Orders,
+    /// What was asked of members for an operator.
+    passed: Passed,
     /// Whether anything has changed that the desired state depends on.
     is_dirty: bool,
     /// DVIPAs whose last connection here has ended and that nobody wants here.
@@ -221,6 +227,7 @@ impl Stack {
             adopted_senders: adopted.forwarding.senders.clone(),
             began: now,
             orders: adopted.orders,
+            passed: Passed::new(),
             is_dirty: true,
             released: BTreeSet::new(),
             name: options.name,
@@ -236,6 +243,8 @@ impl Stack {
     pub fn start(&mut self, now: Duration) -> Vec<Effect> {
         let mut effects = self.publish_definitions();
         effects.push(self.publish_readiness());
+        effects.push(Self::offer_to_obey());
+        effects.push(self.set_aside());
         let held: BTreeSet<IpAddr> = self.applied.placements.keys().copied().collect();
         if !held.is_empty() {
             effects.push(Effect::Watch(held));
@@ -305,6 +314,7 @@ impl Stack {
             Event::Joined { name, dynamic_xcf } => {
                 self.is_dirty = true;
                 self.informed.remove(&name);
+                self.forget_answers(&name, effects);
                 effects.push(Effect::Tell(Message::Joined {
                     name: name.clone(),
                     dynamic_xcf,
@@ -323,6 +333,7 @@ impl Stack {
             Event::Left { name, is_goodbye } => {
                 self.is_dirty = true;
                 self.informed.remove(&name);
+                self.forget_answers(&name, effects);
                 self.take_leave(&name, is_goodbye, now, effects);
             }
             Event::Path { name, path, is_up } => self.take_path(&name, path, is_up, now, effects),
@@ -372,6 +383,12 @@ impl Stack {
             }
             Event::Contested(contested) => self.take_contested(contested),
             Event::Vary(vary) => self.obey_order(&vary, now, effects),
+            Event::Ask { to, request, ask } => self.pass_on(&to, request, ask, now, effects),
+            Event::Remaining {
+                to,
+                request,
+                outcome,
+            } => Self::answer_ask(&to, request, outcome, effects),
             Event::Overslept => self.decide(Input::Overslept, now, effects),
             Event::Timer => self.do_what_is_due(now, effects),
             Event::Resync => self.audits.hurry(),

@@ -49,6 +49,7 @@ use change::{Changes, Outcome, Source};
 use contested::{Contested, Taken};
 use life::Life;
 use network::Network;
+use orders::Questions;
 use origin::OwnConnections;
 use probes::Probes;
 
@@ -170,6 +171,7 @@ pub(super) struct Daemon {
     probes: Probes,
     contested: Contested,
     load: LoadMeter,
+    questions: Questions,
 }
 
 /// Something that arrived on one of the channels.

@@ -36,7 +36,7 @@ pub struct VdptRow {
     pub dest_xcf: IpAddr,
     /// Name of the target.
     pub target: String,
-    /// Number of listeners there; with 0 it gets nothing.
+    /// Number of listeners there whose jobs are not quiesced; with 0 it gets nothing.
     pub ready: u16,
     /// Whether it is handed new connections: something listens there, a path to it answers, and the
     /// method gives it any.
@@ -191,10 +191,10 @@ fn idle_because(
     tsr: Option<u16>,
     standby: Option<Standby>,
 ) -> Option<&'static str> {
-    if target.listeners == 0 {
-        Some("no-listener")
-    } else if target.is_quiesced {
+    if target.is_quiesced {
         Some("quiesced")
+    } else if target.listeners == 0 {
+        Some("no-listener")
     } else if !target.is_reachable {
         Some("unreachable")
     } else if tsr.is_some_and(|tsr| tsr < UNRESPONSIVE.into()) {

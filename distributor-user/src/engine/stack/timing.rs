@@ -22,6 +22,7 @@ impl Stack {
             .chain(self.preparation_deadline())
             .chain(self.drain_deadline())
             .chain(self.warmed_at)
+            .chain(self.answer_deadline())
             .min()
     }
 
@@ -30,6 +31,7 @@ impl Stack {
         self.probe_again(now, effects);
         self.give_up(now, effects);
         self.end_drain(now, effects);
+        self.give_up_answers(now, effects);
         self.warm_up(now);
         self.decide(Input::Timer, now, effects);
     }

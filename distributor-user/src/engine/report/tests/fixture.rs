@@ -327,7 +327,7 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
             room.admit();
             Body::Config(Box::new(configuration(stack.config(), daemon())))
         }
-        ReportName::Portlist => Body::Portlist(portlist(stack.config(), filters, &mut room)),
+        ReportName::Portlist => Body::Portlist(portlist(stack, filters, &mut room)),
         ReportName::Home => {
             let links = if is_owner { links() } else { Vec::new() };
             Body::Home(home(stack, &links, filters, &mut room))

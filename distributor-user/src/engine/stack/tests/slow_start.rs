@@ -66,7 +66,7 @@ fn a_server_that_starts_again_gets_its_share_step_by_step() {
     }
     // There are timers of others.
     shares.dedup();
-    assert_eq!(shares, Vec::from_iter(1..=16));
+    assert_eq!(shares, (1..=16).collect::<Vec<_>>());
     assert_eq!(last, at(86));
     assert_eq!(ring(&stack), [xcf(2), xcf(3)]);
 }
