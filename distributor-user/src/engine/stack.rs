@@ -19,6 +19,7 @@ mod kept;
 mod liveness;
 mod load;
 mod member;
+mod options;
 mod orders;
 mod owning;
 mod passed;
@@ -41,6 +42,7 @@ use std::time::Duration;
 pub use desired::{Desired, Hop, NextHopKey, Placement};
 pub use event::{Adopted, Effect, Event};
 pub use member::Member;
+pub use options::StackOptions;
 pub use orders::{Orders, Scope};
 pub use vary::{Refused, Served, Vary};
 
@@ -63,29 +65,6 @@ use warming::Warming;
 
 /// How long an adopted data plane is left as it was while the targets report again.
 const SETTLE: Duration = Duration::from_secs(3);
-
-/// What the engine of one stack starts from.
-#[derive(Clone, Debug)]
-pub struct StackOptions {
-    /// The stack's name.
-    pub name: String,
-    /// Its profile.
-    pub config: Config,
-    /// The interface of the DYNAMICXCF network: its paths are preferred.
-    pub xcf_ifindex: u32,
-    /// The interfaces by which clients reach this stack.
-    pub client_ifindexes: BTreeSet<u32>,
-    /// How long a packet path goes on without its daemon before it fences itself.
-    pub grace: Duration,
-    /// Over which time the share of a target grows that has come back; zero: it gets all at once.
-    pub slow_start: Duration,
-    /// Where the numbering of readiness reports starts; must grow from start to start.
-    pub first_revision: u64,
-    /// How long the group was listened to before the engine began.
-    pub listened: Duration,
-    /// DVIPAs for which a host may answer that is or is not a member: not wanted before that is known.
-    pub contested: BTreeSet<IpAddr>,
-}
 
 /// Where the stack is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -154,7 +154,7 @@ pub fn vdpt(
             let tier = terms.and_then(|terms| terms.options.tier.as_ref());
             let is_active = service.ring.contains(&row);
             let warmth = stack.warmth(*address, *key);
-            let is_warming = is_active && !warmth.is_full() && method.has_slow_start();
+            let is_warming = is_active && !warmth.is_full();
             let idle_because = idle_because(&target, weight, tsr, standby).filter(|_| !is_active);
             rows.push(VdptRow {
                 dvipa: key.dvipa,

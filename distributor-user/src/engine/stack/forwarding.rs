@@ -51,7 +51,11 @@ impl Stack {
                 Row::new(&service.terms, *target, ready, loads.get(target).copied())
             };
             let mut known: Vec<Row> = after.iter().map(row).collect();
-            self.warming.warm(key, &mut known, now);
+            if service.terms.method.has_slow_start() {
+                self.warming.warm(key, &mut known, now);
+            } else {
+                self.warming.forget(&key);
+            }
             let known = Known {
                 rows: known,
                 active: self.active(&key, &service.terms),

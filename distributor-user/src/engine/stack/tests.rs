@@ -11,6 +11,7 @@ use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 
 mod isolation;
 mod orders;
+mod passed;
 mod reconfigure;
 mod slow_start;
 mod takeover;

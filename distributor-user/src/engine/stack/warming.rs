@@ -84,6 +84,11 @@ impl Warming {
         }
     }
 
+    /// Forgets a service whose method knows no slow start.
+    pub(super) fn forget(&mut self, key: &ServiceKey) {
+        self.services.remove(key);
+    }
+
     /// Forgets the services that are not distributed here any more.
     pub(super) fn retain(&mut self, is_distributed: impl Fn(&ServiceKey) -> bool) {
         self.services.retain(|key, _| is_distributed(key));
