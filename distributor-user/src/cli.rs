@@ -12,6 +12,7 @@ mod reference;
 mod reload;
 mod run;
 mod running;
+mod scope;
 mod symbol;
 mod vary;
 
@@ -47,7 +48,7 @@ enum Verb {
     /// Orders a running stack to give DVIPAs up or to take them, and to be a target or not, as VARY
     /// TCPIP,,SYSPLEX does.
     Vary(vary::Vary),
-    /// Has no new connections sent to a stack, and shows which are left there.
+    /// Has no new connections sent to a target, a port or a server of it, and shows which are left there.
     Drain(drain::Drain),
     /// Shows a report of a running stack.
     Netstat(netstat::Netstat),

@@ -23,5 +23,6 @@ pub mod reference;
 pub mod report;
 pub mod responsiveness;
 pub mod selection;
+pub mod servers;
 pub mod stack;
 pub mod sysctls;

@@ -14,6 +14,7 @@ pub mod connections;
 pub mod daemon;
 pub mod dataplane;
 pub mod group;
+mod holders;
 pub mod links;
 pub mod listeners;
 pub mod load;

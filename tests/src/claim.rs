@@ -1,8 +1,8 @@
 //! The name of a lab, and everything on the machine that bears it.
 //!
 //! All that a lab leaves on the machine is found by its name alone: network
-//! namespaces `sd-NAME-…`, a directory for its files, a directory for its pins,
-//! and the processes in those namespaces. So a lab can be removed by whoever
+//! namespaces `sd-NAME-…`, a directory for its files, a directory for its pins, a
+//! cgroup, and the processes in those namespaces and in the cgroup. So a lab can be removed by whoever
 //! knows its name, and whatever bears the name of a lab whose maker is dead is
 //! removed when the next lab starts. Nothing else is ever removed.
 //!
@@ -21,9 +21,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rand::Rng;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cgroup::Cgroup;
 use crate::namespace::Namespace;
 use crate::process::stop_starting;
 use crate::program::BPFFS;
@@ -99,6 +101,15 @@ impl Claim {
     #[must_use]
     pub fn pins(&self) -> PathBuf {
         pins(&self.name)
+    }
+
+    /// The lab's cgroup.
+    ///
+    /// # Errors
+    ///
+    /// There is no hierarchy of cgroups.
+    pub fn cgroup(&self) -> Result<Cgroup> {
+        Cgroup::of_lab(&self.name).context("no cgroup v2 hierarchy is mounted")
     }
 
     /// A namespace of the lab.
@@ -245,6 +256,9 @@ fn names() -> Result<BTreeSet<String>> {
         let own = &namespace.name()[PREFIX.len()..];
         names.extend(own.split_once('-').and_then(|(own, _)| full_name(own).ok()));
     }
+    for name in Cgroup::starting_with(PREFIX) {
+        names.extend(full_name(&name).ok());
+    }
     for parent in [LABS, BPFFS] {
         let Ok(entries) = fs::read_dir(parent) else {
             continue; // no lab was ever made, or bpffs is not mounted
@@ -288,12 +302,16 @@ fn remove_stale() -> Result<()> {
 /// Removes everything that bears the lab's name; what is gone already is no error.
 fn remove_all(name: &str) -> Result<()> {
     let namespaces = Namespace::starting_with(&format!("{name}-"))?;
+    let cgroup = Cgroup::of_lab(name);
     let processes = || -> Result<Vec<_>> {
         let of_each = namespaces
             .iter()
             .filter(|namespace| namespace.path().exists());
         let of_each: Result<Vec<_>> = of_each.map(Namespace::processes).collect();
-        Ok(of_each?.concat())
+        let mut processes = of_each?.concat();
+        processes.extend(cgroup.iter().flat_map(Cgroup::processes));
+        processes.retain(|process| *process != Pid::this());
+        Ok(processes)
     };
     wait::until("the processes of the lab to end", DEATH, || {
         let left = processes()?;
@@ -305,6 +323,9 @@ fn remove_all(name: &str) -> Result<()> {
     })?;
     for namespace in &namespaces {
         namespace.remove()?;
+    }
+    if let Some(cgroup) = &cgroup {
+        wait::until("the lab's cgroup to be empty", DEATH, || cgroup.remove())?;
     }
     for directory in [pins(name), directory(name)] {
         match fs::remove_dir_all(&directory) {

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::cgroup::Cgroup;
 use crate::namespace::Namespace;
 use crate::process::Process;
 use crate::switch::compute_checksums;
@@ -27,6 +28,8 @@ pub struct Host {
     namespace: Namespace,
     directory: PathBuf,
     lan_address: Ipv4Addr,
+    /// Of a stack: what is started there.
+    cgroup: Option<Cgroup>,
 }
 
 impl Host {
@@ -35,6 +38,7 @@ impl Host {
         namespace: Namespace,
         directory: PathBuf,
         lan_address: Ipv4Addr,
+        cgroup: Option<Cgroup>,
     ) -> Self {
         Self {
             port: name.to_lowercase(),
@@ -42,6 +46,7 @@ impl Host {
             namespace,
             directory,
             lan_address,
+            cgroup,
         }
     }
 
@@ -75,14 +80,27 @@ impl Host {
         self.lan_address
     }
 
-    /// Starts a program in its namespace; what it writes goes to `NAME.log` in its directory.
+    /// Its cgroup, if it is a stack.
+    #[must_use]
+    pub fn cgroup(&self) -> Option<&Cgroup> {
+        self.cgroup.as_ref()
+    }
+
+    /// Starts a program, in its cgroup if it has one; what it writes goes to `NAME.log` in its directory.
+    ///
+    /// It is moved to the cgroup while it already runs, for that takes the kernel a while: what it starts
+    /// in its first moments stays outside.
     ///
     /// # Errors
     ///
     /// The program cannot be started.
     pub fn start(&self, name: &str, command: &mut Command) -> Result<Process> {
         let log = self.directory.join(format!("{name}.log"));
-        Process::start(format!("{name} on {}", self.name), log, command)
+        let process = Process::start(format!("{name} on {}", self.name), log, command)?;
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.take(process.id())?;
+        }
+        Ok(process)
     }
 
     /// One of the kernel's TCP counters of this host, such as `OutRsts`.

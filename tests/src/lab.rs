@@ -22,6 +22,7 @@ use std::thread;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::cgroup::Cgroup;
 use crate::claim::Claim;
 use crate::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
 use crate::namespace::Namespace;
@@ -88,20 +89,21 @@ impl Lab {
         program::require(&[program::LAB_TOOLS])?;
         let object = program::lab_object()?;
         let claim = Claim::new(layout.name)?;
-        let host = |name: String, lan_address| {
+        let cgroup = claim.cgroup()?;
+        let host = |name: String, lan_address, cgroup| {
             let directory = claim.directory().join(name.to_lowercase());
-            Host::new(
-                name.clone(),
-                claim.namespace(&name.to_lowercase()),
-                directory,
-                lan_address,
-            )
+            let namespace = claim.namespace(&name.to_lowercase());
+            Host::new(name, namespace, directory, lan_address, cgroup)
         };
         let stacks: Vec<_> = (1..=layout.stacks)
-            .map(|number| host(numbered("TCPIP", number), lan_address(number)))
+            .map(|number| {
+                let name = numbered("TCPIP", number);
+                let cgroup = cgroup.within(&name.to_lowercase());
+                host(name, lan_address(number), Some(cgroup))
+            })
             .collect();
         let clients: Vec<_> = (1..=layout.clients)
-            .map(|number| host(numbered("CLIENT", number), lan_address(100 + number)))
+            .map(|number| host(numbered("CLIENT", number), lan_address(100 + number), None))
             .collect();
         let lan = claim.namespace("lan");
         let xcf = claim.namespace("xcf");
@@ -113,6 +115,8 @@ impl Lab {
             .chain(stacks.iter().map(|host| link(host, XCF_INTERFACE, &xcf)));
         program::ip(&mut Command::new("ip"), links)?;
 
+        let mut cgroups = stacks.iter().filter_map(Host::cgroup);
+        cgroups.try_for_each(Cgroup::create)?;
         std::fs::create_dir(claim.pins())
             .with_context(|| format!("cannot make `{}`", claim.pins().display()))?;
         let connect = |namespace: Namespace, hosts: Vec<&Host>, name: &str| {

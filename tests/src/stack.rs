@@ -30,6 +30,9 @@ const GRACE_MS: &str = "2000";
 /// swept by several daemons on a small machine.
 const FLOW_CAPACITY: &str = "65536";
 
+/// Processors that each stack may use, unless a test says otherwise.
+const CAPACITY: &str = "1";
+
 /// How long a daemon may take to answer its first command.
 const START: Duration = Duration::from_secs(10);
 
@@ -49,6 +52,8 @@ pub struct Stack {
     run_directory: PathBuf,
     pins: PathBuf,
     daemon: Mutex<Option<Process>>,
+    /// Processors that the stack may use, as the daemon is told.
+    capacity: Mutex<String>,
     /// What else the daemon is told.
     arguments: Mutex<Vec<OsString>>,
 }
@@ -71,6 +76,7 @@ impl Stack {
             host,
             xcf_address,
             daemon: Mutex::new(None),
+            capacity: Mutex::new(CAPACITY.to_owned()),
             arguments: Mutex::default(),
         }
     }
@@ -132,6 +138,10 @@ impl Stack {
         command.args(["--grace", GRACE_MS]);
         command.arg("--run-dir").arg(self.run_directory());
         command.arg("--pin-dir").arg(&self.pins);
+        if let Some(cgroup) = self.host.cgroup() {
+            command.args(["--capacity", &*self.capacity()]);
+            command.arg("--load-cgroup").arg(cgroup.path());
+        }
         command.args(&*self.arguments());
         Ok(command)
     }
@@ -140,6 +150,12 @@ impl Stack {
     pub fn add_arguments(&self, arguments: impl IntoIterator<Item = impl Into<OsString>>) {
         let arguments = arguments.into_iter().map(Into::into);
         self.arguments().extend(arguments);
+    }
+
+    /// Has the daemon believe from its next start on that the stack may use so many processors, such as
+    /// `0.4`. Nothing keeps what runs in the stack's cgroup from using more.
+    pub fn set_capacity(&self, processors: &str) {
+        processors.clone_into(&mut self.capacity());
     }
 
     /// Where [`Self::install`] puts the program.
@@ -360,6 +376,10 @@ impl Stack {
     fn daemon(&self) -> MutexGuard<'_, Option<Process>> {
         // A panic elsewhere does not change what runs.
         self.daemon.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn capacity(&self) -> MutexGuard<'_, String> {
+        self.capacity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn arguments(&self) -> MutexGuard<'_, Vec<OsString>> {

@@ -1,4 +1,5 @@
-//! `distributor drain`: no new connections for a target, until the last one has ended.
+//! `distributor drain`: no new connections for a target, a port or a server of it, until the last one has
+//! ended.
 
 use std::process::ExitCode;
 use std::thread;
@@ -8,9 +9,12 @@ use anyhow::Context as _;
 use clap::Args;
 use jiff::SignedDuration;
 
-use super::running::{RunningStack, StackArguments, unexpected};
-use crate::engine::stack::Vary;
-use crate::shell::admin::{Answer, Remaining, Request};
+use super::running::{StackArguments, unexpected};
+use super::scope::Addressee;
+use crate::engine::fact::{Ask, Remaining};
+use crate::engine::servers::{JobName, Server};
+use crate::engine::stack::Scope;
+use crate::shell::admin::Answer;
 
 /// How often it is asked what is left.
 const ASK: Duration = Duration::from_secs(1);
@@ -18,9 +22,16 @@ const ASK: Duration = Duration::from_secs(1);
 /// Arguments of `distributor drain`.
 #[derive(Debug, Args)]
 pub(super) struct Drain {
-    /// The target, on whose own host this is; may be left out where only one stack runs.
-    #[arg(value_name = "TARGET", conflicts_with = "name")]
+    /// The target: a stack that runs here, or another member of the group, which is asked through the stack
+    /// here. Without it, the stack here.
+    #[arg(value_name = "TARGET", value_parser = super::run::stack_name)]
     target: Option<String>,
+    /// Drains the services of one port only.
+    #[arg(long, value_name = "PORT", value_parser = super::scope::port)]
+    port: Option<u16>,
+    /// Drains the servers of one job only.
+    #[arg(long, value_name = "NAME")]
+    job: Option<JobName>,
     /// Resets what is left after this time, such as `10m` or `1h 30m`; without it nothing is reset.
     #[arg(long, value_name = "TIME", value_parser = time)]
     deadline: Option<Duration>,
@@ -38,16 +49,23 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(arguments: &Drain) -> anyhow::Result<ExitCode> {
-    let named = arguments.stack.or_named(arguments.target.as_deref());
-    let stack = named.find()?;
-    let order = Vary::Drain(arguments.deadline);
-    println!("{}", stack.order(&Request::Vary(order))?);
+    let target = Addressee::find(&arguments.stack, arguments.target.as_deref())?;
+    let scope = match (arguments.port, arguments.job) {
+        (None, None) => Scope::Target,
+        (Some(port), None) => Scope::Port(port),
+        (port, Some(job)) => Scope::Server(Server { port, job }),
+    };
+    let order = Ask::Drain {
+        scope,
+        within: arguments.deadline,
+    };
+    println!("{}", target.order(order)?);
     let mut shown = None;
     loop {
-        let left = remaining(&stack)?;
+        let left = remaining(&target, scope)?;
         let is_empty = left.is_empty();
         if shown.as_ref() != Some(&left) {
-            println!("{}", describe(&stack.name, &left));
+            println!("{}", describe(target.name(), &left));
             shown = Some(left);
         }
         if is_empty || !arguments.wait {
@@ -57,9 +75,9 @@ pub(super) fn run(arguments: &Drain) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn remaining(stack: &RunningStack) -> anyhow::Result<Vec<Remaining>> {
-    let answer = stack.ask(&Request::Remaining);
-    let answer = answer.context("what is left is not known; the target stays quiesced")?;
+fn remaining(target: &Addressee, scope: Scope) -> anyhow::Result<Vec<Remaining>> {
+    let answer = target.ask(Ask::Remaining(scope));
+    let answer = answer.context("what is left is not known; what is drained stays quiesced")?;
     if let Answer::Remaining(left) = answer {
         Ok(left)
     } else {

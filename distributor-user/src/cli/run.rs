@@ -61,6 +61,11 @@ pub(super) struct RunArguments {
     /// milliseconds, while another stack could own the DVIPA; the same on every stack.
     #[arg(long, value_name = "MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(500..))]
     grace: u64,
+    /// Over how many seconds the share of new connections grows that a target gets when it comes back:
+    /// its stack, its server, or by `resume`. 0: it gets all of its share at once. What counts is what
+    /// the stack was told that owns the DVIPA.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    slow_start: u64,
     /// How many processors this stack may use, such as `1.5`: what of them is free is its weight for
     /// BASEWLM. Without it, all that there are.
     #[arg(long, value_name = "PROCESSORS", value_parser = capacity)]
@@ -132,6 +137,7 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         missed_beats: arguments.missed_beats,
         flow_capacity: arguments.flow_capacity,
         grace: Duration::from_millis(arguments.grace),
+        slow_start: Duration::from_secs(arguments.slow_start),
         capacity: arguments.capacity,
         load_cgroup: arguments.load_cgroup,
         stop_deadline: Duration::from_secs(arguments.stop_deadline),

@@ -25,6 +25,12 @@ impl StackArguments {
         self.name.is_some()
     }
 
+    /// Says whether a stack of this name seems to run here.
+    pub(super) fn runs(&self, name: &str) -> bool {
+        let mut stacks = admin::stacks(&self.run_dir).into_iter();
+        stacks.any(|stack| stack == name)
+    }
+
     /// The same stacks, but only the one of this name, if one is given.
     pub(super) fn or_named(&self, name: Option<&str>) -> Self {
         Self {
@@ -57,6 +63,9 @@ impl RunningStack {
         let answer = self.try_ask(request)?;
         if let Answer::Refused(reason) = answer {
             bail!("`{}` refused, and nothing was changed: {reason}", self.name);
+        }
+        if let Answer::Unknown(reason) = answer {
+            bail!("`{}` asked in vain: {reason}", self.name);
         }
         Ok(answer)
     }

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::running::StackArguments;
+use super::scope::ScopeArguments;
+use crate::engine::fact::Ask;
 use crate::engine::selection::LARGEST_WEIGHT;
 use crate::engine::stack::{self, Scope};
 use crate::shell::admin::Request;
@@ -28,11 +30,11 @@ enum Order {
     Deactivate(Dvipa),
     /// Undoes `deactivate`: the definer takes the DVIPA back.
     Reactivate(Dvipa),
-    /// Has no new connections sent to this stack; those that it has go on.
-    Quiesce(Target),
+    /// Has no new connections sent to a target, to a port or a server of it; those that it has go on.
+    Quiesce(ScopeArguments),
     /// Undoes `quiesce`.
-    Resume(Target),
-    /// Says what this stack weighs as a target, where the method is TARGCONTROLLED.
+    Resume(ScopeArguments),
+    /// Says what a target weighs, where the method is TARGCONTROLLED.
     Weight(Weight),
 }
 
@@ -52,21 +54,12 @@ struct Dvipa {
 }
 
 #[derive(Debug, Args)]
-struct Target {
-    /// `target` for everything, or `port=8443` for the services of one port.
-    #[arg(value_name = "SCOPE", value_parser = scope)]
-    scope: Scope,
-    #[command(flatten)]
-    stack: StackArguments,
-}
-
-#[derive(Debug, Args)]
 struct Weight {
     /// From 0, for no new connections, to 64; `none` for what targets weigh that say nothing, 10.
     #[arg(value_name = "WEIGHT", value_parser = weight)]
     weight: Said,
     #[command(flatten)]
-    of: Target,
+    of: ScopeArguments,
 }
 
 /// A weight, or that there is none.
@@ -85,22 +78,6 @@ fn weight(text: &str) -> Result<Said, String> {
     }
 }
 
-fn scope(text: &str) -> Result<Scope, String> {
-    if text.eq_ignore_ascii_case("TARGET") {
-        return Ok(Scope::Target);
-    }
-    let port = match text.split_once('=') {
-        Some((word, port)) if word.eq_ignore_ascii_case("PORT") => port.parse().ok(),
-        _ => None,
-    };
-    match port {
-        Some(port @ 1..) => Ok(Scope::Port(port)),
-        Some(0) | None => Err(format!(
-            "expected `target`, or a port from 1 to 65535 such as `port=8443`, found `{text}`"
-        )),
-    }
-}
-
 fn dvipa(text: &str) -> Result<IpAddr, String> {
     let address = match text.split_at_checked("DVIPA=".len()) {
         Some((word, address)) if word.eq_ignore_ascii_case("DVIPA=") => address,
@@ -112,23 +89,31 @@ fn dvipa(text: &str) -> Result<IpAddr, String> {
 }
 
 pub(super) fn run(arguments: &Vary) -> anyhow::Result<ExitCode> {
-    let (order, stack) = match &arguments.order {
-        Order::LeaveGroup(on) => (stack::Vary::LeaveGroup, &on.stack),
-        Order::JoinGroup(on) => (stack::Vary::JoinGroup, &on.stack),
-        Order::Deactivate(on) => (stack::Vary::Deactivate(on.dvipa), &on.stack),
-        Order::Reactivate(on) => (stack::Vary::Reactivate(on.dvipa), &on.stack),
-        Order::Quiesce(on) => (stack::Vary::Quiesce(on.scope), &on.stack),
-        Order::Resume(on) => (stack::Vary::Resume(on.scope), &on.stack),
-        Order::Weight(Weight { weight, of }) => (stack::Vary::Weigh(of.scope, weight.0), &of.stack),
+    let done = match &arguments.order {
+        Order::LeaveGroup(on) => obey(&on.stack, stack::Vary::LeaveGroup)?,
+        Order::JoinGroup(on) => obey(&on.stack, stack::Vary::JoinGroup)?,
+        Order::Deactivate(on) => obey(&on.stack, stack::Vary::Deactivate(on.dvipa))?,
+        Order::Reactivate(on) => obey(&on.stack, stack::Vary::Reactivate(on.dvipa))?,
+        Order::Quiesce(of) => ask(of, Ask::Quiesce)?,
+        Order::Resume(of) => ask(of, Ask::Resume)?,
+        Order::Weight(Weight { weight, of }) => ask(of, |scope| Ask::Weigh(scope, weight.0))?,
     };
-    let stack = stack.find()?;
-    println!("{}", stack.order(&Request::Vary(order))?);
+    println!("{done}");
     Ok(ExitCode::SUCCESS)
+}
+
+fn obey(stack: &StackArguments, order: stack::Vary) -> anyhow::Result<String> {
+    stack.find()?.order(&Request::Vary(order))
+}
+
+fn ask(of: &ScopeArguments, ask: impl Fn(Scope) -> Ask) -> anyhow::Result<String> {
+    let (scope, addressee) = of.find()?;
+    addressee.order(ask(scope))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Said, Scope, dvipa, scope, weight};
+    use super::{Said, dvipa, weight};
 
     #[test]
     fn a_weight_is_0_to_64_or_none() {
@@ -143,31 +128,6 @@ mod tests {
         for text in ["", "65", "-1", "1.5", "heavy"] {
             let error = weight(text).expect_err("no weight");
             assert!(error.contains("0 to 64"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_scope_is_the_target_or_a_port() {
-        for (text, expected) in [
-            ("target", Scope::Target),
-            ("TARGET", Scope::Target),
-            ("port=8443", Scope::Port(8443)),
-            ("PORT=1", Scope::Port(1)),
-            ("port=65535", Scope::Port(65_535)),
-        ] {
-            assert_eq!(scope(text), Ok(expected), "{text}");
-        }
-        for text in [
-            "",
-            "port",
-            "port=",
-            "port=0",
-            "port=65536",
-            "8443",
-            "targets",
-        ] {
-            let error = scope(text).expect_err("no scope");
-            assert!(error.contains("port=8443"), "{error}");
         }
     }
 

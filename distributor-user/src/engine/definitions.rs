@@ -19,6 +19,10 @@ pub use parts::{DEFINITIONS_KEY, PartsError};
 /// Key of [`Readiness`] in the group's slow state, as JSON: the backstop of the fast fact.
 pub const READINESS_KEY: &str = "readiness";
 
+/// Key of a value in the group's slow state that says that the member takes orders which another passes
+/// on; one that lacks it is of an older release.
+pub const ORDERS_KEY: &str = "orders";
+
 /// One stack's DVIPA and distribution statements, and what else its profile is compared by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
@@ -104,7 +108,7 @@ impl Definitions {
 pub struct Readiness {
     /// Grows with every change at the stack that reports it.
     pub revision: u64,
-    /// One entry per DVIPA × port with at least one listener, in this order.
+    /// One entry per DVIPA × port with at least one listener, quiesced or not, in this order.
     pub ready: Vec<ReadyRow>,
 }
 

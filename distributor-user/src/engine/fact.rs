@@ -2,7 +2,9 @@
 //!
 //! Gossip carries the slow state and is only the backstop for these.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,7 @@ use super::forwarding::FlowKey;
 use super::load::Load;
 use super::ownership::Word;
 use super::responsiveness::Responsiveness;
+use super::stack::Scope;
 
 /// One fact. Variants are only ever appended: the encoding numbers them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +21,7 @@ pub enum Fact {
     Readiness {
         /// Grows with every change at the sender; an older one is ignored.
         revision: u64,
-        /// One entry per DVIPA × port with at least one listener.
+        /// One entry per DVIPA × port with at least one listener, quiesced or not.
         ready: Vec<ReadyRow>,
     },
     /// Connections whose end has begun at the sender: their sockets were closed there.
@@ -54,6 +57,83 @@ pub enum Fact {
     },
     /// What the sender could still do; absent from when it can no longer measure it.
     Load(Option<Load>),
+    /// An operator of the sender's host asks the receiver for something.
+    Asked {
+        /// Returned in the answer.
+        request: u64,
+        /// For what.
+        ask: Ask,
+    },
+    /// Answers `Asked`, or part of that.
+    Answered {
+        /// From the request.
+        request: u64,
+        /// Parts still to come; 0 in the last.
+        parts_left: u32,
+        /// What came of it.
+        outcome: Outcome,
+    },
+}
+
+/// What an operator may ask of another member, as on its own host. Variants are only ever appended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ask {
+    /// Get no new connections.
+    Quiesce(Scope),
+    /// Get them again.
+    Resume(Scope),
+    /// Weigh so much.
+    Weigh(Scope, Option<u8>),
+    /// Quiesce for good, and reset what is left after a time.
+    Drain {
+        /// What.
+        scope: Scope,
+        /// The time; absent: never.
+        within: Option<Duration>,
+    },
+    /// Say how many connections are left.
+    Remaining(Scope),
+}
+
+/// What came of that. Variants are only ever appended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It was done, and what that was.
+    Done(String),
+    /// It was refused, and why; nothing has changed.
+    Refused(String),
+    /// The connections that are left, by service; of those that have any.
+    Remaining(Vec<Remaining>),
+    /// Nobody knows, and why.
+    Unknown(String),
+}
+
+/// How many living connections to a service end at a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remaining {
+    /// The DVIPA.
+    pub dvipa: IpAddr,
+    /// TCP port, host order.
+    pub port: u16,
+    /// The connections; those in `TIME_WAIT` do not count.
+    pub connections: u64,
+}
+
+impl Remaining {
+    /// Counts connections by service.
+    #[must_use]
+    pub fn count(flows: &[FlowKey]) -> Vec<Self> {
+        let mut counts = BTreeMap::new();
+        for flow in flows {
+            *counts.entry((flow.dvipa, flow.port)).or_default() += 1;
+        }
+        let row = |((dvipa, port), connections)| Self {
+            dvipa,
+            port,
+            connections,
+        };
+        counts.into_iter().map(row).collect()
+    }
 }
 
 /// Listeners on one DVIPA × port.
@@ -63,9 +143,10 @@ pub struct ReadyRow {
     pub dvipa: IpAddr,
     /// TCP port, host order.
     pub port: u16,
-    /// Number of listening sockets, at least 1.
+    /// Number of listening sockets that may get connections; 0 when their jobs are all quiesced.
     pub listeners: u16,
-    /// Whether the operator wants no new connection to go there.
+    /// Whether the operator wants no new connection to go there; also when every listener's job is
+    /// quiesced.
     #[serde(default)]
     pub is_quiesced: bool,
     /// How its servers take connections.

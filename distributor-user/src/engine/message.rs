@@ -50,6 +50,11 @@ pub enum Message {
     },
     /// The operator's order was obeyed.
     Varied(Vary),
+    /// A member has passed on what its operator orders this stack; what that is follows.
+    Passed {
+        /// The member's name.
+        by: String,
+    },
     /// No member is heard, and nothing arrives at this stack.
     CutOff,
     /// This stack is among others again, or knows that it is alone.
@@ -173,9 +178,11 @@ kinds! {
     PORT_MOVED = "SDL0122I" info "a server that asked for every address is bound to the one that BIND says";
     PORT_OF_OTHER_USER = "SDL0123W" warning "a server cannot share a port with those of another user; SHAREPORT is by user, as the kernel's";
     PORT_NOT_IN_TURN = "SDL0124W" warning "listeners of a shared port do not get connections in turn: the kernel chooses among them";
-    QUIESCED = "SDL0110I" info "`vary quiesce` was obeyed: no new connection is sent to this target";
+    PORT_NOT_ASIDE = "SDL0125W" warning "servers are quiesced, and their port's connections are not handed out by PORT's SHAREPORT";
+    QUIESCED = "SDL0110I" info "`vary quiesce` was obeyed: no new connection is sent to this target, to a port of it, or to a server";
     WEIGHED = "SDL0113I" info "`vary weight` was obeyed: services that are distributed by TARGCONTROLLED go by it";
-    DRAINING = "SDL0112I" info "`drain` was obeyed: no new connection is sent to this target, and its last ones may be reset";
+    DRAINING = "SDL0112I" info "`drain` was obeyed: no new connection is sent there, and the last ones may be reset";
+    PASSED = "SDL0114I" info "an operator has given an order to this stack on another member's host; the next message says which";
     RESUMED = "SDL0111I" info "`vary resume` was obeyed";
     CUT_OFF = "SDL0107W" warning "this stack is cut off: it hears no member, and nothing arrives";
     CONNECTED = "SDL0108I" info "a stack that was cut off is among others again, or knows that it is alone";
@@ -203,7 +210,8 @@ impl Message {
             Self::Varied(Vary::Quiesce(_)) => &QUIESCED,
             Self::Varied(Vary::Resume(_)) => &RESUMED,
             Self::Varied(Vary::Weigh(..)) => &WEIGHED,
-            Self::Varied(Vary::Drain(_)) => &DRAINING,
+            Self::Varied(Vary::Drain { .. }) => &DRAINING,
+            Self::Passed { .. } => &PASSED,
             Self::CutOff => &CUT_OFF,
             Self::Connected => &CONNECTED,
             Self::Joined { .. } => &JOINED,
@@ -217,6 +225,7 @@ impl Message {
             Self::Port(PortMessage::Moved { .. }) => &PORT_MOVED,
             Self::Port(PortMessage::OtherUser { .. }) => &PORT_OF_OTHER_USER,
             Self::Port(PortMessage::NotInTurn { .. }) => &PORT_NOT_IN_TURN,
+            Self::Port(PortMessage::NotAside { .. }) => &PORT_NOT_ASIDE,
             Self::Unreadable { .. } => &UNREADABLE,
         }
     }
@@ -233,33 +242,8 @@ impl fmt::Display for Message {
             Self::TakenOver { dvipa, from } => write!(f, "VIPA {dvipa} taken over from {from}"),
             Self::TakenBack { dvipa, from } => write!(f, "VIPA {dvipa} taken back from {from}"),
             Self::Given { dvipa, to } => write!(f, "VIPA {dvipa} given to {to}"),
-            Self::Varied(Vary::LeaveGroup) => {
-                f.write_str("this stack has left the group by order; its configuration is kept")
-            }
-            Self::Varied(Vary::JoinGroup) => f.write_str("this stack joins the group by order"),
-            Self::Varied(Vary::Deactivate(dvipa)) => write!(f, "VIPA {dvipa} is deactivated"),
-            Self::Varied(Vary::Reactivate(dvipa)) => write!(f, "VIPA {dvipa} is reactivated"),
-            Self::Varied(Vary::Quiesce(scope)) => {
-                write!(
-                    f,
-                    "{scope} is quiesced: it gets no new connections, and keeps what it has"
-                )
-            }
-            Self::Varied(Vary::Resume(scope)) => write!(f, "{scope} gets new connections again"),
-            Self::Varied(Vary::Weigh(scope, Some(weight))) => write!(f, "{scope} weighs {weight}"),
-            Self::Varied(Vary::Weigh(scope, None)) => {
-                write!(f, "{scope} weighs what targets do that say nothing")
-            }
-            Self::Varied(Vary::Drain(None)) => f.write_str(
-                "this target is drained: it gets no new connections, and keeps what it has until \
-                 that ends",
-            ),
-            Self::Varied(Vary::Drain(Some(within))) => write!(
-                f,
-                "this target is drained: it gets no new connections, and what it has after {} s is \
-                 reset",
-                within.as_secs()
-            ),
+            Self::Varied(vary) => varied(vary, f),
+            Self::Passed { by } => write!(f, "{by} passes on an order of its operator"),
             Self::CutOff => f.write_str(
                 "no member is heard and nothing arrives: this stack is cut off, and takes no new \
                  connection for a VIPA that another could have",
@@ -323,5 +307,44 @@ impl fmt::Display for Message {
                 )
             }
         }
+    }
+}
+
+/// Says what an order does that was obeyed.
+fn varied(vary: &Vary, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match vary {
+        Vary::LeaveGroup => {
+            f.write_str("this stack has left the group by order; its configuration is kept")
+        }
+        Vary::JoinGroup => f.write_str("this stack joins the group by order"),
+        Vary::Deactivate(dvipa) => write!(f, "VIPA {dvipa} is deactivated"),
+        Vary::Reactivate(dvipa) => write!(f, "VIPA {dvipa} is reactivated"),
+        Vary::Quiesce(scope) => {
+            write!(
+                f,
+                "{scope} is quiesced: it gets no new connections, and keeps what it has"
+            )
+        }
+        Vary::Resume(scope) => write!(f, "{scope} gets new connections again"),
+        Vary::Weigh(scope, Some(weight)) => write!(f, "{scope} weighs {weight}"),
+        Vary::Weigh(scope, None) => {
+            write!(f, "{scope} weighs what targets do that say nothing")
+        }
+        Vary::Drain {
+            scope,
+            within: None,
+        } => write!(
+            f,
+            "{scope} is drained: it gets no new connections, and keeps what it has until that \
+                 ends"
+        ),
+        Vary::Drain {
+            scope,
+            within: Some(within),
+        } => write!(
+            f,
+            "{scope} is drained: it gets no new connections, and what it has after {} s is reset",
+            within.as_secs()
+        ),
     }
 }

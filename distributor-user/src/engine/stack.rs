@@ -19,7 +19,10 @@ mod kept;
 mod liveness;
 mod load;
 mod member;
+mod options;
+mod orders;
 mod owning;
+mod passed;
 mod readiness;
 mod rebuild;
 mod reconfigure;
@@ -29,6 +32,7 @@ mod state;
 mod timing;
 mod vary;
 mod view;
+mod warming;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -38,7 +42,9 @@ use std::time::Duration;
 pub use desired::{Desired, Hop, NextHopKey, Placement};
 pub use event::{Adopted, Effect, Event};
 pub use member::Member;
-pub use vary::{Orders, Refused, Scope, Vary};
+pub use options::StackOptions;
+pub use orders::{Orders, Scope};
+pub use vary::{Refused, Served, Vary};
 
 use super::config::Config;
 use super::definitions::{Definitions, Distributions, Readiness};
@@ -52,32 +58,13 @@ use audit::Audits;
 use desired::Hops;
 use isolation::Isolation;
 use owning::Owning;
+use passed::Passed;
 use rebuild::Rebuilds;
 use standing::Standing;
+use warming::Warming;
 
 /// How long an adopted data plane is left as it was while the targets report again.
 const SETTLE: Duration = Duration::from_secs(3);
-
-/// What the engine of one stack starts from.
-#[derive(Clone, Debug)]
-pub struct StackOptions {
-    /// The stack's name.
-    pub name: String,
-    /// Its profile.
-    pub config: Config,
-    /// The interface of the DYNAMICXCF network: its paths are preferred.
-    pub xcf_ifindex: u32,
-    /// The interfaces by which clients reach this stack.
-    pub client_ifindexes: BTreeSet<u32>,
-    /// How long a packet path goes on without its daemon before it fences itself.
-    pub grace: Duration,
-    /// Where the numbering of readiness reports starts; must grow from start to start.
-    pub first_revision: u64,
-    /// How long the group was listened to before the engine began.
-    pub listened: Duration,
-    /// DVIPAs for which a host may answer that is or is not a member: not wanted before that is known.
-    pub contested: BTreeSet<IpAddr>,
-}
 
 /// Where the stack is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +104,11 @@ pub struct Stack {
     load: Option<Load>,
     /// Whether anything is distributed by what stacks could still do.
     weighs: bool,
+    warming: Warming,
+    /// When the rings were last compiled.
+    compiled_at: Duration,
+    /// When the next share of a target that has come back grows.
+    warmed_at: Option<Duration>,
     /// What listens here.
     listeners: Vec<ReadyRow>,
     /// Where servers do not take connections as they should.
@@ -141,6 +133,8 @@ pub struct Stack {
     began: Duration,
     /// What the operator has asked for.
     orders: Orders,
+    /// What was asked of members for an operator.
+    passed: Passed,
     /// Whether anything has changed that the desired state depends on.
     is_dirty: bool,
     /// DVIPAs whose last connection here has ended and that nobody wants here.
@@ -193,6 +187,9 @@ impl Stack {
             },
             load: None,
             weighs: false,
+            warming: Warming::over(options.slow_start),
+            compiled_at: now,
+            warmed_at: None,
             listeners: Vec::new(),
             faults: BTreeMap::new(),
             informed: BTreeMap::new(),
@@ -209,6 +206,7 @@ impl Stack {
             adopted_senders: adopted.forwarding.senders.clone(),
             began: now,
             orders: adopted.orders,
+            passed: Passed::new(),
             is_dirty: true,
             released: BTreeSet::new(),
             name: options.name,
@@ -224,6 +222,8 @@ impl Stack {
     pub fn start(&mut self, now: Duration) -> Vec<Effect> {
         let mut effects = self.publish_definitions();
         effects.push(self.publish_readiness());
+        effects.push(Self::offer_to_obey());
+        effects.push(self.set_aside());
         let held: BTreeSet<IpAddr> = self.applied.placements.keys().copied().collect();
         if !held.is_empty() {
             effects.push(Effect::Watch(held));
@@ -276,7 +276,7 @@ impl Stack {
                 member.choose_path(xcf, &self.hops, dead);
             }
             self.take_stock();
-            let desired = self.desired();
+            let desired = self.desired(now);
             let is_settling = matches!(self.phase, Phase::Settling { .. });
             if !is_settling {
                 self.tell_switches(&desired.forwarding, effects);
@@ -293,6 +293,7 @@ impl Stack {
             Event::Joined { name, dynamic_xcf } => {
                 self.is_dirty = true;
                 self.informed.remove(&name);
+                self.forget_answers(&name, effects);
                 effects.push(Effect::Tell(Message::Joined {
                     name: name.clone(),
                     dynamic_xcf,
@@ -311,6 +312,7 @@ impl Stack {
             Event::Left { name, is_goodbye } => {
                 self.is_dirty = true;
                 self.informed.remove(&name);
+                self.forget_answers(&name, effects);
                 self.take_leave(&name, is_goodbye, now, effects);
             }
             Event::Path { name, path, is_up } => self.take_path(&name, path, is_up, now, effects),
@@ -360,6 +362,12 @@ impl Stack {
             }
             Event::Contested(contested) => self.take_contested(contested),
             Event::Vary(vary) => self.obey_order(&vary, now, effects),
+            Event::Ask { to, request, ask } => self.pass_on(&to, request, ask, now, effects),
+            Event::Remaining {
+                to,
+                request,
+                outcome,
+            } => Self::answer_ask(&to, request, outcome, effects),
             Event::Overslept => self.decide(Input::Overslept, now, effects),
             Event::Timer => self.do_what_is_due(now, effects),
             Event::Resync => self.audits.hurry(),

@@ -5,7 +5,6 @@
 //! kernel, and nothing is ever done on behalf of anybody else.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
@@ -17,9 +16,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::engine::agreement::Running;
+use crate::engine::fact::{Ask, Outcome, Remaining};
 use crate::engine::profile::Texts;
 use crate::engine::report::{Query, Report};
-use crate::engine::stack::Vary;
+use crate::engine::stack::{Scope, Vary};
 
 /// The system group whose members may use the admin socket.
 pub const GROUP: &str = "distributor";
@@ -42,12 +42,31 @@ pub enum Request {
     Obey(Texts),
     /// Orders what z/OS's `VARY TCPIP,,SYSPLEX` does.
     Vary(Vary),
-    /// Asks for the living connections to distributed services that end at this stack.
-    Remaining,
+    /// Asks for the living connections to distributed services that end at this stack, of this much of
+    /// it.
+    Remaining(Scope),
+    /// Asks another member for something.
+    Of {
+        /// Its name.
+        member: String,
+        /// For what.
+        ask: Ask,
+    },
     /// Asks which start of the daemon answers.
     Instance,
     /// Asks for what the stacks of the group publish of their profiles.
     Group,
+}
+
+impl Request {
+    /// What is asked of another member, asked of the stack itself.
+    #[must_use]
+    pub fn of_own(ask: Ask) -> Self {
+        match ask.order() {
+            Ok(vary) => Self::Vary(vary),
+            Err(scope) => Self::Remaining(scope),
+        }
+    }
 }
 
 /// What the daemon answers.
@@ -66,17 +85,19 @@ pub enum Answer {
     Group(Vec<Running>),
     /// The request was refused, and why; nothing was changed.
     Refused(String),
+    /// What came of the request is not known, and why.
+    Unknown(String),
 }
 
-/// How many living connections to a service end at a stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remaining {
-    /// The DVIPA.
-    pub dvipa: IpAddr,
-    /// TCP port, host order.
-    pub port: u16,
-    /// The connections; those in `TIME_WAIT` do not count.
-    pub connections: u64,
+impl From<Outcome> for Answer {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done(done) => Self::Done(done),
+            Outcome::Refused(reason) => Self::Refused(reason),
+            Outcome::Remaining(left) => Self::Remaining(left),
+            Outcome::Unknown(reason) => Self::Unknown(reason),
+        }
+    }
 }
 
 /// A request with the way to answer it.

@@ -51,6 +51,7 @@ use change::{Changes, Outcome, Source};
 use contested::{Contested, Taken};
 use life::Life;
 use network::Network;
+use orders::Questions;
 use origin::OwnConnections;
 use probes::Probes;
 
@@ -86,6 +87,8 @@ pub struct DaemonOptions {
     pub flow_capacity: u32,
     /// How long the packet path goes on without the daemon before it fences itself.
     pub grace: Duration,
+    /// Over which time the share of a target grows that has come back; zero: it gets all at once.
+    pub slow_start: Duration,
     /// How much this stack can do, in thousandths of a processor; absent: all processors.
     pub capacity: Option<u32>,
     /// The cgroup whose use of processors counts against it; absent: all of them.
@@ -171,6 +174,7 @@ pub(super) struct Daemon {
     probes: Probes,
     contested: Contested,
     load: LoadMeter,
+    questions: Questions,
 }
 
 /// Something that arrived on one of the channels.

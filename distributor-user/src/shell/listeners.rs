@@ -4,7 +4,8 @@
 //! reports of a `sock_ops` program (a listener came or goes), the kernel's
 //! events of ended sockets (listeners from before the program was there), and
 //! time, which is only the backstop. A socket that the program has reported
-//! as closing is never counted, though a dump may still have it.
+//! as closing is never counted, though a dump may still have it, nor is one of a
+//! server that the operator has quiesced.
 //!
 //! One task owns all of this. It is cancelled only as a whole, when the last
 //! [`Listeners`] is dropped; that also detaches the program.
@@ -22,7 +23,9 @@ use tracing::warn;
 
 use crate::engine::fact::ReadyRow;
 use crate::engine::responsiveness::Responsiveness;
+use crate::engine::servers::Server;
 
+use super::holders;
 use super::netlink::EVENT_BUFFER_BYTES;
 use super::sock_diag::{Ended, EndedSockets, Entry, Scope, SockDiag};
 use super::sock_ops::{self, Report, SockOpsError, SockOpsProgram, reports};
@@ -42,8 +45,26 @@ const LOOPBACK: u32 = 1;
 /// The watch over the listeners on DVIPAs.
 #[derive(Debug)]
 pub struct Listeners {
-    dvipas: watch::Sender<BTreeSet<IpAddr>>,
+    wanted: watch::Sender<Wanted>,
     missing: Option<SockOpsError>,
+}
+
+/// What is to be counted.
+#[derive(Clone, Debug, Default)]
+struct Wanted {
+    /// On which addresses.
+    dvipas: BTreeSet<IpAddr>,
+    /// Whose servers not; absent until that was said.
+    aside: Option<BTreeSet<Server>>,
+}
+
+/// The listeners that are not counted, because the operator has quiesced their servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// Their sockets, by their cookies.
+    pub cookies: BTreeSet<u64>,
+    /// The ports where others count that listen on the same address.
+    pub shared: BTreeSet<u16>,
 }
 
 impl Listeners {
@@ -55,12 +76,16 @@ impl Listeners {
     ///
     /// The receiver has the rows of all watched DVIPAs, sorted; it is marked
     /// as changed when they differ from before, and after every
-    /// [`Self::watch`].
+    /// [`Self::watch`]. Before it, `aside` is told which listeners do not count, once
+    /// [`Self::set_aside`] has been called.
     ///
     /// # Errors
     ///
     /// The kernel refuses `sock_diag` sockets.
-    pub fn start(object: Option<&[u8]>) -> io::Result<(Self, watch::Receiver<Vec<ReadyRow>>)> {
+    pub fn start(
+        object: Option<&[u8]>,
+        aside: watch::Sender<Option<Aside>>,
+    ) -> io::Result<(Self, watch::Receiver<Vec<ReadyRow>>)> {
         let (program, missing) = match SockOpsProgram::attach(object) {
             Ok(program) => (Some(program), None),
             Err(reason) => (None, Some(reason)),
@@ -70,7 +95,7 @@ impl Listeners {
             let dump_ms = BACKSTOP_WITHOUT_PROGRAM.as_millis();
             warn!(reason, "new listeners are noticed only every {dump_ms} ms");
         }
-        let (dvipas, wanted) = watch::channel(BTreeSet::new());
+        let (sender, wanted) = watch::channel(Wanted::default());
         let (ready, snapshots) = watch::channel(Vec::new());
         let task = Task {
             backstop: if program.is_some() {
@@ -83,10 +108,12 @@ impl Listeners {
             sock_diag: SockDiag::open()?,
             wanted,
             ready,
+            aside,
             closing: BTreeSet::new(),
         };
         tokio::spawn(task.run());
-        Ok((Self { dvipas, missing }, snapshots))
+        let wanted = sender;
+        Ok((Self { wanted, missing }, snapshots))
     }
 
     /// Why listeners are not reported as they come; `None` when they are.
@@ -97,7 +124,17 @@ impl Listeners {
 
     /// Watches exactly these addresses from now on.
     pub fn watch(&self, dvipas: BTreeSet<IpAddr>) {
-        self.dvipas.send_replace(dvipas);
+        self.wanted.send_modify(|wanted| wanted.dvipas = dvipas);
+    }
+
+    /// Counts no listeners of exactly these servers from now on.
+    pub fn set_aside(&self, servers: BTreeSet<Server>) {
+        self.wanted.send_if_modified(|wanted| {
+            let servers = Some(servers);
+            let is_other = wanted.aside != servers;
+            wanted.aside = servers;
+            is_other
+        });
     }
 }
 
@@ -144,8 +181,9 @@ struct Task {
     program: Option<SockOpsProgram<ListenerChange>>,
     ended: EndedSockets,
     sock_diag: SockDiag,
-    wanted: watch::Receiver<BTreeSet<IpAddr>>,
+    wanted: watch::Receiver<Wanted>,
     ready: watch::Sender<Vec<ReadyRow>>,
+    aside: watch::Sender<Option<Aside>>,
     /// Cookies of sockets that were reported to close, until a dump no longer has them.
     closing: BTreeSet<u64>,
     backstop: Duration,
@@ -207,7 +245,7 @@ impl Task {
                 }
                 ended = self.ended.next() => {
                     let Ended { sockets, is_incomplete } = ended?;
-                    let dvipas = self.wanted.borrow();
+                    let dvipas = &self.wanted.borrow().dvipas;
                     let is_relevant = sockets.iter().any(|entry| {
                         let is_listener = entry.remote.port() == 0;
                         is_listener && dvipas.iter().any(|dvipa| entry.listens_on(*dvipa))
@@ -231,7 +269,7 @@ impl Task {
                 Transition::Listens => self.closing.remove(&report.cookie),
                 Transition::Closes => self.closing.insert(report.cookie),
             };
-            let dvipas = self.wanted.borrow();
+            let dvipas = &self.wanted.borrow().dvipas;
             is_relevant |= dvipas.iter().any(|dvipa| may_serve(report.address, *dvipa));
         }
         is_relevant
@@ -239,8 +277,8 @@ impl Task {
 
     /// Counts the listeners by DVIPA and port.
     async fn count(&mut self) -> io::Result<Vec<ReadyRow>> {
-        let dvipas = self.wanted.borrow_and_update().clone();
-        let mut counts: BTreeMap<(IpAddr, u16), u16> = BTreeMap::new();
+        let Wanted { dvipas, aside } = self.wanted.borrow_and_update().clone();
+        let mut serving = Vec::new();
         let mut still_closing = BTreeSet::new();
         let Self {
             sock_diag, closing, ..
@@ -249,25 +287,94 @@ impl Task {
             .dump(StateFlags::LISTEN, Scope::Everything, |entry| {
                 if closing.contains(&entry.cookie) {
                     still_closing.insert(entry.cookie);
-                    return;
-                }
-                for dvipa in dvipas.iter().filter(|dvipa| serves(entry, **dvipa)) {
-                    let count = counts.entry((*dvipa, entry.local.port())).or_default();
-                    *count = count.saturating_add(1);
+                } else if dvipas.iter().any(|dvipa| serves(entry, *dvipa)) {
+                    serving.push(*entry);
                 }
             })
             .await?;
         *closing = still_closing;
-        let row = |((dvipa, port), listeners)| ReadyRow {
+        let quiesced = match &aside {
+            Some(servers) => quiesced(servers, &serving).await?,
+            None => BTreeSet::new(),
+        };
+        let counts = count(&dvipas, &serving, &quiesced);
+        if aside.is_some() {
+            let is_shared = |(_, count): &(&(IpAddr, u16), &Count)| count.are_some_aside();
+            let shared = counts.iter().filter(is_shared);
+            let aside = Aside {
+                shared: shared.map(|((_, port), _)| *port).collect(),
+                cookies: quiesced,
+            };
+            self.aside.send_if_modified(|told| {
+                let aside = Some(aside);
+                let is_other = *told != aside;
+                *told = aside;
+                is_other
+            });
+        }
+        let row = |((dvipa, port), count): ((IpAddr, u16), Count)| ReadyRow {
             dvipa,
             port,
-            listeners,
-            is_quiesced: false,
+            listeners: count.listeners,
+            is_quiesced: count.listeners == 0,
             responsiveness: Responsiveness::default(),
             weight: None,
         };
         Ok(counts.into_iter().map(row).collect())
     }
+}
+
+/// How many listen on one DVIPA × port.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    listeners: u16,
+    /// Those of quiesced servers, which are not among them.
+    aside: u16,
+}
+
+impl Count {
+    fn are_some_aside(self) -> bool {
+        self.listeners > 0 && self.aside > 0
+    }
+}
+
+/// Counts by DVIPA and port the listeners that are not quiesced, and beside them those that are.
+fn count(
+    dvipas: &BTreeSet<IpAddr>,
+    serving: &[Entry],
+    quiesced: &BTreeSet<u64>,
+) -> BTreeMap<(IpAddr, u16), Count> {
+    let mut counts: BTreeMap<(IpAddr, u16), Count> = BTreeMap::new();
+    for entry in serving {
+        let is_aside = quiesced.contains(&entry.cookie);
+        for dvipa in dvipas.iter().filter(|dvipa| serves(entry, **dvipa)) {
+            let count = counts.entry((*dvipa, entry.local.port())).or_default();
+            let counted = if is_aside {
+                &mut count.aside
+            } else {
+                &mut count.listeners
+            };
+            *counted = counted.saturating_add(1);
+        }
+    }
+    counts
+}
+
+/// The cookies of listeners that one of these servers has.
+async fn quiesced(servers: &BTreeSet<Server>, listeners: &[Entry]) -> io::Result<BTreeSet<u64>> {
+    let concerned = |entry: &&Entry| {
+        let port = entry.local.port();
+        servers.iter().any(|server| server.concerns(port))
+    };
+    let sockets = listeners.iter().filter(concerned);
+    let holders = holders::of(sockets.map(|entry| entry.inode).collect()).await?;
+    let is_quiesced = |entry: &&Entry| {
+        let holders = holders.get(&entry.inode).map_or(&[][..], Vec::as_slice);
+        let port = entry.local.port();
+        servers.iter().any(|server| server.has(port, holders))
+    };
+    let quiesced = listeners.iter().filter(is_quiesced);
+    Ok(quiesced.map(|entry| entry.cookie).collect())
 }
 
 /// Whether the listener takes connections to `dvipa` that come from the network.

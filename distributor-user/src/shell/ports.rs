@@ -22,11 +22,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use distributor_common::ports::PortReport;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::warn;
 
 use super::daemon::tell;
+use super::listeners::Aside;
 use super::sock_diag::SockDiag;
 use crate::engine::config::Config;
 use crate::engine::message::Message;
@@ -64,7 +65,8 @@ enum Command {
 
 impl Ports {
     /// Starts the task, in the network namespace of the calling thread, with the reservations of a
-    /// configuration; `pin_dir` is the stack's. The future ends when they are in force.
+    /// configuration; `pin_dir` is the stack's. The future ends when they are in force. The listeners in
+    /// `aside` get no connections; before that is known, those from before the start do not yet.
     ///
     /// # Errors
     ///
@@ -72,6 +74,7 @@ impl Ports {
     pub fn start(
         pin_dir: &Path,
         config: &Config,
+        aside: watch::Receiver<Option<Aside>>,
     ) -> io::Result<(Self, impl Future<Output = Result<(), PortsError>> + use<>)> {
         let (commands, received) = mpsc::channel(1);
         let task = Task {
@@ -82,6 +85,7 @@ impl Ports {
             unsettled: BTreeMap::new(),
             told: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            aside,
         };
         let (done, answer) = oneshot::channel();
         let first = Command::Apply(Box::new(config.clone()), done);
@@ -133,6 +137,8 @@ struct Task {
     told: BTreeMap<String, Instant>,
     /// Cookies of listeners that cannot be fetched.
     given_up: BTreeSet<u64>,
+    /// The listeners of quiesced servers.
+    aside: watch::Receiver<Option<Aside>>,
 }
 
 impl Task {
@@ -157,6 +163,7 @@ impl Task {
                     }
                 }
                 () = at(due) => self.compare_due().await,
+                Ok(()) = self.aside.changed() => self.set_aside().await,
                 _ = look.tick() => self.look_again(),
             }
         }
@@ -267,6 +274,26 @@ impl Task {
         }
     }
 
+    /// Takes its turns from who is set aside, and gives them back to who no longer is.
+    async fn set_aside(&mut self) {
+        let aside = self.aside.borrow_and_update().clone().unwrap_or_default();
+        if let Some(governor) = &mut self.governor
+            && let Err(error) = listeners::set_aside(governor, &aside.cookies)
+        {
+            warn!("quiesced servers may be given connections: {error:#}");
+        }
+        let governor = self.governor.as_ref();
+        let is_shared = |port: &u16| governor.is_some_and(|governor| governor.is_shared(*port));
+        let mixed = aside.shared.into_iter().filter(|port| !is_shared(port));
+        for port in mixed.collect::<Vec<_>>() {
+            self.tell(PortMessage::NotAside { port });
+        }
+        let now = Instant::now();
+        let shared = self.governor.iter().flat_map(Governor::shared);
+        self.unsettled.extend(shared.map(|port| (port, now)));
+        self.compare_due().await;
+    }
+
     /// Compares the listeners of the ports that are due with those that get connections in turn.
     async fn compare_due(&mut self) {
         let now = Instant::now();
@@ -275,7 +302,11 @@ impl Task {
         let Some(governor) = self.governor.as_mut().filter(|_| !due.is_empty()) else {
             return;
         };
-        let compared = listeners::compare(&mut self.sock_diag, governor, &due).await;
+        let aside = self.aside.borrow().clone();
+        let cookies = aside.as_ref().map(|aside| &aside.cookies);
+        let none = BTreeSet::new();
+        let cookies = cookies.unwrap_or(&none);
+        let compared = listeners::compare(&mut self.sock_diag, governor, &due, cookies).await;
         let missing = match compared {
             Ok(missing) => missing,
             Err(error) => {
@@ -294,8 +325,9 @@ impl Task {
                 put_in_turn(governor, port, true);
                 continue;
             }
-            // One that is just beginning to listen must not be noted twice.
-            if !governor.was_missing(missing) {
+            // One that is just beginning to listen must not be noted twice, nor one be taken in that is
+            // going to be set aside.
+            if !governor.was_missing(missing) || aside.is_none() {
                 self.unsettled.insert(port, now + SETTLED);
                 continue;
             }

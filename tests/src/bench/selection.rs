@@ -13,7 +13,6 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
 use super::{Case, Cost, Measurement, Options};
-use crate::cgroup::Cgroup;
 use crate::lab::{Lab, Layout, PORT, VIPA};
 use crate::profile;
 use crate::program;
@@ -166,13 +165,8 @@ fn joining() -> Result<Duration> {
 
 fn weights() -> Result<[Duration; 2]> {
     let lab = lab()?;
-    let mut cgroups = Vec::new();
     for name in TARGETS {
-        let cgroup = Cgroup::create(&lab, name)?;
-        let stack = lab.stack(name);
-        stack.add_arguments(["--capacity", CAPACITY, "--load-cgroup"]);
-        stack.add_arguments([cgroup.path()]);
-        cgroups.push(cgroup);
+        lab.stack(name).set_capacity(CAPACITY);
     }
     start(&lab, "BASEWLM", |_| "")?;
     let _servers = [serve(&lab, TARGETS[0])?, serve(&lab, TARGETS[1])?];
@@ -202,7 +196,6 @@ fn weights() -> Result<[Duration; 2]> {
         let mut command = Command::new("sh");
         let command = command.args(["-c", "while :; do :; done"]);
         let mut job = lab.stack(TARGETS[0]).host().start("job", command)?;
-        cgroups[0].take(job.id())?;
         worst[0] = worst[0].max(until_shared(less, began)?);
         let began = Instant::now();
         job.kill()?;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use tests::cgroup::Cgroup;
 use tests::claim::{self, Found, State};
 use tests::lab::{Lab, Layout};
 use tests::namespace::Namespace;
@@ -134,6 +135,16 @@ fn up(layout: &Layout<'_>) -> Result<()> {
         );
     }
     let name = lab.name().to_owned();
+    let cgroup = lab
+        .stack("TCPIP")
+        .cgroup()
+        .map(|cgroup| cgroup.path().to_owned());
+    if let Some(cgroup) = cgroup {
+        println!(
+            "\ncgroups: {} and so on, for --load-cgroup",
+            cgroup.display()
+        );
+    }
     lab.keep()?;
     println!("\nlab exec --name {name} CLIENT ping -c 1 10.1.1.1\nlab down {name}");
     Ok(())
@@ -159,6 +170,11 @@ fn exec(lab: &Found, member: &str, command: &[String]) -> Result<()> {
     }
     let namespace = Namespace::named(format!("{}-{member}", lab.name));
     let (program, arguments) = command.split_first().context("no command")?;
+    let cgroup = Cgroup::of_lab(&lab.name).map(|lab| lab.within(&member));
+    // A client has none.
+    if let Some(cgroup) = cgroup.filter(|cgroup| cgroup.path().exists()) {
+        cgroup.take(std::process::id())?;
+    }
     let distributor = program::distributor()?;
     let programs = distributor.parent().into_iter().map(Path::to_path_buf);
     let path = env::var_os("PATH").unwrap_or_default();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 use std::{fs, io, thread};
 
@@ -258,17 +257,16 @@ fn ports_are_for_those_whom_the_profile_names() {
     }
 
     // A unit is a cgroup that is called so.
-    let cgroup = Cgroup::create(&lab, "TCPIP2").expect("a cgroup");
-    let unit = cgroup.path().join("web.service");
-    let worker = unit.join("worker");
-    fs::create_dir_all(&worker).expect("a cgroup");
-    let enter = |cgroup: &Path| format!("echo $$ > {}/cgroup.procs; exec", cgroup.display());
+    let unit = two.cgroup().expect("a stack's").within("web.service");
+    let worker = unit.within("worker");
+    worker.create().expect("a cgroup");
+    let enter =
+        |cgroup: &Cgroup| format!("echo $$ > {}/cgroup.procs; exec", cgroup.path().display());
     assert!(!curl_may_bind(two, "exec", 7003));
     assert!(curl_may_bind(two, &enter(&unit), 7003));
     assert!(curl_may_bind(two, &enter(&worker), 7003));
     assert!(!curl_may_bind(two, &enter(&worker), 7100));
-    fs::remove_dir(worker).expect("an empty cgroup");
-    fs::remove_dir(unit).expect("an empty cgroup");
+    assert!(unit.remove().expect("a cgroup"), "it is empty");
 
     // A socket for IPv6 only cannot have the address.
     let error = bind(two, "web", "[::]:8443").expect_err("takes no IPv4");

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use tests::cgroup::Cgroup;
+use nix::unistd::Pid;
 use tests::lab::VIPA;
 use tests::tcp::{Server, greetings};
 use tests::{profile, wait};
@@ -21,13 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 fn a_target_whose_processors_are_busy_gets_less_until_they_are_free() {
     let _turn = turn();
     let lab = built(3, 1);
-    let cgroups = TARGETS.map(|name| {
-        let cgroup = Cgroup::create(&lab, name).expect("a cgroup");
-        let stack = lab.stack(name);
-        stack.add_arguments(["--capacity", CAPACITY, "--load-cgroup"]);
-        stack.add_arguments([cgroup.path()]);
-        cgroup
-    });
+    for name in TARGETS {
+        lab.stack(name).set_capacity(CAPACITY);
+    }
     let front_end = lab.stack("TCPIP");
     let destinations = TARGETS.map(|name| lab.stack(name).xcf_address().to_string());
     lab.start_with(|stack| match stack.name() {
@@ -37,6 +33,12 @@ fn a_target_whose_processors_are_busy_gets_less_until_they_are_free() {
     .expect("daemons");
     for stack in lab.stacks() {
         stack.wait_for_dvipa(VIPA.into()).expect("the VIPA");
+    }
+    for stack in lab.stacks() {
+        let own = stack.cgroup().expect("a stack has one").processes();
+        let daemon = stack.daemon_id().expect("a daemon");
+        let is_it = |process: &Pid| u32::try_from(process.as_raw()) == Ok(daemon);
+        assert!(own.iter().any(is_it), "{own:?}");
     }
     let _servers =
         TARGETS.map(|name| Server::start(lab.stack(name), name, DUAL_STACK).expect("a server"));
@@ -75,7 +77,6 @@ fn a_target_whose_processors_are_busy_gets_less_until_they_are_free() {
             Command::new("sh").args(["-c", "while :; do :; done"]),
         )
         .expect("a job");
-    cgroups[0].take(job.id()).expect("the job lives");
     wait_for("a lower weight of TCPIP2", less);
     let [busy, idle] = shares();
     assert!(busy * 2 < idle, "{busy} {idle}");

@@ -111,6 +111,12 @@ impl DistMethod {
     pub const fn has_fixed_weights(self) -> bool {
         matches!(self, Self::WeightedActive | Self::Maglev)
     }
+
+    /// Whether a target that comes back can get less than its share.
+    #[must_use]
+    pub const fn has_slow_start(self) -> bool {
+        !matches!(self, Self::HotStandby { .. } | Self::Maglev)
+    }
 }
 
 /// A number for each kind of processor.

@@ -46,6 +46,11 @@ pub enum PortMessage {
         /// Why.
         reason: String,
     },
+    /// Listeners of quiesced servers get connections of a port all the same.
+    NotAside {
+        /// The port.
+        port: u16,
+    },
 }
 
 /// Why a program was not let bind a port.
@@ -119,6 +124,12 @@ impl fmt::Display for PortMessage {
                 f,
                 "TCP port {port}: {listeners} of its listeners cannot be given connections in turn, \
                  so the kernel chooses among all of them: {reason}"
+            ),
+            Self::NotAside { port } => write!(
+                f,
+                "TCP port {port}: the servers that are quiesced may still be given connections, since \
+                 the kernel chooses among its listeners; `PORT {port} TCP … SHAREPORT` has them \
+                 given in turn, and these none"
             ),
         }
     }

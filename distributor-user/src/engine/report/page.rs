@@ -82,7 +82,7 @@ fn about(report: ReportName) -> (&'static str, &'static str, Vec<Section>) {
     match report {
         ReportName::Vipadcfg => (
             "netstat -F",
-            "What this stack's profile says about DVIPAs. Sections without records are left out. \
+            "What this stack's profile says about DVIPAs, and what its operator has quiesced. Sections without records are left out. \
              SHORT, table and LONG have a line or block for each port and target of a \
              VIPADISTRIBUTE.",
             vec![
@@ -96,6 +96,7 @@ fn about(report: ReportName) -> (&'static str, &'static str, Vec<Section>) {
                     vipadcfg::SERVICE_MANAGER,
                 ),
                 section("VIPA Route", "routes", vipadcfg::ROUTES),
+                section("Quiesced", "quiesced", vipadcfg::QUIESCED),
             ],
         ),
         ReportName::Vipadyn => (

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::filter::{Filters, Room};
 use super::layout::{Column, Layout, Line, Style, grid, number};
 use crate::engine::config::{
-    AcknowledgeMode, Config, Enforced, PortOptions, PortProtocol, PortShare, PortUser, SmcMode,
+    AcknowledgeMode, Enforced, PortOptions, PortProtocol, PortShare, PortUser, SmcMode,
 };
+use crate::engine::stack::Stack;
 
 /// The reservations of ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -69,11 +70,20 @@ pub(super) const FLAGS: &[(char, &str)] = &[
     ('N', "NOSMC"),
     ('X', "DENY"),
     ('U', "AUTHPORT"),
+    (
+        'Q',
+        "by order of the operator no new connection is sent there: to this target, to the port, or to the job",
+    ),
 ];
 
 /// Builds PORTLIST.
 #[must_use]
-pub fn portlist(config: &Config, filters: &Filters, room: &mut Room) -> Portlist {
+pub fn portlist(stack: &Stack, filters: &Filters, room: &mut Room) -> Portlist {
+    let config = stack.config();
+    let is_quiesced = |protocol, port, user: &PortUser| {
+        let is_open = protocol == PortProtocol::Tcp && *user != PortUser::Nobody;
+        is_open && stack.has_quiesced_job(port, user.word())
+    };
     let unreserved = config.unreserved.iter().map(|entry| PortRow {
         port: None,
         last_port: None,
@@ -97,7 +107,10 @@ pub fn portlist(config: &Config, filters: &Filters, room: &mut Room) -> Portlist
             entry.protocol,
             &entry.user,
             &entry.options,
-            &[('B', entry.bind.is_some())],
+            &[
+                ('B', entry.bind.is_some()),
+                ('Q', is_quiesced(entry.protocol, entry.port, &entry.user)),
+            ],
         ),
         bind: entry.bind,
         saf: entry.options.saf.clone(),

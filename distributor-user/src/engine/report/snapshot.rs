@@ -11,7 +11,7 @@ use crate::engine::definitions::Readiness;
 use crate::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
 use crate::engine::load::Load;
 use crate::engine::responsiveness::Responsiveness;
-use crate::engine::selection::Row;
+use crate::engine::selection::{Row, Warmth};
 use crate::engine::stack::Stack;
 
 /// What VDPT and VCRT show of a stack besides the connections.
@@ -27,6 +27,8 @@ pub struct Snapshot {
     present: BTreeMap<IpAddr, Present>,
     /// What they could still do, as far as they have said so.
     loads: BTreeMap<IpAddr, Load>,
+    /// The targets that have come back and do not get all of their share yet.
+    warming: BTreeMap<(ServiceKey, IpAddr), Warmth>,
 }
 
 /// A stack that is present.
@@ -97,7 +99,14 @@ impl Snapshot {
             forwarding: stack.applied().forwarding.clone(),
             present,
             loads: stack.loads(),
+            warming: stack.warming().collect(),
         }
+    }
+
+    /// How much of its share a target of a service gets.
+    pub(super) fn warmth(&self, dynamic_xcf: IpAddr, key: ServiceKey) -> Warmth {
+        let warmth = self.warming.get(&(key, dynamic_xcf)).copied();
+        warmth.unwrap_or(Warmth::FULL)
     }
 
     /// Returns the name of the present stack with this DYNAMICXCF address.
@@ -132,6 +141,7 @@ impl Snapshot {
                 load: self.loads.get(target).copied(),
                 responsiveness: known.map(|known| known.responsiveness).unwrap_or_default(),
                 weight: known.and_then(|known| known.weight),
+                warmth: self.warmth(*target, key),
             }
         };
         service.rows.iter().map(row).collect()

@@ -10,7 +10,8 @@ use super::*;
 use crate::engine::fact::Fact;
 use crate::engine::golden;
 use crate::engine::ownership::{DEFINER, Epoch, Word};
-use crate::engine::stack::Event;
+use crate::engine::servers::Server;
+use crate::engine::stack::{Event, Scope, Vary};
 
 const fn style(layout: Layout) -> Style {
     Style {
@@ -329,5 +330,55 @@ fn a_target_shows_what_it_holds_and_whose_it_is() {
             row.activated.as_deref()
         ),
         (Some("TCPIPA"), Some(24), Some(ACTIVATED))
+    );
+}
+
+#[test]
+fn detail_shows_what_a_target_gets_that_has_come_back() {
+    let mut stack = owner();
+    let shown = |stack: &crate::engine::stack::Stack| {
+        let report = ask(stack, &ReportName::Vdpt.into());
+        let style = Style {
+            has_detail: true,
+            ..style(Layout::Long)
+        };
+        let text = body(&report, style);
+        let lines = text.lines().filter(|line| line.contains("SlowStart"));
+        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(shown(&stack).is_empty());
+    for (revision, rows) in [(2, vec![]), (3, vec![fixture::ready("10.1.8.10", 8080, 1)])] {
+        let (from, ready) = ("TCPIPB".to_owned(), rows);
+        let fact = Fact::Readiness { revision, ready };
+        stack.handle(Event::Fact { from, fact }, Duration::from_mins(1));
+    }
+    assert_eq!(shown(&stack), ["SlowStart: 006"]);
+    stack.handle(Event::Timer, Duration::from_secs(64));
+    assert_eq!(shown(&stack), ["SlowStart: 025"]);
+}
+
+#[test]
+fn what_is_quiesced_is_listed_and_marked() {
+    let mut stack = owner();
+    let server = Server {
+        port: None,
+        job: "LEG*".parse().expect("a job name"),
+    };
+    for scope in [Scope::Port(10_000), Scope::Server(server)] {
+        stack.handle(Event::Vary(Vary::Quiesce(scope)), Duration::ZERO);
+    }
+    let Body::Portlist(portlist) = ask(&stack, &ReportName::Portlist.into()).body else {
+        panic!("PORTLIST")
+    };
+    let marked = portlist.rows.iter().filter(|row| row.flags.ends_with('Q'));
+    let marked: Vec<_> = marked.map(|row| (row.port, &*row.user)).collect();
+    assert_eq!(marked, [(Some(5_000), "LEGACY"), (Some(10_000), "*")]);
+    let vipadcfg = ask(&stack, &ReportName::Vipadcfg.into());
+    let text = body(&vipadcfg, style(Layout::Long));
+    let quiesced = text.split("Quiesced:").nth(1).expect("a section");
+    let lines: Vec<_> = quiesced.lines().map(str::trim).collect();
+    assert_eq!(
+        lines[..3],
+        ["", "Scope:    port=10000", "Scope:    job=LEG*"]
     );
 }

@@ -36,7 +36,7 @@ pub struct VdptRow {
     pub dest_xcf: IpAddr,
     /// Name of the target.
     pub target: String,
-    /// Number of listeners there; with 0 it gets nothing.
+    /// Number of listeners there whose jobs are not quiesced; with 0 it gets nothing.
     pub ready: u16,
     /// Whether it is handed new connections: something listens there, a path to it answers, and the
     /// method gives it any.
@@ -67,6 +67,9 @@ pub struct VdptRow {
     /// Server accept efficiency fraction in percent: waiting connections that are accepted within a
     /// quarter of a second; null without a listener.
     pub sef: Option<u16>,
+    /// Slow start: how much of its share a target gets so far that has come back, in percent; null once it
+    /// gets all of it, and with HOTSTANDBY and MAGLEV.
+    pub slow_start: Option<u16>,
     /// Abnormal terminations of connections per 1,000; null until something measures it.
     pub abnormal: Option<u16>,
     /// Health that the application reports, 0 to 100; null until something reports it.
@@ -101,6 +104,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::only_long("tcsr", "TCSR"),
     Column::only_long("cer", "CER"),
     Column::only_long("sef", "SEF"),
+    Column::only_long("slow_start", "SlowStart"),
     Column::only_long("abnormal", "Abnorm"),
     Column::only_long("health", "Health"),
 ];
@@ -149,6 +153,8 @@ pub fn vdpt(
             let standby = listed.and_then(|listed| listed.standby);
             let tier = terms.and_then(|terms| terms.options.tier.as_ref());
             let is_active = service.ring.contains(&row);
+            let warmth = stack.warmth(*address, *key);
+            let is_warming = is_active && !warmth.is_full();
             let idle_because = idle_because(&target, weight, tsr, standby).filter(|_| !is_active);
             rows.push(VdptRow {
                 dvipa: key.dvipa,
@@ -165,6 +171,7 @@ pub fn vdpt(
                 tcsr: None,
                 cer: measured(target.responsiveness.cer),
                 sef: measured(target.responsiveness.sef),
+                slow_start: is_warming.then(|| warmth.percent()),
                 abnormal: None,
                 health: None,
                 method: method.keyword().to_owned(),
@@ -184,10 +191,10 @@ fn idle_because(
     tsr: Option<u16>,
     standby: Option<Standby>,
 ) -> Option<&'static str> {
-    if target.listeners == 0 {
-        Some("no-listener")
-    } else if target.is_quiesced {
+    if target.is_quiesced {
         Some("quiesced")
+    } else if target.listeners == 0 {
+        Some("no-listener")
     } else if !target.is_reachable {
         Some("unreachable")
     } else if tsr.is_some_and(|tsr| tsr < UNRESPONSIVE.into()) {
@@ -268,6 +275,9 @@ fn long(out: &mut String, row: &VdptRow, style: Style) -> fmt::Result {
         number(row.sef, 3)
     )?;
     writeln!(out, "    Weight: {}", number(row.wlm, 2))?;
+    if let Some(percent) = row.slow_start {
+        writeln!(out, "    SlowStart: {}", number(Some(percent), 3))?;
+    }
     if matches!(row.method.as_str(), "BASEWLM" | "SERVERWLM") {
         writeln!(out, "      Raw          CP: --  zAAP: --  zIIP: --")?;
         writeln!(out, "      Proportional CP: --  zAAP: --  zIIP: --")?;

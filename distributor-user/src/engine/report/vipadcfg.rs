@@ -3,6 +3,7 @@
 //! The ports and the targets of a VIPADISTRIBUTE are kept together, so that the
 //! report is as large as the profile and not as the table that comes of it.
 
+mod columns;
 mod text;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,7 +13,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::filter::{Filters, Room};
-use super::layout::Column;
 use super::vdpt::{spell_standby, tier_number};
 use super::vipadyn::{RouteRow, routes};
 use crate::engine::config::{
@@ -21,6 +21,9 @@ use crate::engine::config::{
 };
 use crate::engine::stack::Stack;
 
+pub(super) use columns::{
+    BACKUPS, DEFINITIONS, QUIESCED, RANGES, ROUTES, SERVICE_MANAGER, SERVICES,
+};
 pub(super) use text::text;
 
 /// The DVIPA statements of this stack's profile.
@@ -36,6 +39,15 @@ pub struct Vipadcfg {
     pub service_manager: Option<ServiceManagerRow>,
     /// One for each VIPAROUTE.
     pub routes: Vec<RouteRow>,
+    /// What gets no new connections by order of this stack's operator, whatever the profile says.
+    pub quiesced: Vec<QuiescedRow>,
+}
+
+/// Something that is quiesced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QuiescedRow {
+    /// As `vary quiesce` was told: `target`, a port, a job, or a job on a port.
+    pub scope: String,
 }
 
 /// One address of VIPADEFINE or VIPABACKUP.
@@ -164,62 +176,6 @@ pub struct ServiceManagerRow {
     pub has_password: bool,
 }
 
-/// What the layouts call the fields of a VIPABACKUP.
-pub(super) const BACKUPS: &[Column] = &[
-    Column::short("dvipa", "IP Address", 15).long("IpAddr"),
-    Column::short("rank", "Rank", 6).long("Rank"),
-    Column::short("prefix_len", "AddressMask", 15).long("PrefixLen"),
-    Column::short("moveable", "Moveable", 9).long("Moveable"),
-    Column::short("is_service_managed", "SrvMgr", 6).long("SrvMgr"),
-    Column::short("tier", "Flg", 3).long("Flg"),
-    Column::table("interface", "IntfName").long("IntfName"),
-];
-/// What the layouts call the fields of a VIPADEFINE.
-pub(super) const DEFINITIONS: &[Column] = &[
-    BACKUPS[0], BACKUPS[2], BACKUPS[3], BACKUPS[4], BACKUPS[5], BACKUPS[6],
-];
-/// What the layouts call the fields of a VIPARANGE.
-pub(super) const RANGES: &[Column] = &[
-    Column::short("network", "IP Address", 15).long("IpAddr"),
-    Column::short("prefix_len", "AddressMask", 15).long("PrefixLen"),
-    Column::short("moveable", "Moveable", 9).long("Moveable"),
-    Column::short("used_by", "Flg", 5).long("Flg"),
-    Column::short("saf", "SAF Name", 8).long("SAF Name"),
-    Column::table("interface", "IntfName").long("IntfName"),
-];
-/// What the layouts call the fields of a VIPADISTRIBUTE, one line per port and target.
-pub(super) const SERVICES: &[Column] = &[
-    Column::short("dvipa", "Dest IPaddr", 15).long("Dest"),
-    Column::short("ports", "DPort", 5).long("Dest"),
-    Column::short("destinations.dest_xcf", "DestXCF Addr", 15).long("DestXCF"),
-    Column::short("has_sysplex_ports", "SysPt", 5).long("SysPt"),
-    Column::short("timed_affinity_s", "TimAff", 6).long("TimAff"),
-    Column::short("tier", "Flg", 3).long("Flg"),
-    Column::short("method", "DistMethod", 14).long("DistMethod"),
-    Column::table("destinations.standby", "SrvType").long("SrvType"),
-    Column::table("destinations.rank", "Rank").long("Rank"),
-    Column::table("destinations.weight", "Weight").long("Weight"),
-    Column::table("opt_local", "OptLoc").long("OptLoc"),
-    Column::short("destinations.target", "Target", 16).long("Stack"),
-    Column::only_long("switches_back", "AutoSwitchBack"),
-    Column::only_long("minds_health", "HealthSwitch"),
-    Column::only_long("processors", "ProcType"),
-    Column::only_long("cross_cost", "ProcXCost"),
-    Column::only_long("importance", "ILWeighting"),
-];
-/// What the layouts call the fields of VIPASMPARMS.
-pub(super) const SERVICE_MANAGER: &[Column] = &[
-    Column::short("multicast", "McastGroup", 15).long("McastGroup"),
-    Column::short("port", "Port", 5).long("Port"),
-    Column::short("has_password", "Pwd", 3).long("Pwd"),
-];
-/// What the layouts call the fields of a VIPAROUTE.
-pub(super) const ROUTES: &[Column] = &[
-    Column::short("dest_xcf", "DestXCF Addr", 15).long("DestXCF"),
-    Column::short("target_address", "TargetIp", 15).long("TargetIp"),
-    Column::short("target", "Target", 16).long("Stack"),
-];
-
 /// Builds VIPADCFG.
 #[must_use]
 pub fn vipadcfg(stack: &Stack, filters: &Filters, room: &mut Room) -> Vipadcfg {
@@ -242,12 +198,17 @@ pub fn vipadcfg(stack: &Stack, filters: &Filters, room: &mut Room) -> Vipadcfg {
     let service_manager = service_manager.filter(|manager| admit(manager.multicast.into()));
     let mut routes = routes(stack);
     routes.retain(|row| admit(row.dest_xcf));
+    // No address and no port is theirs alone.
+    let mut admit = |_: &QuiescedRow| filters.match_endpoints(&[]) && room.admit();
+    let quiesced = stack.quiesced().map(|scope| QuiescedRow { scope });
+    let quiesced = quiesced.filter(|row| admit(row)).collect();
     Vipadcfg {
         dvipas,
         ranges,
         services,
         service_manager,
         routes,
+        quiesced,
     }
 }
 

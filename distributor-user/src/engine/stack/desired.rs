@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::event::Effect;
 use super::{Phase, Stack};
@@ -55,13 +56,13 @@ pub struct Desired {
 
 impl Stack {
     /// Derives what this stack's state asks of the kernel.
-    pub(super) fn desired(&mut self) -> Desired {
+    pub(super) fn desired(&mut self, now: Duration) -> Desired {
         if self.phase == Phase::Stopped {
             return Desired::default();
         }
         let placements = self.placements();
         Desired {
-            forwarding: self.forwarding(&placements),
+            forwarding: self.forwarding(&placements, now),
             placements,
             next_hops: self.next_hops(),
         }

@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::desired::{Hop, NextHopKey, Placement};
-use super::{Orders, Vary};
+use super::{Orders, Served, Vary};
 use crate::engine::config::Config;
-use crate::engine::fact::{Fact, ReadyRow};
-use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
+use crate::engine::fact::{Ask, Fact, Outcome, ReadyRow};
+use crate::engine::forwarding::{Flow, FlowKey, Forwarding};
 use crate::engine::load::Load;
 use crate::engine::message::Message;
 use crate::engine::ownership::AdoptedEpoch;
 use crate::engine::responsiveness::Responsiveness;
+use crate::engine::servers::Server;
 
 /// What an earlier daemon of this stack left in the kernel.
 #[derive(Clone, Debug, Default)]
@@ -154,6 +155,24 @@ pub enum Event {
     Contested(BTreeSet<IpAddr>),
     /// The operator orders something.
     Vary(Vary),
+    /// The operator asks another member for something; answered by [`Effect::Answer`].
+    Ask {
+        /// The member's name.
+        to: String,
+        /// Returned in the answer; unlike that of any other question of this stack.
+        request: u64,
+        /// For what.
+        ask: Ask,
+    },
+    /// Answer to [`Effect::CountRemaining`].
+    Remaining {
+        /// From the effect.
+        to: String,
+        /// From the effect.
+        request: u64,
+        /// How many there are, or why that is not known.
+        outcome: Outcome,
+    },
     /// The daemon has done nothing for about as long as the others wait for it.
     Overslept,
     /// The time that [`next_timer`](super::Stack::next_timer) named has come.
@@ -218,8 +237,28 @@ pub enum Effect {
     },
     /// Count the connections to a DVIPA that have not ended, here and at the targets; and report it.
     CountConnections(IpAddr),
-    /// End the connections to these services that this stack terminates, with a RST.
-    ResetConnections(BTreeSet<ServiceKey>),
+    /// End these connections, which this stack terminates, with a RST.
+    ResetConnections(Served),
+    /// Count these connections, which this stack terminates, and report it.
+    CountRemaining {
+        /// The member that asked.
+        to: String,
+        /// Its request's number.
+        request: u64,
+        /// Which.
+        served: Served,
+    },
+    /// Tell the operator what came of a question to a member.
+    Answer {
+        /// From the question.
+        request: u64,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// Count no listeners of exactly these servers, and hand none of them a new connection.
+    SetAside(BTreeSet<Server>),
+    /// Keep the orders that are in force for a daemon that goes on where this one was.
+    KeepOrders,
     /// Read the flow table, and report it.
     SnapshotFlows,
     /// Put connections that a target has into the flow table.

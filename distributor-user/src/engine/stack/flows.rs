@@ -90,6 +90,12 @@ impl Stack {
                 }
             }
             Fact::Load(load) => self.take_load(from, load),
+            Fact::Asked { request, ask } => self.take_ask(from, request, ask, now, effects),
+            Fact::Answered {
+                request,
+                parts_left,
+                outcome,
+            } => self.take_answer(from, request, parts_left, outcome, effects),
             Fact::Ownership { words } => {
                 let from = from.to_owned();
                 for (dvipa, word) in words {

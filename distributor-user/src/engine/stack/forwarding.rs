@@ -21,7 +21,11 @@ pub(super) const MAX_ROWS: usize = 32;
 const BELIEVE_SENDERS: Duration = Duration::from_secs(10);
 
 impl Stack {
-    pub(super) fn forwarding(&mut self, placements: &BTreeMap<IpAddr, Placement>) -> Forwarding {
+    pub(super) fn forwarding(
+        &mut self,
+        placements: &BTreeMap<IpAddr, Placement>,
+        now: Duration,
+    ) -> Forwarding {
         let mut rows = std::mem::take(&mut self.rows);
         let (ready, loads) = (self.ready(), self.loads());
         self.weighs = false;
@@ -46,8 +50,14 @@ impl Stack {
                 let ready = ready.map(|(_, said)| *said);
                 Row::new(&service.terms, *target, ready, loads.get(target).copied())
             };
+            let mut known: Vec<Row> = after.iter().map(row).collect();
+            if service.terms.method.has_slow_start() {
+                self.warming.warm(key, &mut known, now);
+            } else {
+                self.warming.forget(&key);
+            }
             let known = Known {
-                rows: after.iter().map(row).collect(),
+                rows: known,
                 active: self.active(&key, &service.terms),
             };
             let (ring, choice) = alike.ring(&service.terms, known);
@@ -59,6 +69,10 @@ impl Stack {
             };
             forwarding.services.insert(key, targets);
         }
+        self.warming
+            .retain(|key| forwarding.services.contains_key(key));
+        self.compiled_at = now;
+        self.warmed_at = self.warming.next(now);
         forwarding.kept = self.kept(placements.keys(), &ready, &loads);
         let targets: BTreeSet<IpAddr> = alike.targets;
         // A target that was taken out of a service keeps the connections that it has, and their path.

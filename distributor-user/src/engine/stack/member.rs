@@ -12,6 +12,10 @@ use crate::engine::load::Load;
 use crate::engine::ownership::Liveness;
 
 /// Another stack of the group.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "none of these facts follows from another"
+)]
 #[derive(Clone, Debug)]
 pub struct Member {
     /// Its DYNAMICXCF address.
@@ -22,6 +26,8 @@ pub struct Member {
     pub edition: Option<u64>,
     /// Whether it has announced another edition, which is not all here or cannot be read.
     pub is_arriving: bool,
+    /// Whether it takes orders that other members pass on.
+    pub takes_orders: bool,
     /// What listens there.
     pub readiness: Readiness,
     /// What it could still do, as far as it has said so; as of when that last mattered.
@@ -60,6 +66,7 @@ impl Member {
             definitions: Definitions::default(),
             edition: None,
             is_arriving: false,
+            takes_orders: false,
             readiness: Readiness::default(),
             load: None,
             paths: BTreeMap::new(),

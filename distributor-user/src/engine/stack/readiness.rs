@@ -82,7 +82,7 @@ impl Stack {
     pub(super) fn update_readiness(&mut self, effects: &mut Vec<Effect>) {
         let mut ready = self.listeners.clone();
         for row in &mut ready {
-            row.is_quiesced = self.orders.quiesce(row.port);
+            row.is_quiesced |= self.orders.quiesce(row.port);
             row.weight = self.orders.weight(row.port);
             let fault = self.faults.get(&(row.dvipa, row.port));
             row.responsiveness = fault.copied().unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Effect, Stack};
-use crate::engine::definitions::{DEFINITIONS_KEY, Definitions, READINESS_KEY};
+use crate::engine::definitions::{DEFINITIONS_KEY, Definitions, ORDERS_KEY, READINESS_KEY};
 use crate::engine::message::Message;
 
 impl Stack {
@@ -23,6 +23,7 @@ impl Stack {
                 reason: error.to_string(),
             }));
         };
+        member.takes_orders = values.contains_key(ORDERS_KEY);
         match Definitions::from_parts(values, member.edition) {
             Ok(Some((edition, definitions))) => {
                 member.distributions = definitions.by_dvipa();

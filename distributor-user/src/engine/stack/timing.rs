@@ -21,6 +21,8 @@ impl Stack {
             .chain(members)
             .chain(self.preparation_deadline())
             .chain(self.drain_deadline())
+            .chain(self.warmed_at)
+            .chain(self.answer_deadline())
             .min()
     }
 
@@ -29,6 +31,8 @@ impl Stack {
         self.probe_again(now, effects);
         self.give_up(now, effects);
         self.end_drain(now, effects);
+        self.give_up_answers(now, effects);
+        self.warm_up(now);
         self.decide(Input::Timer, now, effects);
     }
 

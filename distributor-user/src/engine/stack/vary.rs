@@ -3,17 +3,17 @@
 //! An order lasts until it is undone or the stack is stopped; the configuration
 //! is kept as it is.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Stack};
+use super::{Effect, Orders, Scope, Stack};
 use crate::engine::definitions::Definitions;
 use crate::engine::forwarding::ServiceKey;
 use crate::engine::message::Message;
+use crate::engine::servers::JobName;
 
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,27 +33,22 @@ pub enum Vary {
     /// Weigh so much where targets say so themselves (`TARGCONTROLLED`); without a weight, as those do that
     /// say nothing.
     Weigh(Scope, Option<u8>),
-    /// Quiesce the whole target for good: what it still has after this time is reset; without a time
-    /// nothing is.
-    Drain(Option<Duration>),
+    /// Quiesce for good: what is still there after this time is reset; without a time nothing is.
+    Drain {
+        /// What.
+        scope: Scope,
+        /// The time.
+        within: Option<Duration>,
+    },
 }
 
-/// For what a stack is no target while it is quiesced, or weighs what it was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Scope {
-    /// `TARGET`: for everything.
-    Target,
-    /// `PORT=`: for services of this port, of every DVIPA.
-    Port(u16),
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Target => f.write_str("this target"),
-            Self::Port(port) => write!(f, "port {port} of this target"),
-        }
-    }
+/// Connections to some services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// The services.
+    pub services: BTreeSet<ServiceKey>,
+    /// The job whose servers have them; absent: whoever.
+    pub job: Option<JobName>,
 }
 
 const DAY_S: u64 = 24 * 60 * 60;
@@ -83,110 +78,12 @@ pub enum Refused {
         /// The time.
         within: Duration,
     },
+    /// One server has no weight.
+    #[error("a server has no weight of its own; say what the target weighs, or `port=`")]
+    WeightOfServer,
     /// It is so already.
     #[error("{0}")]
     Already(String),
-}
-
-/// The orders in force.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Orders {
-    has_left: bool,
-    deactivated: BTreeSet<IpAddr>,
-    is_quiesced: bool,
-    quiesced_ports: BTreeSet<u16>,
-    weight: Option<u8>,
-    weights_of_ports: BTreeMap<u16, u8>,
-    /// When the connections that are left are reset.
-    reset_at: Option<Duration>,
-}
-
-impl fmt::Display for Orders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut orders = Vec::new();
-        if self.has_left {
-            orders.push("leavegroup".to_owned());
-        }
-        orders.extend(
-            self.deactivated
-                .iter()
-                .map(|dvipa| format!("deactivate {dvipa}")),
-        );
-        if self.is_quiesced {
-            orders.push("quiesce target".to_owned());
-        }
-        orders.extend(
-            self.quiesced_ports
-                .iter()
-                .map(|port| format!("quiesce port={port}")),
-        );
-        orders.extend(self.weight.map(|weight| format!("weight {weight} target")));
-        orders.extend(
-            self.weights_of_ports
-                .iter()
-                .map(|(port, weight)| format!("weight {weight} port={port}")),
-        );
-        f.write_str(&orders.join(", "))
-    }
-}
-
-impl Orders {
-    /// What they are to a daemon that begins so much later, at zero.
-    #[must_use]
-    pub fn after(mut self, passed: Duration) -> Self {
-        self.reset_at = self.reset_at.map(|at| at.saturating_sub(passed));
-        self
-    }
-
-    /// Whether this stack must not have a DVIPA.
-    pub(super) fn forbid(&self, dvipa: IpAddr) -> bool {
-        self.has_left || self.deactivated.contains(&dvipa)
-    }
-
-    /// Whether no new connections to a port must be sent to this stack.
-    pub(super) fn quiesce(&self, port: u16) -> bool {
-        self.is_quiesced || self.quiesced_ports.contains(&port)
-    }
-
-    /// What this stack weighs as a target for a port, if it was told.
-    pub(super) fn weight(&self, port: u16) -> Option<u8> {
-        self.weights_of_ports.get(&port).copied().or(self.weight)
-    }
-
-    fn set_weight(&mut self, scope: Scope, weight: Option<u8>) {
-        match (scope, weight) {
-            (Scope::Target, weight) => self.weight = weight,
-            (Scope::Port(port), Some(weight)) => {
-                self.weights_of_ports.insert(port, weight);
-            }
-            (Scope::Port(port), None) => {
-                self.weights_of_ports.remove(&port);
-            }
-        }
-    }
-
-    fn has_quiesced(&self, scope: Scope) -> bool {
-        match scope {
-            Scope::Target => self.is_quiesced,
-            Scope::Port(port) => self.quiesced_ports.contains(&port),
-        }
-    }
-
-    fn set_quiesced(&mut self, scope: Scope, is_quiesced: bool) {
-        match scope {
-            Scope::Target => {
-                self.is_quiesced = is_quiesced;
-                self.reset_at = None;
-            }
-            Scope::Port(port) if is_quiesced => {
-                self.quiesced_ports.insert(port);
-            }
-            Scope::Port(port) => {
-                self.quiesced_ports.remove(&port);
-            }
-        }
-    }
 }
 
 impl Stack {
@@ -231,26 +128,28 @@ impl Stack {
             Vary::Quiesce(scope) if self.orders.has_quiesced(*scope) => {
                 already(format!("{scope} is quiesced already"))
             }
-            Vary::Resume(Scope::Port(port))
-                if self.orders.is_quiesced && !self.orders.quiesced_ports.contains(port) =>
+            Vary::Resume(scope @ (Scope::Port(_) | Scope::Server(_)))
+                if self.orders.has_quiesced(Scope::Target) && !self.orders.has_quiesced(*scope) =>
             {
                 already(format!(
-                    "port {port} is not quiesced by itself, the whole target is; `resume target` \
+                    "{scope} is not quiesced by itself, the whole target is; `resume target` \
                      undoes that"
                 ))
             }
             Vary::Resume(scope) if !self.orders.has_quiesced(*scope) => {
                 already(format!("{scope} is not quiesced"))
             }
-            Vary::Drain(Some(within)) if *within > LONGEST_DRAIN => {
-                Err(Refused::TooLong { within: *within })
-            }
+            Vary::Weigh(Scope::Server(_), _) => Err(Refused::WeightOfServer),
+            Vary::Drain {
+                within: Some(within),
+                ..
+            } if *within > LONGEST_DRAIN => Err(Refused::TooLong { within: *within }),
             Vary::LeaveGroup
             | Vary::JoinGroup
             | Vary::Weigh(..)
             | Vary::Quiesce(_)
             | Vary::Resume(_)
-            | Vary::Drain(_) => Ok(()),
+            | Vary::Drain { .. } => Ok(()),
         }
     }
 
@@ -268,12 +167,13 @@ impl Stack {
             Vary::Quiesce(scope) => self.orders.set_quiesced(*scope, true),
             Vary::Resume(scope) => self.orders.set_quiesced(*scope, false),
             Vary::Weigh(scope, weight) => self.orders.set_weight(*scope, *weight),
-            Vary::Drain(within) => {
-                self.orders.set_quiesced(Scope::Target, true);
-                self.orders.reset_at = within.map(|within| now + within);
+            Vary::Drain { scope, within } => {
+                self.orders.drain(*scope, within.map(|within| now + within));
             }
         }
         effects.push(Effect::Tell(Message::Varied(vary.clone())));
+        effects.push(Effect::KeepOrders);
+        effects.push(self.set_aside());
         self.update_readiness(effects);
         effects.extend(self.publish_definitions());
         effects.push(self.publish_readiness());
@@ -286,30 +186,53 @@ impl Stack {
         self.orders.clone().after(now)
     }
 
+    /// The servers that are to get no new connections.
+    pub(super) fn set_aside(&self) -> Effect {
+        Effect::SetAside(self.orders.quiesced_servers().clone())
+    }
+
+    /// All that is quiesced here, as it was ordered.
+    pub fn quiesced(&self) -> impl Iterator<Item = String> {
+        self.orders.quiesced()
+    }
+
+    /// Whether servers of a job that PORT names get no new connections to a port.
+    #[must_use]
+    pub fn has_quiesced_job(&self, port: u16, job: &str) -> bool {
+        self.orders.quiesce_job(port, job)
+    }
+
     /// When a drain is over, whatever is left.
     pub(super) fn drain_deadline(&self) -> Option<Duration> {
-        self.orders.reset_at
+        self.orders.next_reset()
     }
 
     /// Ends what is left when a drain is over.
     pub(super) fn end_drain(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        if self.orders.reset_at.is_some_and(|at| now >= at) {
-            self.orders.reset_at = None;
-            effects.push(Effect::ResetConnections(self.served()));
+        let due = self.orders.due(now);
+        if !due.is_empty() {
+            effects.push(Effect::KeepOrders);
+        }
+        for scope in due {
+            effects.push(Effect::ResetConnections(self.served(scope)));
         }
     }
 
-    /// The services whose connections end here: what the owners of the DVIPAs distribute, and what
-    /// listens here.
+    /// The connections that end here: to what the owners of the DVIPAs distribute, and to what listens
+    /// here.
     #[must_use]
-    pub fn served(&self) -> BTreeSet<ServiceKey> {
+    pub fn served(&self, scope: Scope) -> Served {
         let held = self.applied.placements.keys();
         let distributed = held.flat_map(|dvipa| self.distribution(*dvipa));
         let listened = self.listeners.iter().map(|row| ServiceKey {
             dvipa: row.dvipa,
             port: row.port,
         });
-        distributed.map(ServiceKey::of).chain(listened).collect()
+        let services = distributed.map(ServiceKey::of).chain(listened);
+        Served {
+            services: services.filter(|key| scope.concerns(key.port)).collect(),
+            job: scope.job(),
+        }
     }
 
     /// What this stack publishes of its configuration: all but what it was ordered not to have.

@@ -1,6 +1,6 @@
 //! Which connections there are on a set of DVIPAs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,6 +8,9 @@ use netlink_packet_sock_diag::inet::StateFlags;
 
 use super::closed::flow;
 use crate::engine::forwarding::{FlowKey, ServiceKey};
+use crate::engine::servers::Server;
+use crate::engine::stack::Served;
+use crate::shell::holders;
 use crate::shell::sock_diag::{Scope, SockDiag};
 
 /// Lists every connection on one of `dvipas` that this stack has, from the first SYN to the
@@ -42,16 +45,16 @@ pub async fn completed(dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
     in_states(connected() - open, dvipas).await
 }
 
-/// Ends the connections of [`living`] to some services with a RST; returns how many there were.
+/// Ends the connections of [`living_of`] with a RST; returns how many there were.
 ///
 /// # Errors
 ///
 /// The kernel refuses: one that is built without `CONFIG_INET_DIAG_DESTROY` cannot do it. What was
 /// ended before stays so.
-pub async fn reset(services: &BTreeSet<ServiceKey>) -> io::Result<usize> {
+pub async fn reset(served: &Served) -> io::Result<usize> {
     let mut socket = SockDiag::open()?;
     let mut ended = 0;
-    for flow in living_of(services).await? {
+    for flow in living_of(served).await? {
         let local = SocketAddr::new(flow.dvipa, flow.port);
         let remote = SocketAddr::new(flow.client, flow.client_port);
         ended += usize::from(socket.destroy(local, remote).await?);
@@ -59,21 +62,38 @@ pub async fn reset(services: &BTreeSet<ServiceKey>) -> io::Result<usize> {
     Ok(ended)
 }
 
-/// Lists the connections of [`living`] to some services.
+/// Lists the connections of [`living`] to some services, or those of them that the servers of one job
+/// have: a connection that waits to be accepted, or that its server has closed, is nobody's.
 ///
 /// # Errors
 ///
-/// The kernel refuses the dump.
-pub async fn living_of(services: &BTreeSet<ServiceKey>) -> io::Result<Vec<FlowKey>> {
+/// The kernel refuses the dump, or the processes cannot be listed.
+pub async fn living_of(served: &Served) -> io::Result<Vec<FlowKey>> {
+    let services = &served.services;
     let dvipas = services.iter().map(|service| service.dvipa).collect();
-    let mut flows = living(&dvipas).await?;
-    flows.retain(|flow| {
-        services.contains(&ServiceKey {
-            dvipa: flow.dvipa,
-            port: flow.port,
+    let mut sockets: BTreeMap<FlowKey, u32> = BTreeMap::new();
+    let states = connected() - StateFlags::TIME_WAIT;
+    SockDiag::open()?
+        .dump(states, Scope::Local(&dvipas), |entry| {
+            let flow = flow(entry).filter(|flow| {
+                services.contains(&ServiceKey {
+                    dvipa: flow.dvipa,
+                    port: flow.port,
+                })
+            });
+            sockets.extend(flow.map(|flow| (flow, entry.inode)));
         })
-    });
-    Ok(flows)
+        .await?;
+    if let Some(job) = served.job {
+        let of_job = Server { port: None, job };
+        let held = sockets.values().copied().filter(|inode| *inode != 0);
+        let holders = holders::of(held.collect()).await?;
+        sockets.retain(|flow, inode| {
+            let holders = holders.get(inode);
+            holders.is_some_and(|holders| of_job.has(flow.port, holders))
+        });
+    }
+    Ok(sockets.into_keys().collect())
 }
 
 async fn in_states(states: StateFlags, dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {

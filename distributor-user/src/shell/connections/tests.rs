@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::engine::forwarding::ServiceKey;
+use crate::engine::stack::Served;
 use crate::shell::objects::{WATCH, built};
 use crate::shell::testing::{in_namespace, ip, soon};
 
@@ -104,6 +105,18 @@ fn what_is_left_of_a_service_is_reset() {
                 dvipa: DVIPA.parse().expect("an address"),
                 port: server.port(),
             }]);
+            let of_job = |job: Option<&str>| Served {
+                services: services.clone(),
+                job: job.map(|job| job.parse().expect("a job name")),
+            };
+            // Of this process, which has both ends, and of one that is not there.
+            let own = living_of(&of_job(Some("DISTRIB*"))).await.expect("a list");
+            assert_eq!(own.len(), 2);
+            assert_eq!(
+                living_of(&of_job(Some("NOBODY"))).await.expect("a list"),
+                []
+            );
+            let services = of_job(None);
             let left = living_of(&services).await.expect("a list");
             let flows: BTreeSet<_> = reset.iter().map(|one| one.flow).collect();
             assert_eq!(left.into_iter().collect::<BTreeSet<_>>(), flows);

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use tracing::{debug, error, info, warn};
 
-use super::Daemon;
 use super::reports::wall_clock;
+use super::{Daemon, orders};
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::FlowKey;
 use crate::engine::message::Message;
@@ -76,10 +76,20 @@ impl Daemon {
                     flows,
                 }));
             }
-            Effect::ResetConnections(services) => {
+            Effect::CountRemaining {
+                to,
+                request,
+                served,
+            } => {
+                return Ok(Some(orders::count_for(to, request, &served).await));
+            }
+            Effect::Answer { request, outcome } => self.questions.answer(request, outcome),
+            Effect::SetAside(servers) => self.kernel.listeners.set_aside(servers),
+            Effect::KeepOrders => self.keep_orders(),
+            Effect::ResetConnections(served) => {
                 // Beside the loop: there may be a hundred thousand.
                 tokio::spawn(async move {
-                    match connections::reset(&services).await {
+                    match connections::reset(&served).await {
                         Ok(ended) => {
                             warn!("{ended} connections were reset: the time of the drain is over");
                         }

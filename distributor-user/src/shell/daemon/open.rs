@@ -19,7 +19,7 @@ use super::change::{Changes, Outcome};
 use super::contested::{Contested, Inquiry, Taken};
 use super::life::Life;
 use super::network::Network;
-use super::orders::OrdersFile;
+use super::orders::{OrdersFile, Questions};
 use super::origin::OwnConnections;
 use super::probes::Probes;
 use super::ready::Ready;
@@ -37,7 +37,7 @@ use crate::shell::listeners::Listeners;
 use crate::shell::load::LoadMeter;
 use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::objects;
-use crate::shell::ports::Ports;
+use crate::shell::ports::{Ports, PortsError};
 use crate::shell::responsiveness::{self, Faults};
 use crate::shell::sysctls::Sysctls;
 
@@ -137,7 +137,9 @@ impl Daemon {
             netlink: &netlink,
             addresses: &addresses,
         };
-        let (begun, ports) = begin(&beginning, &config, group, &mut network, &mut sysctls).await?;
+        let (set_aside, aside) = watch::channel(None);
+        let ports = Ports::start(&options.pin_dir.join(&options.name), &config, aside)?;
+        let (begun, ports) = begin(&beginning, ports, group, &mut network, &mut sysctls).await?;
         let Begun {
             dataplane,
             group,
@@ -146,7 +148,7 @@ impl Daemon {
         } = begun;
         let adopted = adopted(&dataplane, held, &options);
         let watch_object = objects::built(objects::WATCH);
-        let (listeners, rows) = Listeners::start(watch_object)?;
+        let (listeners, rows) = Listeners::start(watch_object, set_aside)?;
         let faults = responsiveness::start(watch_object, rows.clone())?;
         let (connections, ends) = Connections::start(watch_object)?;
         let (next_hops, hops) = NextHops::start(&netlink)?;
@@ -187,6 +189,7 @@ impl Daemon {
             probes,
             contested: Contested::default(),
             load: LoadMeter::open(options.load_cgroup.as_deref(), options.capacity),
+            questions: Questions::from(instance),
             options,
         };
         let sources = Sources {
@@ -209,13 +212,12 @@ impl Daemon {
 /// Puts the reservations in force while the packet path is opened and the group joined.
 async fn begin(
     beginning: &Beginning<'_>,
-    config: &Config,
+    (ports, reserving): (Ports, impl Future<Output = Result<(), PortsError>>),
     group: GroupOptions,
     network: &mut Network,
     sysctls: &mut Sysctls,
 ) -> anyhow::Result<(Begun, Ports)> {
     let pin_dir = beginning.options.pin_dir.join(&beginning.options.name);
-    let (ports, reserving) = Ports::start(&pin_dir, config)?;
     let begun = beginning.begin(group, network, sysctls).await;
     if let Err(error) = reserving.await {
         error!("{error:#}");
@@ -264,6 +266,7 @@ fn stack_options(config: Config, options: &DaemonOptions, network: &Network) -> 
         xcf_ifindex: network.xcf_link.index,
         client_ifindexes: network.client_ifindexes(),
         grace: options.grace,
+        slow_start: options.slow_start,
         first_revision: 0,
         listened: Duration::ZERO,
         contested: BTreeSet::new(),

@@ -2,7 +2,6 @@
 
 mod walk;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,16 +10,12 @@ use tokio::sync::oneshot;
 use super::Daemon;
 use super::change::Source;
 use crate::engine::agreement::Running;
-use crate::engine::forwarding::FlowKey;
 use crate::engine::group::drops;
-use crate::engine::message::Message;
 use crate::engine::report::{
     self, Body, CounterRow, DaemonRow, Frame, GroupRow, InterfaceRow, Query, Report, ReportName,
     Room, Stats,
 };
-use crate::engine::stack::{Event, Vary};
-use crate::shell::admin::{Answer, Remaining, Request};
-use crate::shell::connections;
+use crate::shell::admin::{Answer, Request};
 use crate::shell::dataplane::AttachMode;
 use crate::shell::links;
 use crate::shell::netlink::Netlink;
@@ -43,37 +38,14 @@ impl Daemon {
                 return self.begin_change(Source::Obeyfile(texts), Some(answer));
             }
             Request::Vary(vary) => self.vary(vary).await,
-            Request::Remaining => return self.count_remaining(answer),
+            Request::Remaining(scope) => return self.count_remaining(scope, answer),
+            Request::Of { member, ask } => return self.ask_member(member, ask, answer).await,
             Request::Instance => Answer::Instance(self.instance),
             Request::Group => Answer::Group(Running::of(&self.stack)),
             Request::Netstat(query) => return self.report(&query, answer).await,
         };
         // Whoever asked may have gone.
         let _ = answer.send(reply);
-    }
-
-    /// Carries an order out, if it can be.
-    async fn vary(&mut self, vary: Vary) -> Answer {
-        if let Err(refused) = self.stack.consider(&vary) {
-            return Answer::Refused(refused.to_string());
-        }
-        let done = Message::Varied(vary.clone());
-        self.handle(Event::Vary(vary)).await;
-        self.keep_orders();
-        Answer::Done(format!("{} {done}", done.kind().id))
-    }
-
-    /// Counts beside the loop what is left here.
-    fn count_remaining(&self, answer: oneshot::Sender<Answer>) {
-        let services = self.stack.served();
-        tokio::spawn(async move {
-            let reply = match connections::living_of(&services).await {
-                Ok(flows) => Answer::Remaining(remaining(&flows)),
-                Err(error) => Answer::Refused(format!("connections cannot be listed: {error}")),
-            };
-            // Whoever asked may have gone.
-            let _ = answer.send(reply);
-        });
     }
 
     /// Makes a report, and answers here or, if there are connections to be walked over, beside the
@@ -137,7 +109,9 @@ impl Daemon {
                 room.admit();
                 Body::Config(Box::new(report::configuration(config, self.told())))
             }
-            ReportName::Portlist => Body::Portlist(report::portlist(config, filters, &mut room)),
+            ReportName::Portlist => {
+                Body::Portlist(report::portlist(&self.stack, filters, &mut room))
+            }
             ReportName::Home => {
                 let netlink = Netlink::open().context("cannot talk to the kernel by netlink")?;
                 let links = links::list(&netlink).await?;
@@ -204,18 +178,4 @@ impl Daemon {
 /// Formats the local time.
 pub(super) fn wall_clock(format: &str) -> String {
     jiff::Zoned::now().strftime(format).to_string()
-}
-
-/// Counts connections by service.
-fn remaining(flows: &[FlowKey]) -> Vec<Remaining> {
-    let mut counts = BTreeMap::new();
-    for flow in flows {
-        *counts.entry((flow.dvipa, flow.port)).or_default() += 1;
-    }
-    let row = |((dvipa, port), connections)| Remaining {
-        dvipa,
-        port,
-        connections,
-    };
-    counts.into_iter().map(row).collect()
 }

@@ -61,7 +61,8 @@ fn start(program: bool) -> (Listeners, watch::Receiver<Vec<ReadyRow>>) {
     ip(&format!("address add {DVIPA}/32 dev lo scope host"));
     ip(&format!("address add {OTHER}/32 dev lo scope host"));
     let object = program.then(|| built(WATCH)).flatten();
-    let (listeners, snapshots) = Listeners::start(object).expect("the task");
+    let (listeners, snapshots) =
+        Listeners::start(object, watch::Sender::new(None)).expect("the task");
     assert_eq!(
         listeners.missing().is_none(),
         program,
@@ -173,7 +174,8 @@ fn a_listener_from_before_is_noticed_when_it_ends() {
         ip(&format!("address add {DVIPA}/32 dev lo scope host"));
         for address in [DVIPA, "0.0.0.0", "::", "::ffff:10.1.3.10"] {
             let before = listener(address, 8443, false);
-            let (listeners, mut snapshots) = Listeners::start(built(WATCH)).expect("it");
+            let (listeners, mut snapshots) =
+                Listeners::start(built(WATCH), watch::Sender::new(None)).expect("it");
             listeners.watch(dvipas(&[DVIPA]));
             becomes(&mut snapshots, &[row(DVIPA, 8443, 1)]).await;
             drop(before);

@@ -1,13 +1,13 @@
 //! Gets hold of a socket that another process has.
 
-use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 
 use nix::getsockopt_impl;
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 
+use crate::shell::holders;
 use crate::shell::sock_diag::Entry;
 
 /// `SO_COOKIE` of `asm-generic/socket.h`.
@@ -47,29 +47,15 @@ pub(super) fn socket(listener: &Entry) -> io::Result<OwnedFd> {
 
 /// Finds a process that has the socket, and the descriptor by which it has it.
 fn holder(inode: u32) -> io::Result<(i32, i32)> {
-    for process in fs::read_dir("/proc")?.flatten() {
-        let Some(id) = number(&process.file_name()) else {
-            continue;
-        };
-        // Processes end while they are looked at.
-        let descriptors = fs::read_dir(process.path().join("fd"));
-        for descriptor in descriptors.into_iter().flatten().flatten() {
-            let is_it = fs::metadata(descriptor.path()).is_ok_and(|found| {
-                found.ino() == u64::from(inode) && found.mode() & libc::S_IFMT == libc::S_IFSOCK
-            });
-            if let Some(number) = number(&descriptor.file_name()).filter(|_| is_it) {
-                return Ok((id, number));
-            }
+    let found = holders::look(|held| {
+        if held.inode == inode {
+            ControlFlow::Break((held.process, held.descriptor))
+        } else {
+            ControlFlow::Continue(())
         }
-    }
-    Err(io::Error::new(
-        io::ErrorKind::NotFound,
-        "no process was found that has it",
-    ))
-}
-
-fn number(name: &std::ffi::OsStr) -> Option<i32> {
-    name.to_str()?.parse().ok()
+    });
+    found?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no process was found that has it"))
 }
 
 fn open_process(id: i32) -> io::Result<OwnedFd> {

@@ -163,11 +163,26 @@ impl Governor {
         self.forget_shares()
     }
 
+    /// Whether several servers share a TCP port.
+    pub(super) fn is_shared(&self, port: u16) -> bool {
+        let (block, at) = place(false, port);
+        self.blocks[block as usize][at].is_shared()
+    }
+
+    /// The TCP ports that several servers share.
+    pub(super) fn shared(&self) -> impl Iterator<Item = u16> {
+        let tcp = self.blocks.iter().flatten().zip(0..=u16::MAX);
+        tcp.filter(|(entry, _)| entry.is_shared())
+            .map(|(_, port)| port)
+    }
+
     /// TCP ports that are shared, and whose listeners are left to the kernel.
     pub(super) fn out_of_turn(&self) -> impl Iterator<Item = u16> {
-        let tcp = self.blocks.iter().flatten().zip(0..=u16::MAX);
-        tcp.filter(|(entry, _)| entry.is_shared() && !entry.is_in_turn())
-            .map(|(_, port)| port)
+        let in_turn = |port: &u16| {
+            let (block, at) = place(false, *port);
+            self.blocks[block as usize][at].is_in_turn()
+        };
+        self.shared().filter(move |port| !in_turn(port))
     }
 
     /// Whether all of these were missing already when that was last asked.
@@ -210,8 +225,7 @@ impl Governor {
         let keys: Result<Vec<_>, _> = self.shares.keys().collect();
         for words in keys? {
             let port = u16::try_from(ShareKey::of(words).port).unwrap_or_default();
-            let (block, at) = place(false, port);
-            if !self.blocks[block as usize][at].is_shared() {
+            if !self.is_shared(port) {
                 self.drop_share(words)?;
             }
         }

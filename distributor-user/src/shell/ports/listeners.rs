@@ -32,14 +32,15 @@ pub(super) async fn on(sock_diag: &mut SockDiag, ports: &BTreeSet<u16>) -> io::R
     Ok(found)
 }
 
-/// The listeners on these ports that get no connections in turn, by port.
+/// The listeners on these ports that get no connections in turn, though they are not `aside`, by port.
 pub(super) async fn compare(
     sock_diag: &mut SockDiag,
     governor: &Governor,
     ports: &BTreeSet<u16>,
+    aside: &BTreeSet<u64>,
 ) -> anyhow::Result<BTreeMap<u16, Vec<Entry>>> {
     let listeners = on(sock_diag, ports).await.context("no dump of listeners")?;
-    let mut known = BTreeSet::new();
+    let mut known = aside.clone();
     for share in &governor.shares {
         let (_, words) = share.context("no list of shares")?;
         known.extend(words[FIRST_COOKIE..].iter().copied());
@@ -52,6 +53,35 @@ pub(super) async fn compare(
         }
     }
     Ok(missing)
+}
+
+/// Has listeners get no connections any more; from then on they are like those that were there before
+/// the programs.
+pub(super) fn set_aside(governor: &mut Governor, cookies: &BTreeSet<u64>) -> anyhow::Result<()> {
+    let shares: Result<Vec<_>, _> = governor.shares.iter().collect();
+    for (words, mut state) in shares.context("no list of shares")? {
+        let mut is_changed = false;
+        for slot in 0..share_slots() {
+            let cookie = &mut state[FIRST_COOKIE + slot as usize];
+            if !cookies.contains(cookie) {
+                continue;
+            }
+            *cookie = 0;
+            is_changed = true;
+            let share = ShareKey::of(words);
+            // From here on it has no turn. One that has ended is not there.
+            let _ = governor
+                .listeners
+                .remove(&ListenerKey { share, slot }.words());
+            state[LIVE] &= !(1 << slot);
+        }
+        if is_changed {
+            // Connections that are handed out at this moment may be counted as none.
+            let kept = governor.shares.insert(words, state, 0);
+            kept.context("no change of a share")?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets a listener that was there before the programs take part.

@@ -115,7 +115,18 @@ fn connect<const N: usize>(times: u32, servers: [&Server; N]) -> [u32; N] {
 
 /// Starts with a profile whose reservations are in force when this returns.
 async fn start(pin_dir: &Path, statements: &str) -> Ports {
-    let (ports, reserving) = Ports::start(pin_dir, &config(statements)).expect("the task");
+    let (_, nobody) = watch::channel(Some(Aside::default()));
+    start_with(pin_dir, statements, nobody).await
+}
+
+/// The same, with the listeners that are aside.
+async fn start_with(
+    pin_dir: &Path,
+    statements: &str,
+    aside: watch::Receiver<Option<Aside>>,
+) -> Ports {
+    let started = Ports::start(pin_dir, &config(statements), aside);
+    let (ports, reserving) = started.expect("the task");
     reserving.await.expect("rules in force");
     ports
 }
@@ -322,5 +333,56 @@ fn a_port_is_for_those_whom_the_profile_names() {
         ports.apply(&config("IPCONFIG")).await.expect("no rules");
         assert!(!pin_dir.join(DIRECTORY).exists());
         assert!(may_bind("any", 200));
+    });
+}
+
+#[test]
+fn listeners_that_are_set_aside_get_none_until_they_are_back() {
+    in_sandbox(|pin_dir| async move {
+        let (set_aside, aside) = watch::channel(Some(Aside::default()));
+        let ports = start_with(&pin_dir, SHARED, aside).await;
+        let [one, two, three] = [any4(PORT), any6(PORT), any4(PORT)].map(Server::start);
+        let cookie = |server: &Server| server.socket.cookie().expect("SO_COOKIE");
+        let cookies = [&one, &two, &three].map(cookie);
+        let set = |aside: &[u64]| {
+            let cookies = aside.iter().copied().collect();
+            let shared = BTreeSet::new();
+            set_aside.send_replace(Some(Aside { cookies, shared }));
+        };
+        set(&cookies[1..2]);
+        until("no turn for the second", || {
+            connect(6, [&one, &two, &three]) == [3, 0, 3]
+        })
+        .await;
+        assert_eq!(connect(100, [&one, &two, &three]), [50, 0, 50]);
+        // A daemon that is gone changes nothing, and the next one takes nobody in before it knows.
+        drop(ports);
+        assert_eq!(connect(10, [&one, &two, &three]), [5, 0, 5]);
+        let (told, untold) = watch::channel(None);
+        let _ports = start_with(&pin_dir, SHARED, untold).await;
+        tokio::time::sleep(3 * SETTLED).await;
+        assert_eq!(connect(10, [&one, &two, &three]), [5, 0, 5]);
+        let aside = |cookies: &[u64]| {
+            let cookies = cookies.iter().copied().collect();
+            let shared = BTreeSet::new();
+            told.send_replace(Some(Aside { cookies, shared }));
+        };
+        // Where nobody is left, the kernel chooses: who gets here is not turned away.
+        aside(&cookies);
+        until("nobody's turn", || {
+            connect(3, [&one, &two, &three]).iter().sum::<u32>() == 3
+        })
+        .await;
+        aside(&cookies[..1]);
+        until("turns for the others", || {
+            connect(6, [&one, &two, &three]) == [0, 3, 3]
+        })
+        .await;
+        aside(&[]);
+        until("turns for all", || {
+            connect(6, [&one, &two, &three]) == [2, 2, 2]
+        })
+        .await;
+        assert_eq!(connect(300, [&one, &two, &three]), [100; 3]);
     });
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::responsiveness::Responsiveness;
-use crate::engine::selection::{Row, ring};
+use crate::engine::selection::{Row, Warmth, ring};
 
 fn in_block(statements: &str) -> Loaded {
     load_text(&format!(
@@ -103,6 +103,7 @@ fn round_robin_counts_stacks_and_not_listeners() {
         load: None,
         responsiveness: Responsiveness::default(),
         weight: None,
+        warmth: Warmth::FULL,
     };
     let rows: Vec<Row> = terms.destinations.addresses().map(row).collect();
     // Two listeners at the first and one at the second make both eligible, and nothing more.

@@ -92,6 +92,7 @@ pub(super) fn stack(name: &str, profile: &str) -> Stack {
         xcf_ifindex: 3,
         client_ifindexes: BTreeSet::new(),
         grace: Duration::from_secs(5),
+        slow_start: Duration::from_secs(16),
         first_revision: 1,
         listened: Duration::ZERO,
         contested: BTreeSet::new(),
@@ -326,7 +327,7 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
             room.admit();
             Body::Config(Box::new(configuration(stack.config(), daemon())))
         }
-        ReportName::Portlist => Body::Portlist(portlist(stack.config(), filters, &mut room)),
+        ReportName::Portlist => Body::Portlist(portlist(stack, filters, &mut room)),
         ReportName::Home => {
             let links = if is_owner { links() } else { Vec::new() };
             Body::Home(home(stack, &links, filters, &mut room))

@@ -7,8 +7,8 @@ use super::super::layout::{
 };
 use super::super::vdpt::{method_word, standby_word};
 use super::{
-    BACKUPS, DEFINITIONS, DestinationRow, DvipaRow, RANGES, ROUTES, RangeRow, SERVICE_MANAGER,
-    SERVICES, ServiceManagerRow, ServiceRow, Vipadcfg,
+    BACKUPS, DEFINITIONS, DestinationRow, DvipaRow, QUIESCED, RANGES, ROUTES, RangeRow,
+    SERVICE_MANAGER, SERVICES, ServiceManagerRow, ServiceRow, Vipadcfg,
 };
 
 /// A service without PORT has no port to show.
@@ -77,6 +77,13 @@ pub(in super::super) fn text(out: &mut String, vipadcfg: &Vipadcfg, style: Style
             writeln!(out, "    DestXCF:  {target}")?;
             writeln!(out, "      TargetIp: {}", row.target_address)
         },
+    )?;
+    sections.write(
+        "Quiesced",
+        QUIESCED,
+        &vipadcfg.quiesced,
+        |row| vec![row.scope.clone()],
+        |out, row| writeln!(out, "    Scope:    {}", row.scope),
     )
 }
 
