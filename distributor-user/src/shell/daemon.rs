@@ -103,7 +103,7 @@ pub struct DaemonOptions {
 /// The profile, a key, an interface or the machine does not allow it; nothing was changed then.
 pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let (mut daemon, mut sources) = Daemon::open(options).await?;
+    let (mut daemon, mut sources) = Box::pin(Daemon::open(options)).await?;
     daemon.start().await;
     info!("stack {} is up", daemon.stack.name());
     supervisor::ready(&daemon.status());
@@ -278,6 +278,9 @@ impl Daemon {
     async fn tick(&mut self) {
         if let Err(error) = self.dataplane.sweep() {
             warn!("the flow table could not be swept: {error}");
+        }
+        if let Err(error) = self.dataplane.tend_affinities(self.now()) {
+            warn!("what clients keep could not be looked through: {error}");
         }
         match self.dataplane.reattach() {
             Ok(repaired) => {

@@ -35,6 +35,7 @@ pub use self::reported::Inserted;
 pub use self::traffic::Traffic;
 pub use self::xdp::AttachMode;
 
+use self::affinities::Affinities;
 use self::attach::Attachment;
 use self::clock::StampUnit;
 use self::flows::Flows;
@@ -46,6 +47,7 @@ use self::shared::Shared;
 use self::targets::Slots;
 
 mod adopted;
+mod affinities;
 mod attach;
 mod attached;
 pub(super) mod bpf;
@@ -100,6 +102,7 @@ pub struct Dataplane {
     kept: Kept,
     slots: Slots,
     flows: Flows,
+    affinities: Affinities,
     unit: StampUnit,
     attachments: Vec<Attachment>,
     is_adopted: bool,
@@ -221,6 +224,7 @@ impl Dataplane {
             } else {
                 Flows::new(flows, seeds)
             },
+            affinities: Affinities::new(is_adopted),
             settings,
             unit,
             attachments: Vec::new(),
