@@ -9,6 +9,7 @@
 //! anew and only its difference to the last one is emitted. The clock is an
 //! argument.
 
+mod affinity;
 mod audit;
 mod desired;
 mod event;
@@ -139,6 +140,8 @@ pub struct Stack {
     adopted_senders: BTreeMap<[u8; 6], IpAddr>,
     /// Since when this engine runs.
     began: Duration,
+    /// Whether it was said whose listeners clients keep, whether that had changed or not.
+    has_confirmed_keeping: bool,
     /// What the operator has asked for.
     orders: Orders,
     /// Whether anything has changed that the desired state depends on.
@@ -208,6 +211,7 @@ impl Stack {
             contested: options.contested,
             adopted_senders: adopted.forwarding.senders.clone(),
             began: now,
+            has_confirmed_keeping: false,
             orders: adopted.orders,
             is_dirty: true,
             released: BTreeSet::new(),

@@ -178,6 +178,9 @@ pub enum Effect {
     },
     /// Make the packet path do exactly this.
     Forward(Forwarding),
+    /// Let clients of exactly these services keep their listeners here, until so many seconds after
+    /// their last connection.
+    KeepListeners(BTreeMap<ServiceKey, u16>),
     /// Report listeners and ends of connections on exactly these DVIPAs.
     Watch(BTreeSet<IpAddr>),
     /// Resolve and keep current the next hops of exactly these paths.

@@ -9,6 +9,7 @@ use crate::engine::forwarding::{
 };
 use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 
+mod affinity;
 mod isolation;
 mod reconfigure;
 mod takeover;
