@@ -52,7 +52,8 @@ pub fn settle<T: Tables>(
 /// Nothing is tried twice: the kernel's verifier follows each slot of a bucket to the end.
 #[inline(never)]
 fn find<T: Tables>(addresses: u64, rest: u64, service: u32, tables: T) -> u32 {
-    let key = Segment::from_words([addresses, rest]).key.affinity();
+    let segment = Segment::from_words([addresses, rest]);
+    let key = segment.key.affinity();
     let hash = key.hash(tables.seeds());
     let (Some(service), Some(bucket)) = (tables.service(service), tables.bucket(hash)) else {
         return 0;
@@ -61,8 +62,9 @@ fn find<T: Tables>(addresses: u64, rest: u64, service: u32, tables: T) -> u32 {
         return 0;
     };
     match ready(service, found.tag.target()) {
-        // What is changed at this moment is looked at again when it is settled.
-        Some(entry) if found.revive(tables.now()) => entry.word32(),
+        // Only a new connection stops the timer. What is changed at this moment is looked at again
+        // when it is settled.
+        Some(entry) if !segment.is_syn() || found.revive(tables.now()) => entry.word32(),
         Some(_) | None => 0,
     }
 }

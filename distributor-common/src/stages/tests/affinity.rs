@@ -140,6 +140,20 @@ fn a_new_connection_brings_back_what_was_about_to_end() {
 }
 
 #[test]
+fn what_belongs_to_no_connection_stops_no_timer() {
+    let mut bench = sticky();
+    assert_eq!(bench.first(100, 40_000), 1);
+    bench.idle(100);
+    for flags in [ACK, RST, FIN | ACK] {
+        // It goes where a connection of the client without a place would be.
+        let stray = Frame::new(41_000, flags);
+        assert_eq!(bench.target(stray, &[Event::FlowGuessed]), 1);
+    }
+    let state = bench.affinity(100).map(|(_, tag)| tag.state());
+    assert_eq!(state, Some(State::Ending));
+}
+
+#[test]
 fn a_retransmission_is_no_connection() {
     let mut bench = sticky();
     assert_eq!(bench.first(100, 40_000), 1);
