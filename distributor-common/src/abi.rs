@@ -11,7 +11,7 @@ use crate::hash::PREFILTER_WORDS;
 use crate::word::Word;
 
 pub use self::life::{Life, PROBE_KEYS, ProbeState};
-pub use self::service::{Choice, Ring, RingEntry, Service, ServiceKey, Tally};
+pub use self::service::{Affinity, Choice, Ring, RingEntry, Service, ServiceKey, Tally};
 pub use self::target::{Path, PathKind, PathState, Target};
 pub use self::vipa::{Roles, Sender, Standing, Vipa};
 
@@ -21,7 +21,7 @@ mod target;
 mod vipa;
 
 /// Version of everything in this module and in [`crate::flow`].
-pub const ABI_VERSION: u64 = 5;
+pub const ABI_VERSION: u64 = 6;
 
 /// Number of services that can exist at once.
 pub const MAX_SERVICES: u32 = 1 << 16;

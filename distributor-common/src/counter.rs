@@ -175,6 +175,10 @@ counters! {
     Relayed = 56 "relayed";
     /// Segments for a DVIPA that started on this host.
     StartedHere = 57 "started-here";
+    /// New connections that went to the target that their client keeps, by TIMEDAFFINITY.
+    AffinityKept = 58 "affinity-kept";
+    /// New connections whose client was to keep the target, and there was no room to note it.
+    AffinityUnnoted = 59 "affinity-unnoted";
 }
 
 /// The sum of all verdicts. It has no place of its own: a packet is counted once.

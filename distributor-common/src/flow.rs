@@ -19,18 +19,25 @@
 //! it, the bucket would be closed to new flows for good. What a target reports,
 //! it stores without.
 //!
+//! A client that keeps its target ([`crate::stages::affinity`]) has a slot of its
+//! own, like a flow from port 0, which no packet comes from. Its state says what
+//! is known of the client's connections: *half-open* that it has some that are
+//! perhaps not completed, *established* that it has one, *ending* that it has none
+//! any more.
+//!
 //! Nothing in here ever gives the slot of an established flow to another.
 
-use crate::hash;
-use crate::wire::{Be16, Be32, tcp};
+use crate::wire::tcp;
 use crate::word::Word;
 
 pub(crate) use self::insert::next_attempt;
 pub use self::insert::{Lock, Place, PlaceKind, Unplaced};
+pub use self::key::FlowKey;
 #[cfg(not(target_arch = "bpf"))]
 pub use self::report::Reported;
 
 mod insert;
+mod key;
 #[cfg(not(target_arch = "bpf"))]
 mod report;
 
@@ -110,64 +117,6 @@ pub enum State {
     Established = 2,
     /// A FIN, a RST or the target's report was seen; the target may still know the connection.
     Ending = 3,
-}
-
-/// Who a flow belongs to, in the byte order of the packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FlowKey {
-    /// Source address in the lower half, destination in the upper, in the order of memory.
-    pub addresses: u64,
-    /// Source port in the lower half, destination in the upper, in the order of memory.
-    pub ports: u32,
-    /// Transport protocol number.
-    pub protocol: u8,
-}
-
-impl FlowKey {
-    /// Puts a key together from what people call things.
-    #[must_use]
-    pub const fn tcp(client: [u8; 4], client_port: u16, dvipa: [u8; 4], port: u16) -> Self {
-        Self {
-            addresses: Be32::from_bytes(client).0 as u64 | (Be32::from_bytes(dvipa).0 as u64) << 32,
-            ports: Be16::from_host(client_port).0 as u32 | (Be16::from_host(port).0 as u32) << 16,
-            protocol: tcp::PROTOCOL,
-        }
-    }
-
-    /// The client's address.
-    #[inline(always)]
-    #[must_use]
-    pub const fn client(&self) -> Be32 {
-        Be32(self.addresses as u32)
-    }
-
-    /// The DVIPA.
-    #[inline(always)]
-    #[must_use]
-    pub const fn dvipa(&self) -> Be32 {
-        Be32((self.addresses >> 32) as u32)
-    }
-
-    /// The client's port.
-    #[inline(always)]
-    #[must_use]
-    pub const fn client_port(&self) -> Be16 {
-        Be16(self.ports as u16)
-    }
-
-    /// The service's port.
-    #[inline(always)]
-    #[must_use]
-    pub const fn port(&self) -> Be16 {
-        Be16((self.ports >> 16) as u16)
-    }
-
-    /// The hash that finds the flow's bucket.
-    #[inline(always)]
-    #[must_use]
-    pub const fn hash(&self, seeds: [u64; 2]) -> u64 {
-        hash::flow(self.addresses, self.ports, self.protocol, seeds)
-    }
 }
 
 /// The second word of a slot, as a value.
@@ -274,6 +223,13 @@ impl Tag {
         Self(self.0 & !mask | (stamp.0 as u64) << Self::STAMP_SHIFT)
     }
 
+    /// The same flow to another target.
+    #[inline(always)]
+    #[must_use]
+    pub const fn with_target(self, target: u16) -> Self {
+        Self(self.0 & !Self::TARGET_MASK | (target as u64) << Self::TARGET_SHIFT)
+    }
+
     /// A free slot, with the lock bit as it was.
     #[inline(always)]
     #[must_use]
@@ -356,6 +312,15 @@ impl<'a> Found<'a> {
         if new != self.tag {
             let _ = self.slot.replace(self.tag, new);
         }
+    }
+
+    /// Whether the flow is not ending, or has been brought back from there; `false` when it was
+    /// changed meanwhile.
+    #[inline(always)]
+    #[must_use]
+    pub fn revive(&self, now: Stamp) -> bool {
+        let new = self.tag.with_state(State::HalfOpen).with_stamp(now);
+        self.tag.state() != State::Ending || self.slot.replace(self.tag, new)
     }
 
     /// Notes that the flow was seen and has come at least to `state`; tries again when another CPU

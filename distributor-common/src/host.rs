@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
 use crate::abi::{
-    Choice, Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service, ServiceKey,
-    Standing, Tally, Target, Vipa,
+    Affinity, Choice, Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service,
+    ServiceKey, Standing, Tally, Target, Vipa,
 };
 use crate::counter::{COUNTER_SLOTS, Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
@@ -148,6 +148,19 @@ impl HostTables {
         let word = &self.services[service as usize].ring;
         let before = Ring::from_word(word.load());
         word.store(Ring { choice, ..before }.word());
+    }
+
+    /// Lets clients of a service keep their targets for so many seconds, of those in these slots.
+    pub fn set_affinity(&mut self, service: u32, seconds: u16, ready: &[u16]) {
+        let service = &self.services[service as usize];
+        let mut rows = 0;
+        for slot in ready {
+            let row = slot % 32;
+            rows |= 1 << row;
+            service.rows[usize::from(row / 4)].set(u64::from(slot + 1) << (16 * (row % 4)));
+        }
+        let ready = rows;
+        service.affinity.store(Affinity { seconds, ready }.word());
     }
 
     /// Gives the targets of a service weights, in the order of its ring.

@@ -2,17 +2,20 @@
 //!
 //! A port leads to its rules, which stand one behind the other: the first that
 //! admits a program decides what its bind becomes. A port that several servers
-//! share leads besides to its listeners, who get connections in turn. Nothing
-//! in here knows which program binds, or which sockets still live.
+//! share leads besides to its listeners, who get connections in turn, or keep
+//! their clients. Nothing in here knows which program binds, or which sockets
+//! still live.
 
+mod kept;
 mod name;
 mod turn;
 
+pub use kept::{ClientKey, KeptListener, give_kept};
 pub use name::{Job, Name};
 pub use turn::{Listeners, RecentTurn, Share, take_turn};
 
 /// Version of everything in this module; pinned maps of another one are not taken over.
-pub const ABI_VERSION: u64 = 1;
+pub const ABI_VERSION: u64 = 2;
 
 /// Ports of one element of the map `PORTS`.
 pub const PORTS_PER_BLOCK: usize = 64;
@@ -28,6 +31,10 @@ pub const MAX_SHARES: u32 = 1_024;
 pub const MAX_LISTENERS: u32 = 8_192;
 /// Listeners that share one address and port at most.
 pub const MAX_SLOTS: u64 = 64;
+/// Pairs of DVIPA and port whose clients keep their listeners at most.
+pub const MAX_KEEPING: u32 = 1 << 16;
+/// Clients that keep a listener at most; one more, and another that has not come for long is forgotten.
+pub const MAX_CLIENTS: u32 = 1 << 16;
 /// Connections whose turn is remembered; a power of two.
 pub const RECENT_TURNS: u32 = 16_384;
 
@@ -55,6 +62,10 @@ pub mod object {
     pub const LISTENERS: &str = "LISTENERS";
     /// [`RecentTurn`](super::RecentTurn)s.
     pub const TURNS: &str = "TURNS";
+    /// Seconds for which clients keep their listeners, by [`ShareKey`](super::ShareKey).
+    pub const KEEPING: &str = "KEEPING";
+    /// [`KeptListener`](super::KeptListener) by [`ClientKey`](super::ClientKey).
+    pub const CLIENTS: &str = "CLIENTS";
     /// [`PortReport`](super::PortReport)s.
     pub const PORT_REPORT: &str = "PORT_REPORT";
 
@@ -229,7 +240,7 @@ impl Rule {
 
 /// One address and port that servers share.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShareKey {
     /// In network byte order, IPv4 mapped into IPv6; `::` for every address of either.
     pub address: [u32; 4],

@@ -18,6 +18,7 @@ use crate::counter::Verdict;
 use crate::packet::PacketBuf;
 use crate::tables::Tables;
 
+pub mod affinity;
 pub mod fence;
 pub mod flow;
 pub mod forward;

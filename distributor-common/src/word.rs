@@ -16,6 +16,34 @@ pub use self::kernel::Word;
 #[cfg(not(target_arch = "bpf"))]
 pub use self::user::Word;
 
+/// The number of the lowest bit of a word that is not zero: those below it, counted side by side.
+///
+/// The machine of the kernel's programs has no instruction for it, and what the compiler would put
+/// in its place is a table.
+#[inline(always)]
+pub(crate) const fn lowest(word: u64) -> u64 {
+    let mut bits = !word & word.wrapping_sub(1);
+    bits -= bits >> 1 & 0x5555_5555_5555_5555;
+    bits = (bits & 0x3333_3333_3333_3333) + (bits >> 2 & 0x3333_3333_3333_3333);
+    bits = (bits + (bits >> 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    bits.wrapping_mul(0x0101_0101_0101_0101) >> 56
+}
+
+/// The same, in a way that the compiler cannot see through.
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+pub(crate) fn hidden(mut word: u64) -> u64 {
+    // SAFETY: the instruction changes only its operand, and not that.
+    unsafe { core::arch::asm!("{0} += 0", inout(reg) word, options(nomem, nostack)) };
+    word
+}
+
+/// The same.
+#[cfg(not(target_arch = "bpf"))]
+pub(crate) const fn hidden(word: u64) -> u64 {
+    word
+}
+
 #[cfg(not(target_arch = "bpf"))]
 mod user {
     use core::sync::atomic::AtomicU64;

@@ -5,6 +5,7 @@
 //! whole group of stacks be tested in one process.
 
 pub mod addresses;
+pub mod affinity;
 pub mod agreement;
 pub mod config;
 pub mod definitions;

@@ -126,13 +126,7 @@ impl Scenario {
     /// No connection could be tried, or the front end does not answer.
     pub fn connect_from(&self, host: &Host, connections: u32) -> Result<Outcome> {
         let before = self.totals()?;
-        let answers = https::ask(
-            host,
-            &self.certificate,
-            &self.url(),
-            connections,
-            AT_ONCE,
-        )?;
+        let answers = https::ask(host, &self.certificate, &self.url(), connections, AT_ONCE)?;
         let mut distributed = self.totals()?;
         for (stack, total) in &mut distributed {
             *total -= before.get(stack).copied().unwrap_or_default();

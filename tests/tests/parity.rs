@@ -26,7 +26,7 @@ use distributor_common::wire::ethernet;
 use distributor_common::wire::tcp::{ACK, FIN, RST, SYN};
 use distributor_common::{Action, Verdict, distribute};
 use distributor_user::engine::forwarding::{
-    Choice, DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
+    Affinity, Choice, DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
 };
 use distributor_user::engine::group::key::{ChoiceKey, ProbeKey};
 use distributor_user::shell::dataplane::{Dataplane, DataplaneOptions, Origin};
@@ -136,6 +136,7 @@ impl Pair {
                 rows,
                 ring: [].into(),
                 choice: Choice::Turn,
+                affinity: None,
             };
             forwarding
                 .services
@@ -265,13 +266,37 @@ impl Pair {
         Ok(self.kernel.apply(&self.forwarding)?)
     }
 
-    /// Changes a ring, a path, a DVIPA, or what is kept, on both sides.
+    /// Lets clients of a service keep some of its targets, or none, on both sides.
+    fn change_affinity(&mut self, random: &mut StdRng) -> Result<()> {
+        let service = random.random_range(0..SERVICES.len());
+        let mut ready: Vec<u16> = (0..u16::from(TARGETS)).collect();
+        ready.retain(|_| random.random_bool(0.7));
+        let seconds = if random.random_bool(0.5) { 5 } else { 0 };
+        let (dvipa, port) = SERVICES[service];
+        let dvipa = Ipv4Addr::from(dvipa).into();
+        let known = self
+            .forwarding
+            .services
+            .get_mut(&ServiceKey { dvipa, port });
+        known.context("a known service")?.affinity = (seconds > 0).then(|| Affinity {
+            seconds,
+            ready: ready.clone().into(),
+        });
+        let service = u32::try_from(service)?;
+        self.host.set_affinity(service, seconds, &ready);
+        Ok(self.kernel.apply(&self.forwarding)?)
+    }
+
+    /// Changes a ring, a path, a DVIPA, what is kept, or what clients keep, on both sides.
     fn change(&mut self, random: &mut StdRng) -> Result<()> {
         if random.random_bool(0.3) {
             return self.change_vipa(random);
         }
         if random.random_bool(0.2) {
             return self.toggle_kept(random);
+        }
+        if random.random_bool(0.2) {
+            return self.change_affinity(random);
         }
         if random.random_bool(0.5) {
             let service = random.random_range(0..SERVICES.len());
@@ -330,15 +355,25 @@ impl Pair {
         Ok(self.kernel.apply(&self.forwarding)?)
     }
 
-    /// Makes a flow older on both sides, or whatever a stamp can say.
+    /// Makes a flow older on both sides, or whatever a stamp can say; and marks or removes what a client
+    /// keeps, as the daemon does.
     fn age(&mut self, random: &mut StdRng) -> Result<()> {
         let slot = random.random_range(0..BUCKET_SLOTS);
         let stamp = Stamp::from_jiffies(random.random_range(4000..4096), 0);
+        let state = *[State::HalfOpen, State::Established, State::Ending]
+            .choose(random)
+            .context("three")?;
+        let is_removed = random.random_bool(0.3);
         self.edit(random, slot, |tag| {
+            let is_affinity = (16..32).contains(&tag.ports().trailing_zeros());
             if tag.state() == State::Free {
                 tag
-            } else {
+            } else if !is_affinity {
                 tag.with_stamp(stamp)
+            } else if is_removed {
+                tag.freed()
+            } else {
+                tag.with_state(state).with_stamp(stamp)
             }
         })
     }

@@ -7,7 +7,7 @@ use core::num::NonZeroU32;
 
 use super::MAX_ROWS;
 use crate::wire::Be16;
-use crate::word::Word;
+use crate::word::{Word, lowest};
 
 /// Key of `SERVICE_INDEX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,10 +46,42 @@ pub struct Service {
     pub ring: Word,
     /// Whose turn it is; taken modulo the ring's length.
     pub turn: Word,
+    /// An [`Affinity`]; swapped as a whole.
+    pub affinity: Word,
     /// Not used; 0.
-    pub reserved: [Word; 6],
+    pub reserved: [Word; 5],
     /// Target slot plus one of each row, four 16-bit values a word; 0 is a free row.
     pub rows: [Word; MAX_ROWS as usize / 4],
+}
+
+impl Service {
+    /// The row of the target in a slot, if that is one of these: a bit for each.
+    ///
+    /// Four rows at once and without a branch: the kernel's verifier would follow each of 32 ways
+    /// through all that comes after.
+    #[inline(always)]
+    #[must_use]
+    pub fn row_among(&self, rows: u32, slot: u16) -> Option<u16> {
+        let wanted = (u64::from(slot) + 1) * every(1);
+        let mut found = 0;
+        for (word, first) in self.rows.iter().zip((0..).step_by(4)) {
+            // A row is 0 now if it is the one; then, and only then, its highest bit is set.
+            let other = word.load() ^ wanted;
+            let carry = (other & every(0x7fff)) + every(0x7fff);
+            let is_it = !(carry | other | every(0x7fff));
+            // The bits of the four are brought together.
+            let four = (is_it >> 15).wrapping_mul(0x0001_0002_0004_0008) >> 48;
+            found |= four << first;
+        }
+        let found = found & u64::from(rows);
+        (found != 0).then(|| lowest(found) as u16)
+    }
+}
+
+/// The same in each quarter of a word.
+#[inline(always)]
+const fn every(quarter: u64) -> u64 {
+    quarter * 0x0001_0001_0001_0001
 }
 
 #[cfg(any(test, feature = "host"))]
@@ -60,9 +92,51 @@ impl Service {
         Self {
             ring: Word::new(0),
             turn: Word::new(0),
+            affinity: Word::new(0),
             reserved: core::array::from_fn(|_| Word::new(0)),
             rows: core::array::from_fn(|_| Word::new(0)),
         }
+    }
+}
+
+/// How long a client keeps its target, and which targets can be kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Affinity {
+    /// Seconds from the end of its last connection on; 0 where no client keeps anything.
+    pub seconds: u16,
+    /// A bit for each row whose target may be handed a connection, whether it is in the ring or not.
+    pub ready: u32,
+}
+
+impl Affinity {
+    /// Packs both into the word that is swapped.
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        self.seconds as u64 | (self.ready as u64) << 32
+    }
+
+    /// Unpacks a word.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_word(word: u64) -> Self {
+        Self {
+            seconds: word as u16,
+            ready: (word >> 32) as u32,
+        }
+    }
+
+    /// Whether clients keep their targets.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_on(self) -> bool {
+        self.seconds != 0
+    }
+
+    /// Whether the target in a row can be kept.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_ready(self, row: u16) -> bool {
+        self.ready >> (row & (MAX_ROWS as u16 - 1)) & 1 != 0
     }
 }
 
@@ -176,6 +250,7 @@ impl RingEntry {
 
     /// A place that leads to the target in a slot, whose connections are counted in a row of the
     /// service, below [`MAX_ROWS`].
+    #[inline(always)]
     #[must_use]
     pub fn new(target: u16, row: u16) -> Self {
         Self(Self::WRITTEN | u32::from(row) << 16 | u32::from(target))
@@ -194,6 +269,7 @@ impl RingEntry {
     }
 
     /// The same in half a word, for maps whose values are that small.
+    #[inline(always)]
     #[must_use]
     pub const fn word32(self) -> u32 {
         self.0.get()

@@ -56,6 +56,12 @@ impl Bucket {
     /// Claims the slot that is given away most willingly; see [`Lock::claim`].
     #[inline(always)]
     pub(super) fn claim(&self, now: Stamp) -> Result<Place<'_>, Unplaced> {
+        self.claim_of(RANK_YOUNG, now)
+    }
+
+    /// Claims the slot that is given away most willingly, if it is at least as willingly as `least`.
+    #[inline(always)]
+    fn claim_of(&self, least: u32, now: Stamp) -> Result<Place<'_>, Unplaced> {
         let mut best = 0;
         for (index, slot) in self.slots.iter().enumerate() {
             // Of equals the first: it is found soonest, and in the first of the two cache lines.
@@ -66,7 +72,7 @@ impl Bucket {
             }
         }
         let rank = best >> (3 + AGE_BITS);
-        if rank == RANK_NEVER {
+        if rank < least {
             return Err(Unplaced::Full);
         }
         let slot = &self.slots[BUCKET_SLOTS - 1 - best as usize % BUCKET_SLOTS];
@@ -108,6 +114,16 @@ impl<'a> Lock<'a> {
     #[inline(always)]
     pub fn claim(&self, now: Stamp) -> Result<Place<'a>, Unplaced> {
         self.bucket.claim(now)
+    }
+
+    /// Claims a slot for what is not to push out a flow that may still become a connection.
+    ///
+    /// # Errors
+    ///
+    /// See [`Unplaced`].
+    #[inline(always)]
+    pub fn claim_spare(&self, now: Stamp) -> Result<Place<'a>, Unplaced> {
+        self.bucket.claim_of(RANK_ENDING, now)
     }
 
     /// Gives the lock back.

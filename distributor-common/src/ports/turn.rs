@@ -4,7 +4,7 @@
 //! listener to the next gives out that one. One that has ended is no turn.
 
 use super::MAX_SLOTS;
-use crate::word::Word;
+use crate::word::{Word, hidden, lowest};
 
 /// Listeners that a search tries at most. Each that it tries in vain has ended a moment ago, was
 /// given out by another CPU, or takes only the other family.
@@ -39,6 +39,16 @@ impl Share {
         self.live.set(bit(slot));
     }
 
+    /// The cookie of the socket in a slot, which may have ended.
+    #[inline(always)]
+    #[must_use]
+    pub fn cookie(&self, slot: u64) -> u64 {
+        // The compiler knows where slots come from, and would leave out what bounds them; the kernel's
+        // verifier does not.
+        let word = self.cookies.get((hidden(slot) % MAX_SLOTS) as usize);
+        word.map_or(0, Word::load)
+    }
+
     /// The slot that comes after `last`, of those with a listener.
     #[inline(always)]
     fn next(&self, last: u64) -> Option<u64> {
@@ -55,19 +65,6 @@ impl Share {
 #[inline(always)]
 const fn bit(slot: u64) -> u64 {
     1 << (slot % MAX_SLOTS)
-}
-
-/// The number of the lowest bit of a word that is not zero: those below it, counted side by side.
-///
-/// The machine of the kernel's programs has no instruction for it, and what the compiler would put
-/// in its place is a table.
-#[inline(always)]
-const fn lowest(word: u64) -> u64 {
-    let mut bits = !word & word.wrapping_sub(1);
-    bits -= bits >> 1 & 0x5555_5555_5555_5555;
-    bits = (bits & 0x3333_3333_3333_3333) + (bits >> 2 & 0x3333_3333_3333_3333);
-    bits = (bits + (bits >> 4)) & 0x0f0f_0f0f_0f0f_0f0f;
-    bits.wrapping_mul(0x0101_0101_0101_0101) >> 56
 }
 
 /// The sockets in the slots of a [`Share`].

@@ -6,7 +6,7 @@
 //! of its own, so that the fast path stays small.
 
 use super::parse::Segment;
-use super::{fence, held, offer, origin, select, service, vipa};
+use super::{affinity, fence, held, offer, origin, select, service, vipa};
 use crate::abi::{Path, RingEntry, Standing};
 use crate::counter::{Event, Verdict};
 use crate::flow::{Bucket, Found, Lock, PlaceKind, Stamp, State, Unplaced};
@@ -165,6 +165,11 @@ fn new<T: Tables>(
             }
         }
     };
+    let entry = if candidates.is_settled {
+        entry
+    } else {
+        affinity::settle(segment, service, entry, tables)
+    };
     if let Some(tally) = tables.tally(service.index, entry.row()) {
         tally.handed.fetch_add(1);
     }
@@ -192,10 +197,14 @@ fn midway<T: Tables>(
     {
         return Err(Verdict::Astray);
     }
-    // A connection that has found no place in the table went where this hash leads.
-    let hash = segment.key.hash(tables.seeds());
-    let lot = select::lot(service, &segment.key, hash, tables);
-    if let Some(entry) = select::by_hash(service, lot, tables)
+    // A connection that has found no place in the table went where its client is kept, or where
+    // this hash leads.
+    let guess = affinity::kept(segment, service, tables).or_else(|| {
+        let hash = segment.key.hash(tables.seeds());
+        let lot = select::lot(service, &segment.key, hash, tables);
+        select::by_hash(service, lot, tables)
+    });
+    if let Some(entry) = guess
         && (standing.offers() == 0 || is_elsewhere(entry.target(), tables))
     {
         tables.count_event(Event::FlowGuessed);
@@ -226,8 +235,8 @@ struct Candidates {
     hashed: RingEntry,
     /// Where it goes if it is stored and no turn is taken for it.
     preferred: RingEntry,
-    /// Whether it starts here and stays here: it then has no other target.
-    is_kept: bool,
+    /// Whether it has no other target: it stays where it starts, or where its client is kept.
+    is_settled: bool,
 }
 
 impl Candidates {
@@ -239,11 +248,16 @@ impl Candidates {
         service: &service::Found<'_>,
         tables: &T,
     ) -> Option<Self> {
-        if let Some(own) = origin::stays(&segment.key, tables) {
+        let settled = origin::stays(&segment.key, tables).or_else(|| {
+            let kept = affinity::kept(segment, service, tables)?;
+            tables.count_event(Event::AffinityKept);
+            Some(kept)
+        });
+        if let Some(only) = settled {
             return Some(Self {
-                hashed: own,
-                preferred: own,
-                is_kept: true,
+                hashed: only,
+                preferred: only,
+                is_settled: true,
             });
         }
         let lot = select::lot(service, &segment.key, hash, tables);
@@ -251,14 +265,14 @@ impl Candidates {
         Some(Self {
             hashed,
             preferred: select::preferred(service, hashed, tables),
-            is_kept: false,
+            is_settled: false,
         })
     }
 
     /// The target of a flow that is sure of its slot.
     #[inline(always)]
     fn for_stored<T: Tables>(&self, service: &service::Found<'_>, tables: &T) -> RingEntry {
-        if self.is_kept {
+        if self.is_settled {
             self.preferred
         } else {
             select::in_turn(service, self.preferred, tables)

@@ -1,6 +1,6 @@
 //! From a destination to the service that is distributed there.
 
-use crate::abi::{Ring, Service, ServiceKey};
+use crate::abi::{Affinity, Ring, Service, ServiceKey};
 use crate::flow::FlowKey;
 use crate::tables::Tables;
 
@@ -19,6 +19,13 @@ impl Found<'_> {
     #[must_use]
     pub fn ring(&self) -> Ring {
         Ring::from_word(self.service.ring.load())
+    }
+
+    /// Whether clients keep their targets.
+    #[inline(always)]
+    #[must_use]
+    pub fn affinity(&self) -> Affinity {
+        Affinity::from_word(self.service.affinity.load())
     }
 }
 

@@ -22,6 +22,7 @@ const INGRESS: u32 = 2;
 const XCF: u32 = 3;
 
 mod active;
+mod affinity;
 mod endings;
 mod fence;
 mod floods;

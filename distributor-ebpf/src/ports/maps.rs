@@ -2,10 +2,10 @@
 
 use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, RingBuf, SockHash};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, RingBuf, SockHash};
 use distributor_common::ports::{
-    ListenerKey, MAX_LISTENERS, MAX_RULES, MAX_SHARES, PORT_BLOCKS, PortBlock, PortEntry,
-    RECENT_TURNS, Rule, Share, ShareKey, place,
+    ClientKey, KeptListener, ListenerKey, MAX_CLIENTS, MAX_KEEPING, MAX_LISTENERS, MAX_RULES,
+    MAX_SHARES, PORT_BLOCKS, PortBlock, PortEntry, RECENT_TURNS, Rule, Share, ShareKey, place,
 };
 use distributor_common::word::Word;
 
@@ -29,6 +29,14 @@ pub(crate) static LISTENERS: SockHash<ListenerKey> = SockHash::with_max_entries(
 
 #[map]
 static TURNS: Array<Word> = Array::with_max_entries(RECENT_TURNS, 0);
+
+#[map]
+pub(crate) static KEEPING: HashMap<ShareKey, u32> =
+    HashMap::with_max_entries(MAX_KEEPING, BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static CLIENTS: LruHashMap<ClientKey, KeptListener> =
+    LruHashMap::with_max_entries(MAX_CLIENTS, 0);
 
 /// Reports for the daemon; one that finds no room is lost, and with it only a line of a log.
 #[map]

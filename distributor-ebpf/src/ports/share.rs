@@ -1,4 +1,4 @@
-//! The listeners of shared ports: who they are, and whose turn it is.
+//! The listeners of shared ports: who they are, whose turn it is, and which clients keep theirs.
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::{BPF_NOEXIST, bpf_sk_lookup};
@@ -9,11 +9,12 @@ use aya_ebpf::helpers::generated::{
 use aya_ebpf::programs::{SkLookupContext, SockOpsContext};
 use distributor_common::hash;
 use distributor_common::ports::{
-    ListenerKey, Listeners, MAX_SLOTS, PortReport, RecentTurn, Share, ShareKey, mapped, take_turn,
+    ClientKey, KeptListener, ListenerKey, Listeners, MAX_SLOTS, PortReport, RecentTurn, Share,
+    ShareKey, give_kept, mapped, take_turn,
 };
 use distributor_common::watch::AF_INET;
 
-use crate::maps::{self, LISTENERS, PORT_REPORT, SHARES};
+use crate::maps::{self, CLIENTS, KEEPING, LISTENERS, PORT_REPORT, SHARES};
 
 /// What `hand_out` answers: the socket that it assigned, or else the kernel's own look-up.
 const PASS: u32 = 1;
@@ -99,7 +100,7 @@ pub(crate) fn hand_out(ctx: &SkLookupContext) -> u32 {
         let local = unsafe { (*asked).local_ip4 };
         // SAFETY: as above.
         let remote = unsafe { (*asked).remote_ip4 };
-        (mapped(local), [0, 0, 0, remote])
+        (mapped(local), mapped(remote))
     } else {
         // SAFETY: the context is valid; only the place of the field is taken.
         let local = unsafe { &raw const (*asked).local_ip6 };
@@ -110,13 +111,19 @@ pub(crate) fn hand_out(ctx: &SkLookupContext) -> u32 {
     // SAFETY: as above.
     let remote_port = unsafe { (*asked).remote_port };
     let connection = connection(address, port, remote, remote_port);
+    let service = ShareKey { address, port };
+    let client = ClientKey {
+        client: remote,
+        service,
+    };
+    let client = KEEPING.get_ptr(service).map(|_| &client);
     // A listener on the address goes before those on every address, as without this program.
-    if !turn(ctx, ShareKey { address, port }, connection) {
+    if !turn(ctx, service, connection, client) {
         let every = ShareKey {
             address: [0; 4],
             port,
         };
-        turn(ctx, every, connection);
+        turn(ctx, every, connection, client);
     }
     PASS
 }
@@ -131,9 +138,10 @@ fn connection(local: [u32; 4], port: u32, remote: [u32; 4], remote_port: u16) ->
     outer.rotate_left(17) ^ inner ^ pair(local[0] ^ local[2], local[1])
 }
 
-/// Gives the connection to the next listener of the share; says whether there is one.
+/// Gives the connection to the listener that its client keeps, or else to the next one of the share;
+/// says whether there is one.
 #[inline(always)]
-fn turn(ctx: &SkLookupContext, key: ShareKey, connection: u64) -> bool {
+fn turn(ctx: &SkLookupContext, key: ShareKey, connection: u64, client: Option<&ClientKey>) -> bool {
     let Some(share) = SHARES.get_ptr(key) else {
         return false;
     };
@@ -157,7 +165,23 @@ fn turn(ctx: &SkLookupContext, key: ShareKey, connection: u64) -> bool {
     {
         return true;
     }
-    let Some(slot) = take_turn(share, &mut sockets) else {
+    let kept = client.and_then(|client| {
+        // SAFETY: the map gave the address, and its values are words that may be shared.
+        let kept = unsafe { &*CLIENTS.get_ptr(client)? };
+        give_kept(share, kept, &mut sockets, now_ns)
+    });
+    let given = kept.or_else(|| {
+        let slot = take_turn(share, &mut sockets)?;
+        if let Some(client) = client {
+            let kept = KeptListener::words(share, slot, now_ns);
+            // SAFETY: a kept listener is these three words.
+            let kept = unsafe { &*(&raw const kept).cast::<KeptListener>() };
+            // Without room the client is given its turn again.
+            let _ = CLIENTS.insert(client, kept, 0);
+        }
+        Some(slot)
+    });
+    let Some(slot) = given else {
         return false;
     };
     if let Some(recent) = recent {

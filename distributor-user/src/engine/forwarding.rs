@@ -94,6 +94,18 @@ pub struct ServiceTargets {
     pub ring: Arc<[u16]>,
     /// How a new connection gets its place in the ring.
     pub choice: Choice,
+    /// Whether a client keeps its target: TIMEDAFFINITY.
+    pub affinity: Option<Affinity>,
+}
+
+/// How long clients keep their targets, and which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Affinity {
+    /// Seconds from the end of a client's last connection on, at least 1.
+    pub seconds: u16,
+    /// Indices into the rows, ascending: targets that may be handed a connection. Others are kept
+    /// by nobody.
+    pub ready: Arc<[u16]>,
 }
 
 /// How a new connection gets its place in a ring.
@@ -163,6 +175,49 @@ pub struct FlowKey {
     pub dvipa: IpAddr,
     /// The service's port.
     pub port: u16,
+}
+
+/// A client of a service, whatever port it connects from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientKey {
+    /// The client's address.
+    pub client: IpAddr,
+    /// The DVIPA.
+    pub dvipa: IpAddr,
+    /// The service's port.
+    pub port: u16,
+}
+
+impl From<&FlowKey> for ClientKey {
+    fn from(flow: &FlowKey) -> Self {
+        Self {
+            client: flow.client.to_canonical(),
+            dvipa: flow.dvipa.to_canonical(),
+            port: flow.port,
+        }
+    }
+}
+
+impl ClientKey {
+    /// The service.
+    #[must_use]
+    pub const fn service(&self) -> ServiceKey {
+        ServiceKey {
+            dvipa: self.dvipa,
+            port: self.port,
+        }
+    }
+}
+
+/// A client that keeps its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptClient {
+    /// The client.
+    pub key: ClientKey,
+    /// DYNAMICXCF address of the target.
+    pub target: IpAddr,
+    /// Seconds that are left; absent while it has a connection.
+    pub left_s: Option<u16>,
 }
 
 /// One row of the connection routing table.

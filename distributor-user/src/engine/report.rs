@@ -37,7 +37,7 @@ pub use schema::schema;
 pub use snapshot::Snapshot;
 pub use stats::{CounterRow, GroupRow, InterfaceRow, Stats};
 pub use sysplex::{Group, Sysplex, group, sysplex};
-pub use vcrt::{Vcrt, VcrtRow, vcrt};
+pub use vcrt::{Connections, Vcrt, VcrtRow, vcrt};
 pub use vdpt::{Totals, Vdpt, VdptRow, vdpt};
 pub use vipadcfg::{Vipadcfg, vipadcfg};
 pub use vipadyn::{Part, Vipadyn, VipadynRow, vipadyn};

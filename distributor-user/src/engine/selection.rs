@@ -20,7 +20,7 @@ mod weighted;
 use std::net::IpAddr;
 
 use super::config::{Destination, DistMethod, Terms};
-use super::forwarding::Choice;
+use super::forwarding::{Affinity, Choice};
 use super::load::Load;
 use super::responsiveness::{Responsiveness, UNRESPONSIVE};
 
@@ -110,6 +110,18 @@ pub fn responsiveness(rows: &[Row]) -> Vec<u8> {
         u8::try_from(cer.min(100) * u16::from(sef) / 100).unwrap_or(100)
     };
     rows.iter().map(of).collect()
+}
+
+/// How long clients of a service keep their targets, and which they can keep: any that may receive
+/// connections, whether the method would give it one now or not.
+#[must_use]
+pub fn affinity(terms: &Terms, rows: &[Row]) -> Option<Affinity> {
+    let seconds = terms.options.timed_affinity_s;
+    let eligible = rows.iter().zip(0..).filter(|(row, _)| row.is_eligible);
+    (seconds > 0).then(|| Affinity {
+        seconds,
+        ready: eligible.map(|(_, row)| row).collect(),
+    })
 }
 
 /// How a new connection gets its place in a ring of these rows.

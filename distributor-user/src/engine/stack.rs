@@ -9,6 +9,7 @@
 //! anew and only its difference to the last one is emitted. The clock is an
 //! argument.
 
+mod affinity;
 mod audit;
 mod desired;
 mod event;
@@ -131,6 +132,8 @@ pub struct Stack {
     adopted_senders: BTreeMap<[u8; 6], IpAddr>,
     /// Since when this engine runs.
     began: Duration,
+    /// Whether it was said whose listeners clients keep, whether that had changed or not.
+    has_confirmed_keeping: bool,
     /// What the operator has asked for.
     orders: Orders,
     /// What was asked of members for an operator.
@@ -205,6 +208,7 @@ impl Stack {
             contested: options.contested,
             adopted_senders: adopted.forwarding.senders.clone(),
             began: now,
+            has_confirmed_keeping: false,
             orders: adopted.orders,
             passed: Passed::new(),
             is_dirty: true,

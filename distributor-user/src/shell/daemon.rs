@@ -108,7 +108,7 @@ pub struct DaemonOptions {
 /// The profile, a key, an interface or the machine does not allow it; nothing was changed then.
 pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let (mut daemon, mut sources) = Daemon::open(options).await?;
+    let (mut daemon, mut sources) = Box::pin(Daemon::open(options)).await?;
     daemon.start().await;
     info!("stack {} is up", daemon.stack.name());
     supervisor::ready(&daemon.status());
@@ -285,6 +285,9 @@ impl Daemon {
     async fn tick(&mut self) {
         if let Err(error) = self.dataplane.sweep() {
             warn!("the flow table could not be swept: {error}");
+        }
+        if let Err(error) = self.dataplane.tend_affinities(self.now()) {
+            warn!("what clients keep could not be looked through: {error}");
         }
         self.own_connections.tend().await;
         self.look_around();

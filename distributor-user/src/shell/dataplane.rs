@@ -36,6 +36,7 @@ pub use self::reported::Inserted;
 pub use self::traffic::Traffic;
 pub use self::xdp::AttachMode;
 
+use self::affinities::Affinities;
 use self::attach::Attachment;
 use self::clock::StampUnit;
 use self::flows::Flows;
@@ -47,6 +48,7 @@ use self::shared::Shared;
 use self::targets::Slots;
 
 mod adopted;
+mod affinities;
 mod attach;
 mod attached;
 pub(super) mod bpf;
@@ -101,6 +103,7 @@ pub struct Dataplane {
     kept: Kept,
     slots: Slots,
     flows: Flows,
+    affinities: Affinities,
     unit: StampUnit,
     attachments: Vec<Attachment>,
     is_adopted: bool,
@@ -222,6 +225,7 @@ impl Dataplane {
             } else {
                 Flows::new(flows, seeds)
             },
+            affinities: Affinities::new(is_adopted),
             settings,
             unit,
             attachments: Vec::new(),

@@ -1,12 +1,14 @@
 //! Does what PORT and PORTRANGE say, by programs in the kernel that go on without the daemon.
 //!
 //! What is pinned decides about binds and hands out connections while no
-//! daemon lives; the next one takes it over, listeners and turns. Without any
+//! daemon lives; the next one takes it over, listeners, turns and the clients that
+//! keep their listeners. Without any
 //! reservation nothing is loaded, and nothing is left at a clean stop: servers
 //! stay where they were bound. One task owns all of this; it may be dropped at
 //! any time.
 
 mod attach;
+mod clients;
 mod error;
 mod fetch;
 mod govern;
@@ -30,11 +32,13 @@ use super::daemon::tell;
 use super::listeners::Aside;
 use super::sock_diag::SockDiag;
 use crate::engine::config::Config;
+use crate::engine::forwarding::ServiceKey;
 use crate::engine::message::Message;
 use crate::engine::ports::{PortMessage, PortRules, Program};
 
 pub use error::PortsError;
 
+use clients::Clients;
 use govern::Governor;
 use reports::Reports;
 
@@ -48,6 +52,9 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// How often ports that are not in turn are looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
+/// How often it is looked whose time is over of the clients that keep their listeners.
+const TEND: Duration = Duration::from_secs(1);
+
 /// The same is not told again within this time.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -55,7 +62,11 @@ const QUIET: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Ports {
     commands: mpsc::Sender<Command>,
+    keeping: watch::Sender<Option<Keeping>>,
 }
+
+/// The services whose clients keep their listeners, and for how many seconds.
+type Keeping = BTreeMap<ServiceKey, u16>;
 
 /// What the task is asked to do, and who waits for it.
 enum Command {
@@ -77,10 +88,14 @@ impl Ports {
         aside: watch::Receiver<Option<Aside>>,
     ) -> io::Result<(Self, impl Future<Output = Result<(), PortsError>> + use<>)> {
         let (commands, received) = mpsc::channel(1);
+        let (keeping, wanted) = watch::channel(None);
         let task = Task {
             pin_dir: pin_dir.join(DIRECTORY),
             sock_diag: SockDiag::open()?,
             governor: None,
+            clients: None,
+            wanted,
+            began: Instant::now(),
             config: Box::default(),
             unsettled: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -91,7 +106,14 @@ impl Ports {
         let first = Command::Apply(Box::new(config.clone()), done);
         tokio::spawn(task.run(first, received));
         let reserving = async { answer.await.map_err(|_ended| PortsError::Ended)? };
-        Ok((Self { commands }, reserving))
+        Ok((Self { commands, keeping }, reserving))
+    }
+
+    /// Lets clients keep their listeners on the shared ports of exactly these services, until so many
+    /// seconds after their last connection. Until this is said for the first time, those of an earlier
+    /// daemon do.
+    pub fn keep(&self, services: BTreeMap<ServiceKey, u16>) {
+        self.keeping.send_replace(Some(services));
     }
 
     /// Puts the reservations of a configuration in force, and takes those back that it does not have.
@@ -129,6 +151,11 @@ struct Task {
     sock_diag: SockDiag,
     /// The programs, while there are reservations.
     governor: Option<Governor>,
+    /// The clients that keep their listeners, with the programs.
+    clients: Option<Clients>,
+    /// Which may, as soon as it is known.
+    wanted: watch::Receiver<Option<Keeping>>,
+    began: Instant,
     /// What is in force.
     config: Box<Config>,
     /// Shared ports whose listeners are to be compared again, and when.
@@ -146,6 +173,8 @@ impl Task {
         self.obey(first).await;
         let mut look = interval(LOOK_AGAIN);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tend = interval(TEND);
+        tend.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let due = self.unsettled.values().min().copied();
             tokio::select! {
@@ -162,6 +191,8 @@ impl Task {
                         }
                     }
                 }
+                Ok(()) = self.wanted.changed() => self.keep(),
+                _ = tend.tick(), if self.clients.is_some() => self.tend().await,
                 () = at(due) => self.compare_due().await,
                 Ok(()) = self.aside.changed() => self.set_aside().await,
                 _ = look.tick() => self.look_again(),
@@ -197,6 +228,11 @@ impl Task {
             return Err(PortsError::Ended);
         };
         governor.write(&rules)?;
+        if self.clients.is_none() {
+            let opened = Clients::open(&self.pin_dir);
+            self.clients = opened.map_err(|error| clients::warn_of(&error)).ok();
+            self.keep();
+        }
         self.config = config;
         let now = Instant::now();
         self.unsettled = rules.shared().map(|port| (port, now)).collect();
@@ -206,6 +242,7 @@ impl Task {
 
     fn remove(&mut self) -> Result<(), PortsError> {
         self.governor = None;
+        self.clients = None;
         self.unsettled.clear();
         govern::remove(&self.pin_dir)
     }

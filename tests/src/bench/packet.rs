@@ -163,6 +163,7 @@ impl Harness {
             rows: [TARGET].into(),
             ring: [0].into(),
             choice: Choice::Turn,
+            affinity: None,
         };
         dataplane.apply(&Forwarding {
             targets: [(TARGET, lo)].into(),

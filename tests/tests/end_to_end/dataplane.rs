@@ -107,6 +107,7 @@ fn service(rows: Vec<IpAddr>) -> ServiceTargets {
         rows: rows.into(),
         ring,
         choice: Choice::Turn,
+        affinity: None,
     }
 }
 

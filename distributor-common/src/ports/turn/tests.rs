@@ -3,6 +3,7 @@ use std::thread;
 use std::vec::Vec;
 
 use super::*;
+use crate::ports::{ClientKey, KeptListener, give_kept};
 
 fn share() -> Share {
     Share {
@@ -137,4 +138,58 @@ fn a_turn_is_remembered_for_some_seconds() {
     // An element that nobody has written is nobody's turn, except that of a hash of zeros in the
     // first seconds of the machine.
     assert_eq!(RecentTurn::of(0).slot(hash, now), None);
+}
+
+/// What a client keeps that has just been given a turn.
+fn kept(share: &Share, slot: u64) -> KeptListener {
+    let [cookie, slot, used_ns] = KeptListener::words(share, slot, 7).map(Word::new);
+    KeptListener {
+        cookie,
+        slot,
+        used_ns,
+    }
+}
+
+#[test]
+fn a_client_keeps_its_listener_and_no_other_in_its_slot() {
+    let share = share();
+    for slot in [3, 5] {
+        share.note(slot, 100 + slot);
+    }
+    let (live, got) = (AtomicU64::new(1 << 3 | 1 << 5), counts());
+    let mut sockets = Sockets {
+        live: &live,
+        taking: u64::MAX,
+        got: &got,
+        held: None,
+    };
+    let kept = kept(&share, 5);
+    for now_ns in 10..20 {
+        assert_eq!(give_kept(&share, &kept, &mut sockets, now_ns), Some(5));
+        assert_eq!(kept.used_ns.load(), now_ns);
+    }
+    assert_eq!(got[5].load(Ordering::SeqCst), 10);
+    // Nobody's turn has passed.
+    assert_eq!(take_turn(&share, &mut sockets), Some(3));
+    assert_eq!(take_turn(&share, &mut sockets), Some(5));
+
+    live.store(1 << 3, Ordering::SeqCst);
+    assert_eq!(give_kept(&share, &kept, &mut sockets, 20), None);
+    live.store(1 << 3 | 1 << 5, Ordering::SeqCst);
+    share.note(5, 200);
+    assert_eq!(give_kept(&share, &kept, &mut sockets, 20), None);
+    assert_eq!(kept.used_ns.load(), 19);
+    // One that does not take the connection is not kept either.
+    share.note(5, 105);
+    sockets.taking = 1 << 3;
+    assert_eq!(give_kept(&share, &kept, &mut sockets, 20), None);
+    assert_eq!(sockets.held, None);
+}
+
+#[test]
+fn keys_of_clients_are_as_they_lie_in_the_map() {
+    let words = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    let key = ClientKey::of(words);
+    assert_eq!((key.client, key.service.port), ([1, 2, 3, 4], 9));
+    assert_eq!(key.words(), words);
 }

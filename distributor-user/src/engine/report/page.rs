@@ -115,8 +115,8 @@ fn about(report: ReportName) -> (&'static str, &'static str, Vec<Section>) {
         ),
         ReportName::Vcrt => (
             "netstat -V",
-            "Where does this connection go? On the owner every connection that it routes, on a \
-             target those that end there.",
+            "Where does this connection go? On the owner every connection that it routes, and with \
+             port 0 every client that keeps its target; on a target the connections that end there.",
             vec![section("Connection Routing Table", "rows", vcrt::COLUMNS)],
         ),
         ReportName::Config => (

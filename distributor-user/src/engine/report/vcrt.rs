@@ -1,4 +1,4 @@
-//! VCRT: each connection with its target.
+//! VCRT: each connection with its target, and each client that keeps one.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write as _};
@@ -10,16 +10,19 @@ use serde::{Deserialize, Serialize};
 use super::filter::{Filters, Room};
 use super::layout::{Column, Layout, Line, Style, beside, grid, number};
 use super::snapshot::Snapshot;
-use crate::engine::forwarding::{Flow, FlowKey, FlowState, Path, ServiceKey};
+use crate::engine::forwarding::{
+    ClientKey, Flow, FlowKey, FlowState, KeptClient, Path, ServiceKey,
+};
 
 /// The connection routing table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Vcrt {
-    /// One for each connection: what this stack routes, and what ends here.
+    /// One for each connection: what this stack routes, and what ends here. One with the client's
+    /// port 0 for each client that keeps its target by TIMEDAFFINITY, on the stack that distributes.
     pub rows: Vec<VcrtRow>,
 }
 
-/// One connection.
+/// One connection, or one client that keeps its target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VcrtRow {
     /// The DVIPA.
@@ -28,7 +31,7 @@ pub struct VcrtRow {
     pub port: u16,
     /// The client's address.
     pub client: IpAddr,
-    /// The client's port.
+    /// The client's port; 0 where the row is not a connection but a client that keeps its target.
     pub client_port: u16,
     /// DYNAMICXCF address of the target.
     pub dest_xcf: IpAddr,
@@ -36,12 +39,18 @@ pub struct VcrtRow {
     pub target: Option<String>,
     /// How far the connection has come: `half-open`, `established` or `ending`, as the owner sees
     /// the client's half of it; `terminated-here` for a connection that ends at this stack and is
-    /// routed by another.
-    #[schemars(extend("enum" = ["half-open", "established", "ending", "terminated-here"]))]
+    /// routed by another; `affinity` for a client that keeps its target.
+    #[schemars(extend("enum" = ["half-open", "established", "ending", "terminated-here", "affinity"]))]
     pub state: String,
     /// TIMEDAFFINITY of its service in seconds, 0 is off; null where this stack does not distribute
     /// the service.
     pub timed_affinity_s: Option<u16>,
+    /// Connections of a client that keeps its target, those that have begun to end not among them;
+    /// null for a connection.
+    pub affinity_connections: Option<u64>,
+    /// Seconds until a client that has no connection no longer keeps its target; null while it has
+    /// one, and for a connection.
+    pub affinity_left_s: Option<u16>,
     /// Interface by which its packets leave for the target; null if they do not leave, or no path
     /// answers.
     pub interface: Option<String>,
@@ -61,16 +70,51 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::table("interface", "Intf").long("Intf"),
     Column::short("target", "Target", 16).long("Stack"),
     Column::only_long("timed_affinity_s", "CfgTimAff"),
+    Column::only_long("affinity_connections", "TimAffCnt"),
+    Column::only_long("affinity_left_s", "TimAffLft"),
     Column::only_long("is_accelerated", "Accelerator"),
 ];
 
-/// Builds VCRT from the flows of this stack's table and the connections that end here.
-///
-/// `name_of` gives the name of an interface by its index.
+/// The connections that VCRT is made of.
+#[derive(Debug)]
+pub struct Connections<'a, F, K> {
+    /// The flows of this stack's table.
+    pub flows: F,
+    /// The clients that keep their targets.
+    pub kept: K,
+    /// What ends here.
+    pub terminated_here: &'a [FlowKey],
+}
+
+/// What a row is about.
+#[derive(Clone, Copy)]
+enum Subject {
+    /// A flow of this stack's table.
+    Routed(FlowState),
+    /// A connection that ends here, and is routed by another stack.
+    Here,
+    /// A client that keeps its target; the seconds that are left.
+    Kept(Option<u16>),
+}
+
+impl Subject {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Routed(FlowState::HalfOpen) => "half-open",
+            Self::Routed(FlowState::Established) => "established",
+            Self::Routed(FlowState::Ending) => "ending",
+            Self::Here => "terminated-here",
+            Self::Kept(_) => "affinity",
+        }
+    }
+}
+
+type Found = (FlowKey, IpAddr, Subject);
+
+/// Builds VCRT; `name_of` gives the name of an interface by its index.
 pub fn vcrt(
     stack: &Snapshot,
-    flows: impl Iterator<Item = Flow>,
-    terminated_here: &[FlowKey],
+    connections: Connections<'_, impl Iterator<Item = Flow>, impl Iterator<Item = KeptClient>>,
     name_of: impl Fn(u32) -> Option<String>,
     filters: &Filters,
     room: &mut Room,
@@ -82,24 +126,44 @@ pub fn vcrt(
             (target, None),
         ])
     };
-    let mut found: Vec<(FlowKey, IpAddr, Option<FlowState>)> = flows
-        .filter(|flow| is_wanted(&flow.key, flow.target))
-        .map(|flow| (flow.key, flow.target, Some(flow.state)))
+    let kept = connections.kept.map(|kept| {
+        let key = FlowKey {
+            client: kept.key.client,
+            client_port: 0,
+            dvipa: kept.key.dvipa,
+            port: kept.key.port,
+        };
+        (key, kept.target, Subject::Kept(kept.left_s))
+    });
+    let mut found: Vec<Found> = kept
+        .filter(|(key, target, _)| is_wanted(key, *target))
         .collect();
+    // How many connections each of them has.
+    let kept = found.iter().map(|(key, ..)| (ClientKey::from(key), 0));
+    let mut counts: HashMap<ClientKey, u64> = kept.collect();
+    for flow in connections.flows {
+        if flow.state != FlowState::Ending
+            && let Some(count) = counts.get_mut(&ClientKey::from(&flow.key))
+        {
+            *count += 1;
+        }
+        if is_wanted(&flow.key, flow.target) {
+            found.push((flow.key, flow.target, Subject::Routed(flow.state)));
+        }
+    }
     if let Some(own) = stack.own {
-        let routed: HashSet<FlowKey> = if terminated_here.is_empty() {
+        let here = connections.terminated_here;
+        let routed: HashSet<FlowKey> = if here.is_empty() {
             HashSet::new()
         } else {
             found.iter().map(|(key, ..)| *key).collect()
         };
-        let here = terminated_here
+        let here = here
             .iter()
             .filter(|key| !routed.contains(key) && is_wanted(key, own));
-        found.extend(here.map(|key| (*key, own, None)));
+        found.extend(here.map(|key| (*key, own, Subject::Here)));
     }
-    let order = |(key, ..): &(FlowKey, IpAddr, Option<FlowState>)| {
-        (key.dvipa, key.port, key.client, key.client_port)
-    };
+    let order = |(key, ..): &Found| (key.dvipa, key.port, key.client, key.client_port);
     // Of a million connections only those are sorted that are shown.
     let shown = room.admit_of(found.len());
     if shown < found.len() {
@@ -107,7 +171,6 @@ pub fn vcrt(
         found.truncate(shown);
     }
     found.sort_unstable_by_key(order);
-    let forwarding = &stack.forwarding;
     let affinities: HashMap<ServiceKey, u16> = stack
         .services
         .iter()
@@ -118,11 +181,16 @@ pub fn vcrt(
             )
         })
         .collect();
-    let rows = found.into_iter().map(|(key, target, state)| {
-        let path = state.and_then(|_| forwarding.targets.get(&target));
-        let service = ServiceKey {
-            dvipa: key.dvipa,
-            port: key.port,
+    let forwarding = &stack.forwarding;
+    let rows = found.into_iter().map(|(key, target, subject)| {
+        let path = match subject {
+            Subject::Routed(_) | Subject::Kept(_) => forwarding.targets.get(&target),
+            Subject::Here => None,
+        };
+        let service = ServiceKey::from(&key);
+        let (count, left_s) = match subject {
+            Subject::Kept(left_s) => (counts.get(&ClientKey::from(&key)).copied(), left_s),
+            Subject::Routed(_) | Subject::Here => (None, None),
         };
         VcrtRow {
             dvipa: key.dvipa,
@@ -131,17 +199,13 @@ pub fn vcrt(
             client_port: key.client_port,
             dest_xcf: target,
             target: stack.name_of(target).map(ToOwned::to_owned),
-            state: match state {
-                Some(FlowState::HalfOpen) => "half-open",
-                Some(FlowState::Established) => "established",
-                Some(FlowState::Ending) => "ending",
-                None => "terminated-here",
-            }
-            .to_owned(),
+            state: subject.word().to_owned(),
             timed_affinity_s: forwarding
                 .services
                 .get(&service)
                 .map(|_| affinities.get(&service).copied().unwrap_or_default()),
+            affinity_connections: count,
+            affinity_left_s: left_s,
             interface: path.and_then(|path| match path {
                 Path::Link { ifindex, .. } => name_of(*ifindex),
                 Path::Local | Path::Unreachable => None,
@@ -189,8 +253,10 @@ fn long(out: &mut String, row: &VcrtRow, style: Style) -> fmt::Result {
     writeln!(out, "  PolicyAction:  *NONE*")?;
     writeln!(
         out,
-        "  CfgTimAff: {}  TimAffCnt: ----------  TimAffLft: ----",
-        number(row.timed_affinity_s, 4)
+        "  CfgTimAff: {}  TimAffCnt: {}  TimAffLft: {}",
+        number(row.timed_affinity_s, 4),
+        number(row.affinity_connections, 10),
+        number(row.affinity_left_s, 4)
     )?;
     let interface = row.interface.as_deref().unwrap_or("---");
     writeln!(out, "  Intf: {interface}")?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::event::Effect;
 use super::{Phase, Stack};
-use crate::engine::forwarding::Forwarding;
+use crate::engine::forwarding::{Forwarding, ServiceKey};
 use crate::engine::message::Message;
 
 /// Where a DVIPA is on this stack.
@@ -52,6 +52,8 @@ pub struct Desired {
     pub forwarding: Forwarding,
     /// Which next hops must be known.
     pub next_hops: BTreeSet<NextHopKey>,
+    /// Of which services clients keep their listeners here, and for how many seconds.
+    pub keeping: BTreeMap<ServiceKey, u16>,
 }
 
 impl Stack {
@@ -63,6 +65,7 @@ impl Stack {
         let placements = self.placements();
         Desired {
             forwarding: self.forwarding(&placements, now),
+            keeping: self.keeping(placements.keys()),
             placements,
             next_hops: self.next_hops(),
         }
@@ -172,6 +175,9 @@ pub(super) fn plan(
         effects.push(Effect::Forward(desired.forwarding.clone()));
     }
     place(&activated, effects);
+    if desired.keeping != applied.keeping {
+        effects.push(Effect::KeepListeners(desired.keeping.clone()));
+    }
     if !applied.placements.keys().eq(desired.placements.keys()) {
         effects.push(Effect::Watch(desired.placements.keys().copied().collect()));
     }

@@ -8,7 +8,7 @@ use super::desired::{Hop, NextHopKey, Placement};
 use super::{Orders, Served, Vary};
 use crate::engine::config::Config;
 use crate::engine::fact::{Ask, Fact, Outcome, ReadyRow};
-use crate::engine::forwarding::{Flow, FlowKey, Forwarding};
+use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
 use crate::engine::load::Load;
 use crate::engine::message::Message;
 use crate::engine::ownership::AdoptedEpoch;
@@ -197,6 +197,9 @@ pub enum Effect {
     },
     /// Make the packet path do exactly this.
     Forward(Forwarding),
+    /// Let clients of exactly these services keep their listeners here, until so many seconds after
+    /// their last connection.
+    KeepListeners(BTreeMap<ServiceKey, u16>),
     /// Report listeners and ends of connections on exactly these DVIPAs.
     Watch(BTreeSet<IpAddr>),
     /// Resolve and keep current the next hops of exactly these paths.

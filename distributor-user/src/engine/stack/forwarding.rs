@@ -10,7 +10,7 @@ use super::desired::Placement;
 use crate::engine::config::{Destinations, Service, Terms};
 use crate::engine::fact::ReadyRow;
 use crate::engine::forwarding::{
-    Choice, DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
+    Affinity, Choice, DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
 };
 use crate::engine::selection::{self, Ready, Row};
 
@@ -60,12 +60,13 @@ impl Stack {
                 rows: known,
                 active: self.active(&key, &service.terms),
             };
-            let (ring, choice) = alike.ring(&service.terms, known);
+            let (ring, choice, affinity) = alike.ring(&service.terms, known);
             rows.insert(key, Arc::clone(&after));
             let targets = ServiceTargets {
                 rows: after,
                 ring,
                 choice,
+                affinity,
             };
             forwarding.services.insert(key, targets);
         }
@@ -248,6 +249,7 @@ struct Alike {
     rows: Arc<[IpAddr]>,
     ring: Arc<[u16]>,
     choice: Choice,
+    affinity: Option<Affinity>,
     /// The targets of all services so far.
     targets: BTreeSet<IpAddr>,
     /// What the ring was compiled from.
@@ -294,8 +296,8 @@ impl Alike {
         Arc::clone(&self.rows)
     }
 
-    /// Returns the ring of the next service, and how a place of it is chosen.
-    fn ring(&mut self, terms: &Arc<Terms>, known: Known) -> (Arc<[u16]>, Choice) {
+    /// Returns the ring of the next service, how a place of it is chosen, and who keeps a target.
+    fn ring(&mut self, terms: &Arc<Terms>, known: Known) -> (Arc<[u16]>, Choice, Option<Affinity>) {
         let is_same = self
             .known
             .as_ref()
@@ -306,8 +308,10 @@ impl Alike {
             if *self.ring != *ring {
                 self.ring = ring.into();
             }
+            self.affinity = selection::affinity(terms, &known.rows);
             self.known = Some((Arc::clone(terms), known));
         }
-        (Arc::clone(&self.ring), self.choice.clone())
+        let ring = Arc::clone(&self.ring);
+        (ring, self.choice.clone(), self.affinity.clone())
     }
 }

@@ -9,6 +9,7 @@ use crate::engine::forwarding::{
 };
 use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 
+mod affinity;
 mod isolation;
 mod orders;
 mod passed;
@@ -420,6 +421,7 @@ fn an_adopted_packet_path_is_left_alone_until_its_targets_have_reported() {
         rows: rows.clone().into(),
         ring: [0, 1].into(),
         choice: Choice::Turn,
+        affinity: None,
     };
     let forwarding = Forwarding {
         services: BTreeMap::from([(key(), service)]),

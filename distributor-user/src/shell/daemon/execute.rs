@@ -51,6 +51,7 @@ impl Daemon {
                 self.kernel.listeners.watch(dvipas.clone());
                 self.kernel.connections.watch(dvipas);
             }
+            Effect::KeepListeners(services) => self.kernel.ports.keep(services),
             Effect::Resolve(paths) => self.kernel.next_hops.watch(paths),
             Effect::Send { to, fact } => self.send(&to, &fact)?,
             Effect::Publish { key, value } => self.group.publish(key, value),

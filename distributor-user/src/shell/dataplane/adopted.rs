@@ -9,7 +9,9 @@ use distributor_common::abi::Ring;
 use distributor_common::counter::Verdict;
 
 use super::{Dataplane, DataplaneError, targets};
-use crate::engine::forwarding::{DvipaForwarding, Forwarding, ServiceTargets};
+use crate::engine::forwarding::{
+    Affinity, DvipaForwarding, Forwarding, ServiceKey, ServiceTargets,
+};
 
 impl Dataplane {
     /// Returns what the packet path does at present.
@@ -26,13 +28,14 @@ impl Dataplane {
                 .insert(address, targets::engine_path(target.path()));
         }
         // Of services that are alike, what is theirs is kept once.
-        let mut alike: BTreeMap<(Vec<u16>, u64), ServiceTargets> = BTreeMap::new();
+        let mut alike: BTreeMap<(Vec<u16>, u64, u64), ServiceTargets> = BTreeMap::new();
         for key in self.services.keys() {
             let (slots, ring) = self.services.read(*key);
             let place = Ring { edition: 0, ..ring }.word();
+            let affinity = self.services.affinity(*key).word();
             let targets = alike
-                .entry((slots, place))
-                .or_insert_with_key(|(slots, _)| self.service_targets(slots, ring));
+                .entry((slots, place, affinity))
+                .or_insert_with_key(|(slots, ..)| self.service_targets(*key, slots, ring));
             forwarding.services.insert(*key, targets.clone());
         }
         for (dvipa, entry) in self.services.vipas() {
@@ -57,8 +60,9 @@ impl Dataplane {
         forwarding
     }
 
-    /// Returns the targets of services that have these slots as their rows, and this ring.
-    fn service_targets(&self, slots: &[u16], ring: Ring) -> ServiceTargets {
+    /// Returns the targets of a service, and of those that have the same slots as their rows and the
+    /// same ring.
+    fn service_targets(&self, key: ServiceKey, slots: &[u16], ring: Ring) -> ServiceTargets {
         let rows = slots.iter().filter_map(|slot| self.address(*slot));
         let row_of = |slot| {
             let row = slots.iter().position(|other| *other == slot)?;
@@ -69,7 +73,22 @@ impl Dataplane {
             rows: rows.collect(),
             ring: places.filter_map(row_of).collect(),
             choice,
+            affinity: self.affinity_of(key, row_of),
         }
+    }
+
+    fn affinity_of(
+        &self,
+        key: ServiceKey,
+        row_of: impl Fn(u16) -> Option<u16>,
+    ) -> Option<Affinity> {
+        let affinity = self.services.affinity(key);
+        let mut ready: Vec<u16> = self.services.keepable(key).filter_map(row_of).collect();
+        ready.sort_unstable();
+        affinity.is_on().then(|| Affinity {
+            seconds: affinity.seconds,
+            ready: ready.into(),
+        })
     }
 
     /// Counts the packets that came for what is distributed here, and those of its flows.

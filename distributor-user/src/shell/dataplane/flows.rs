@@ -70,31 +70,28 @@ impl Flows {
             return 0;
         };
         let dvipa = Be32::from_bytes(dvipa.octets());
-        let is_removed = |slot: &&Slot| {
+        let removed = |slot: &Slot| {
             // A packet may change the slot at the same time, but not for ever.
             for _ in 0..ATTEMPTS {
-                match slot.read() {
-                    Some((key, tag)) if key.dvipa() == dvipa => {
-                        if slot.replace(tag, tag.freed()) {
-                            return true;
-                        }
-                    }
-                    Some(_) | None => return false,
+                let (key, tag) = slot.read().filter(|(key, _)| key.dvipa() == dvipa)?;
+                if slot.replace(tag, tag.freed()) {
+                    return Some(key);
                 }
             }
-            false
+            None
         };
-        self.slots().filter(is_removed).count()
+        count_flows(self.slots().filter_map(removed))
     }
 
-    fn bucket(&self, key: &flow::FlowKey) -> &Bucket {
+    pub(super) fn bucket(&self, key: &flow::FlowKey) -> &Bucket {
         let hash = key.hash(self.seeds);
         &self.buckets[(hash >> 32) as usize & (self.buckets.len() - 1)]
     }
 
     /// Every flow, with what its slot says.
     pub(super) fn iter(&self) -> impl Iterator<Item = (flow::FlowKey, Tag)> {
-        self.slots().filter_map(Slot::read)
+        let all = self.slots().filter_map(Slot::read);
+        all.filter(|(key, _)| !key.is_affinity())
     }
 
     /// Marks a flow as ending; `false` when it is not there.
@@ -111,21 +108,19 @@ impl Flows {
 
     /// Removes all flows that lead to the target in `target`, and returns how many there were.
     pub(super) fn remove_target(&self, target: u16) -> usize {
-        self.slots()
-            .filter(|slot| {
-                slot.read().is_some_and(|(_, tag)| {
-                    tag.target() == target && slot.replace(tag, tag.freed())
-                })
-            })
-            .count()
+        count_flows(self.slots().filter_map(|slot| {
+            let (key, tag) = slot.read()?;
+            (tag.target() == target && slot.replace(tag, tag.freed())).then_some(key)
+        }))
     }
 
     /// Removes half-open flows that are older than `units`, and returns how many there were.
     pub(super) fn remove_half_open(&self, now: Stamp, units: u16) -> usize {
         self.slots()
             .filter(|slot| {
-                slot.read().is_some_and(|(_, tag)| {
+                slot.read().is_some_and(|(key, tag)| {
                     tag.state() == State::HalfOpen
+                        && !key.is_affinity()
                         && tag.stamp().age(now) > units
                         && slot.replace(tag, tag.freed())
                 })
@@ -138,7 +133,8 @@ impl Flows {
         count(&self.buckets)
     }
 
-    fn slots(&self) -> impl Iterator<Item = &Slot> {
+    /// Every slot that is in use, and others.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.buckets
             .iter()
             .filter(|bucket| is_occupied(bucket))
@@ -164,6 +160,11 @@ impl Flows {
         }
         false
     }
+}
+
+/// Counts flows; what clients keep is none.
+fn count_flows(keys: impl Iterator<Item = flow::FlowKey>) -> usize {
+    keys.filter(|key| !key.is_affinity()).count()
 }
 
 /// Says whether a bucket has a flow, without looking at each slot's parts.
@@ -222,7 +223,7 @@ fn count(buckets: &[Bucket]) -> BTreeMap<Course, u64> {
             continue;
         }
         for slot in &bucket.slots {
-            let Some((key, tag)) = slot.read() else {
+            let Some((key, tag)) = slot.read().filter(|(key, _)| !key.is_affinity()) else {
                 continue;
             };
             let course = Course {

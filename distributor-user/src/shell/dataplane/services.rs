@@ -4,6 +4,7 @@
 //! `RINGS` that no service uses, then its word is swapped. Packets see the old
 //! ring or the new one, never a mixture.
 
+mod affinities;
 mod index;
 mod rings;
 mod tallies;
@@ -133,6 +134,7 @@ impl Services {
             );
             self.set_ring(index, &shortened(&entries), choice)?;
         }
+        self.set_affinity(index, &numbering, rows, targets.affinity.as_ref());
         if known.is_none() {
             self.index.insert(key, index)?;
             self.indices.insert(key, index);
@@ -153,6 +155,7 @@ impl Services {
         let ring = Ring::from_word(word.load());
         self.rings.give_back(ring);
         word.store(Ring::default().following(ring).word());
+        self.values[index as usize].affinity.store(0);
         Ok(())
     }
 
@@ -184,12 +187,17 @@ impl Services {
 
     /// A service's targets by their slots: its rows, and where its ring is.
     pub(super) fn read(&self, key: ServiceKey) -> (Vec<u16>, Ring) {
-        let Some(&index) = self.indices.get(&key) else {
+        let Some(service) = self.value(key) else {
             return (Vec::new(), Ring::default());
         };
-        let service = &self.values[index as usize];
         let rows = rows_of(service).into_iter().flatten().collect();
         (rows, Ring::from_word(service.ring.load()))
+    }
+
+    /// What packets read of a service.
+    fn value(&self, key: ServiceKey) -> Option<&Service> {
+        let index = self.indices.get(&key)?;
+        self.values.get(*index as usize)
     }
 
     /// The targets of a ring by their slots, and how a place of it is chosen.
@@ -252,6 +260,7 @@ impl Services {
     fn clear(&mut self, index: u32) -> Result<(), DataplaneError> {
         let service = &self.values[index as usize];
         service.turn.store(0);
+        service.affinity.store(0);
         service.rows.iter().for_each(|word| word.store(0));
         self.reset(index, 0..MAX_ROWS as usize)
     }

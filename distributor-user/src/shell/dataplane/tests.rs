@@ -17,6 +17,8 @@ use crate::engine::forwarding::{
 };
 use crate::shell::testing::ip;
 
+mod affinities;
+
 const VIPA: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 3, 10));
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
@@ -89,6 +91,7 @@ fn forwarding() -> Forwarding {
                 rows: [target(2), target(3)].into(),
                 ring: [0, 1].into(),
                 choice: Choice::Turn,
+                affinity: None,
             },
         )]
         .into(),
@@ -118,13 +121,18 @@ fn forwarding() -> Forwarding {
 
 /// A TCP segment from 10.1.1.100.
 fn frame(client_port: u16, flags: u8) -> Vec<u8> {
+    frame_of(100, client_port, flags)
+}
+
+/// A TCP segment from a client, by the last byte of its address.
+fn frame_of(client: u8, client_port: u16, flags: u8) -> Vec<u8> {
     let mut frame = vec![0; 54];
     frame[12..14].copy_from_slice(&[8, 0]);
     frame[14] = 0x45;
     frame[16..18].copy_from_slice(&40_u16.to_be_bytes());
     frame[22] = 64;
     frame[23] = 6;
-    frame[26..30].copy_from_slice(&[10, 1, 1, 100]);
+    frame[26..30].copy_from_slice(&[10, 1, 1, client]);
     frame[30..34].copy_from_slice(&[10, 1, 3, 10]);
     frame[34..36].copy_from_slice(&client_port.to_be_bytes());
     frame[36..38].copy_from_slice(&8443_u16.to_be_bytes());

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use distributor_common::abi::Settings;
 
+use super::affinities::Affinities;
 use super::flows::{Flows, engine_key, engine_state};
 use super::services::Counts;
 use super::shared::Shared;
@@ -19,9 +20,10 @@ use crate::engine::forwarding::{Flow, ServiceKey};
 /// The flow table and the counts of services, readable beside the data plane.
 #[derive(Debug)]
 pub struct Traffic {
-    flows: Flows,
+    pub(super) flows: Flows,
+    pub(super) affinities: Affinities,
     counts: Counts,
-    settings: Shared<Settings>,
+    pub(super) settings: Shared<Settings>,
 }
 
 impl Dataplane {
@@ -33,6 +35,7 @@ impl Dataplane {
     pub fn traffic(&self) -> Result<Traffic, DataplaneError> {
         Ok(Traffic {
             flows: self.flows.clone(),
+            affinities: self.affinities.clone(),
             counts: self.services.counts()?,
             settings: self.settings.clone(),
         })

@@ -5,7 +5,7 @@
 //! own programs, in one step each; what another version or another namespace
 //! has left is removed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -36,13 +36,15 @@ const PROGRAMS: [&str; 4] = [
     object::GOVERN_BIND6,
 ];
 
-const MAPS: [&str; 7] = [
+const MAPS: [&str; 9] = [
     object::EDITION,
     object::PORTS,
     object::RULES,
     object::SHARES,
     object::LISTENERS,
     object::TURNS,
+    object::KEEPING,
+    object::CLIENTS,
     object::PORT_REPORT,
 ];
 
@@ -58,6 +60,7 @@ pub(super) struct Governor {
     rules: Array<MapData, [u64; size_of::<Rule>() / 8]>,
     pub(super) shares: HashMap<MapData, [u32; 5], ShareWords>,
     pub(super) listeners: SockHash<MapData, [u32; 6]>,
+    keeping: HashMap<MapData, [u32; 5], u32>,
     reports: Option<Reports>,
     /// What lies in the map `PORTS`.
     blocks: Vec<[PortEntry; PORTS_PER_BLOCK]>,
@@ -105,6 +108,7 @@ impl Governor {
             rules: take(object::RULES)?.try_into()?,
             shares: take(object::SHARES)?.try_into()?,
             listeners: take(object::LISTENERS)?.try_into()?,
+            keeping: take(object::KEEPING)?.try_into()?,
             reports: Some(
                 Reports::new(ring).map_err(PortsError::system("wait for reports of ports"))?,
             ),
@@ -174,6 +178,20 @@ impl Governor {
         let tcp = self.blocks.iter().flatten().zip(0..=u16::MAX);
         tcp.filter(|(entry, _)| entry.is_shared())
             .map(|(_, port)| port)
+    }
+
+    /// Lets clients keep their listeners on exactly these addresses and ports, for so many seconds.
+    pub(super) fn keep(&mut self, wanted: &BTreeMap<ShareKey, u32>) -> Result<(), PortsError> {
+        let known: Result<Vec<_>, _> = self.keeping.keys().collect();
+        for words in known? {
+            if !wanted.contains_key(&ShareKey::of(words)) {
+                self.keeping.remove(&words)?;
+            }
+        }
+        for (key, seconds) in wanted {
+            self.keeping.insert(key.words(), seconds, 0)?;
+        }
+        Ok(())
     }
 
     /// TCP ports that are shared, and whose listeners are left to the kernel.

@@ -123,7 +123,7 @@ pub(super) fn take_in(governor: &mut Governor, listener: &Entry) -> io::Result<(
     )))
 }
 
-fn words(octets: [u8; 16]) -> [u32; 4] {
+pub(super) fn words(octets: [u8; 16]) -> [u32; 4] {
     let mut words = octets.chunks_exact(4);
     std::array::from_fn(|_| {
         let word = words.next().and_then(|word| word.first_chunk().copied());

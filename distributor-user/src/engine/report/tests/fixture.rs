@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::*;
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReadyRow};
-use crate::engine::forwarding::{Flow, FlowKey, FlowState, ServiceKey};
+use crate::engine::forwarding::{ClientKey, Flow, FlowKey, FlowState, KeptClient, ServiceKey};
 use crate::engine::group::drops;
 use crate::engine::links::{Link, LinkAddress};
 use crate::engine::ownership::LISTEN_AS_BACKUP;
@@ -247,6 +247,16 @@ pub(super) fn links() -> Vec<Link> {
     ]
 }
 
+/// One with connections, and one whose timer runs.
+fn kept_clients() -> Vec<KeptClient> {
+    let kept = |client, left_s| KeptClient {
+        key: ClientKey::from(&key(8080, client, 0)),
+        target: ip("10.1.7.11"),
+        left_s,
+    };
+    vec![kept("192.0.2.7", None), kept("192.0.2.77", Some(17))]
+}
+
 fn stats(room: &mut Room) -> Stats {
     let counters = [
         ("received", 1_234_567, "Packets that came in."),
@@ -313,15 +323,14 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
                 Vec::new()
             };
             let name_of = |ifindex| (ifindex == 3).then(|| "xcf0".to_owned());
-            let flows = flows.into_iter();
-            Body::Vcrt(vcrt(
-                &Snapshot::of(stack),
-                flows,
-                &here,
-                name_of,
-                filters,
-                &mut room,
-            ))
+            let kept = if is_owner { kept_clients() } else { Vec::new() };
+            let connections = Connections {
+                flows: flows.into_iter(),
+                kept: kept.into_iter(),
+                terminated_here: &here,
+            };
+            let stack = &Snapshot::of(stack);
+            Body::Vcrt(vcrt(stack, connections, name_of, filters, &mut room))
         }
         ReportName::Config => {
             room.admit();

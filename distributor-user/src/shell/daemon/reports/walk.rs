@@ -86,8 +86,12 @@ impl Walk {
                     let interface = interfaces.find(|interface| interface.ifindex == ifindex)?;
                     Some(interface.name.clone())
                 };
-                let flows = traffic.flows();
-                let vcrt = report::vcrt(&stack, flows, here, name_of, &filters, &mut room);
+                let connections = report::Connections {
+                    flows: traffic.flows(),
+                    kept: traffic.kept_clients(),
+                    terminated_here: here,
+                };
+                let vcrt = report::vcrt(&stack, connections, name_of, &filters, &mut room);
                 Body::Vcrt(vcrt)
             }
         };
