@@ -14,6 +14,7 @@ mod dataplane;
 mod definers;
 mod demo;
 mod endings;
+mod icmp;
 mod instruments;
 mod joining;
 mod leftovers;
