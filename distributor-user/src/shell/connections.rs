@@ -33,7 +33,7 @@ use super::sock_ops::{SockOpsError, SockOpsProgram, reports};
 use closed::{Closed, flow};
 use listing::connected;
 
-pub use listing::{list, living, living_of, reset};
+pub use listing::{completed, list, living, living_of, reset};
 
 mod closed;
 mod listing;

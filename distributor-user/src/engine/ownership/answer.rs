@@ -42,6 +42,7 @@ impl Ownership {
                         self.note_vacancy(dvipa, &known, out);
                     }
                 }
+                self.note_change_of_mind(from, dvipa, &epoch, out);
                 let objection = self.objection(from, dvipa, &epoch, rank, is_handover);
                 let word = if let Some(because) = objection {
                     if because == Refusal::OwnerLives {
@@ -124,6 +125,27 @@ impl Ownership {
             && !record.role.is_active()
         {
             accepted.is_vacant = true;
+            out.push(Output::Changed(dvipa));
+        }
+    }
+
+    /// Takes note that the owner, who was about to give the DVIPA away, wants it again: it has been
+    /// restarted since, and does not know of its plans. Who waited for it to hand over would wait for
+    /// ever.
+    fn note_change_of_mind(
+        &mut self,
+        from: &str,
+        dvipa: IpAddr,
+        epoch: &Epoch,
+        out: &mut Vec<Output>,
+    ) {
+        if let Some(record) = self.records.get_mut(&dvipa)
+            && let Some(accepted) = &mut record.accepted
+            && accepted.epoch.stack == from
+            && accepted.epoch < *epoch
+            && accepted.is_vacating
+        {
+            accepted.is_vacating = false;
             out.push(Output::Changed(dvipa));
         }
     }

@@ -1,1 +1,2 @@
 mod simulation;
+mod words;

@@ -32,6 +32,16 @@ pub async fn living(dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
     in_states(connected() - StateFlags::TIME_WAIT, dvipas).await
 }
 
+/// Lists the connections of [`living`] whose handshake is complete.
+///
+/// # Errors
+///
+/// The kernel refuses the dump.
+pub async fn completed(dvipas: &BTreeSet<IpAddr>) -> io::Result<Vec<FlowKey>> {
+    let open = StateFlags::TIME_WAIT | StateFlags::SYN_RECV | StateFlags::SYN_SENT;
+    in_states(connected() - open, dvipas).await
+}
+
 /// Ends the connections of [`living`] to some services with a RST; returns how many there were.
 ///
 /// # Errors

@@ -88,7 +88,7 @@ impl Daemon {
                 });
             }
             Effect::CountConnections(dvipa) => {
-                let here = connections::living(&BTreeSet::from([dvipa])).await?;
+                let here = connections::completed(&BTreeSet::from([dvipa])).await?;
                 let count = here.len() as u64 + self.dataplane.living_flows(dvipa);
                 return Ok(Some(Event::ConnectionCount { dvipa, count }));
             }

@@ -90,12 +90,16 @@ impl Dataplane {
         self.flows.remove_dvipa(dvipa)
     }
 
-    /// Counts the connections of a DVIPA that lead to other stacks and have not begun to end.
+    /// Counts the connections of a DVIPA that lead to other stacks, that their clients have
+    /// completed, and that have not begun to end.
+    ///
+    /// What is half-open does not count: whoever sends a SYN now and then would keep a DVIPA busy for
+    /// ever.
     #[must_use]
     pub fn living_flows(&self, dvipa: IpAddr) -> u64 {
         let living = self.flows().filter(|flow| {
             flow.key.dvipa == dvipa
-                && flow.state != FlowState::Ending
+                && flow.state == FlowState::Established
                 && !self.is_local(flow.target)
         });
         living.count() as u64

@@ -176,6 +176,8 @@ fn takes_over_what_is_pinned() {
                 (target(3), FlowState::HalfOpen)
             ]
         );
+        let living = second.living_flows(VIPA);
+        assert_eq!(living, 1, "the other is half-open");
         let traffic = second.traffic().expect("the counts are mapped");
         assert_eq!(run(&mut second, &frame(40_002, ACK)), (XDP_TX, 3));
         assert_eq!(run(&mut second, &frame(40_004, SYN)), (XDP_TX, 2));
