@@ -165,7 +165,12 @@ fn comparisons() -> Vec<Comparison> {
 
 fn flood() -> Comparison {
     Comparison {
-        subject: subject("SYN flood, table 0.8 full", Program::Distribute, SYN, ENDLESS),
+        subject: subject(
+            "SYN flood, table 0.8 full",
+            Program::Distribute,
+            SYN,
+            ENDLESS,
+        ),
         reference: subject("an insert", Program::Store, SYN, ENDLESS),
         limit: 0.3,
     }

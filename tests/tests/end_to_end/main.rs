@@ -31,6 +31,7 @@ mod reports;
 mod responsiveness;
 mod round_robin;
 mod scenario;
+mod soak;
 mod standby;
 mod supervision;
 mod survival;
