@@ -10,6 +10,7 @@
 //! on where it was. Only `stop` does.
 
 mod announcer;
+mod attended;
 mod begin;
 mod change;
 mod contested;
@@ -45,6 +46,7 @@ use crate::shell::supervisor;
 pub(super) use execute::tell;
 
 use announcer::Announcer;
+use attended::Attended;
 use change::{Changes, Outcome, Source};
 use contested::{Contested, Taken};
 use life::Life;
@@ -151,6 +153,7 @@ pub(super) struct Daemon {
     stack: Stack,
     dataplane: Dataplane,
     own_connections: OwnConnections,
+    attended: Attended,
     group: Group,
     kernel: open::Kernel,
     network: Network,
@@ -279,18 +282,8 @@ impl Daemon {
         if let Err(error) = self.dataplane.sweep() {
             warn!("the flow table could not be swept: {error}");
         }
-        match self.dataplane.reattach() {
-            Ok(repaired) => {
-                for interface in repaired {
-                    warn!(
-                        "the program on {} was detached by somebody and is back",
-                        interface.name
-                    );
-                }
-            }
-            Err(error) => warn!("the program could not be attached again: {error}"),
-        }
         self.own_connections.tend().await;
+        self.look_around();
         let poll = self.stack.config().global.wlm_poll_s;
         let poll = Duration::from_secs(poll.into()).saturating_sub(TICK / 2);
         if let Some(load) = self.load.measure(poll) {

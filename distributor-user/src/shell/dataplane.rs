@@ -29,6 +29,7 @@ use super::namespace;
 use crate::engine::forwarding::{ServiceKey, ServiceTargets};
 
 pub use self::attach::Interface;
+pub use self::attached::Lookout;
 pub use self::error::DataplaneError;
 pub use self::origin::Origin;
 pub use self::reported::Inserted;

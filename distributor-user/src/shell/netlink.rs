@@ -3,10 +3,16 @@
 //! A socket belongs to the network namespace of the thread that opens it and
 //! stays there. Events are never queued without bound: when the reader is too
 //! slow the kernel drops them and says so, and the reader must look again.
+//!
+//! Many requests need the kernel's lock of all interfaces (RTNL), which whoever
+//! changes an interface anywhere on the machine may hold for seconds, and the
+//! kernel waits for it while the request is sent. So requests are sent by a thread
+//! of their own: nothing but who asks waits for the answer.
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use futures_util::{TryStream, TryStreamExt as _};
@@ -16,6 +22,7 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
+use tokio::runtime;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
@@ -41,14 +48,33 @@ pub struct Netlink {
 impl Netlink {
     /// Opens a socket in the network namespace of the calling thread.
     ///
-    /// Spawns the task that serves it; the task ends with the last clone.
+    /// Starts the thread that serves it; the thread ends with the last clone.
     ///
     /// # Errors
     ///
-    /// The kernel refuses the socket.
+    /// The kernel refuses the socket or the thread.
     pub fn open() -> io::Result<Self> {
-        let (connection, handle, _unsolicited) = rtnetlink::new_connection()?;
-        tokio::spawn(connection);
+        let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+        let (opened, handle) = mpsc::sync_channel(1);
+        // A thread is born in the namespace of the one that starts it.
+        thread::Builder::new()
+            .name("netlink".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    match rtnetlink::new_connection() {
+                        Ok((connection, handle, _unsolicited)) => {
+                            // Who opens it waits for it.
+                            let _ = opened.send(Ok(handle));
+                            connection.await;
+                        }
+                        Err(error) => {
+                            let _ = opened.send(Err(error));
+                        }
+                    }
+                });
+            })?;
+        let handle = handle.recv();
+        let handle = handle.map_err(|_ended| io::Error::other("the thread has ended"))??;
         Ok(Self {
             handle,
             listing: Arc::default(),

@@ -62,6 +62,7 @@ impl Daemon {
             self.dataplane.beat();
         }
         self.life.beaten_at = Instant::now();
+        self.attend().await;
         if self.is_misplaced {
             self.place_all().await;
         }

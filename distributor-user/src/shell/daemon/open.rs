@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::error;
 
 use super::announcer::Announcer;
+use super::attended::Attended;
 use super::begin::{Beginning, Begun};
 use super::change::{Changes, Outcome};
 use super::contested::{Contested, Inquiry, Taken};
@@ -166,6 +167,7 @@ impl Daemon {
             stack: Stack::new(stack, adopted, Duration::ZERO),
             dataplane,
             own_connections: OwnConnections::open(options.pin_dir.join(&options.name)),
+            attended: Attended::default(),
             group,
             kernel: Kernel {
                 addresses,

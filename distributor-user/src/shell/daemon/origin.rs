@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tokio::task::{self, JoinHandle};
 use tracing::{info, warn};
 
-use crate::shell::dataplane::{DataplaneError, Origin};
+use crate::shell::dataplane::{DataplaneError, Lookout, Origin};
 
 /// How far the programs are.
 #[derive(Debug)]
@@ -28,22 +28,41 @@ impl OwnConnections {
         Self::Opening(task::spawn_blocking(move || Origin::open(&pin_dir)))
     }
 
-    /// Takes them when they are there, and attaches again what somebody has detached.
+    /// Takes them when they are there.
     pub(super) async fn tend(&mut self) {
-        match self {
-            Self::Opening(opening) if opening.is_finished() => self.settle().await,
-            Self::Attached(origin) => match origin.reattach() {
-                Ok(repaired) => {
-                    for program in repaired {
-                        warn!("the program `{program}` was detached by somebody and is back");
-                    }
+        if let Self::Opening(opening) = self
+            && opening.is_finished()
+        {
+            self.settle().await;
+        }
+    }
+
+    /// What to look at to know whether they are still attached.
+    pub(super) fn lookout(&self) -> Lookout {
+        let Self::Attached(origin) = self else {
+            return Lookout::default();
+        };
+        origin.lookout().unwrap_or_else(|error| {
+            warn!("the programs for own connections cannot be looked at: {error}");
+            Lookout::default()
+        })
+    }
+
+    /// Attaches again what somebody has detached.
+    pub(super) fn attach_again(&mut self) {
+        let Self::Attached(origin) = self else {
+            return;
+        };
+        match origin.reattach() {
+            Ok(repaired) => {
+                for program in repaired {
+                    warn!("the program `{program}` was detached by somebody and is back");
                 }
-                Err(error) => {
-                    let error: &dyn std::error::Error = &error;
-                    warn!(error, "a program could not be attached again");
-                }
-            },
-            Self::Opening(_) | Self::Without => {}
+            }
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                warn!(error, "a program could not be attached again");
+            }
         }
     }
 

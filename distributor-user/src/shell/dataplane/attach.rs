@@ -63,15 +63,6 @@ impl Attachment {
         })
     }
 
-    /// Whether the program with this id is what runs on the interface.
-    pub(super) fn is_intact(&self, program: u32) -> Result<bool, DataplaneError> {
-        match running(&self.interface) {
-            Ok(running) => Ok(running.is_some_and(|running| running.program == program)),
-            Err(DataplaneError::NoInterface { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Removes the pin and closes the link, which detaches the program.
     pub(super) fn remove(self) -> Result<(), DataplaneError> {
         let name = &self.interface.name;
@@ -80,6 +71,15 @@ impl Attachment {
             .unpin()
             .map(drop)
             .map_err(DataplaneError::system(action))
+    }
+}
+
+/// Whether the program with this id is what runs on the interface.
+pub(super) fn runs_on(interface: &Interface, program: u32) -> Result<bool, DataplaneError> {
+    match running(interface) {
+        Ok(running) => Ok(running.is_some_and(|running| running.program == program)),
+        Err(DataplaneError::NoInterface { .. }) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,9 +1,51 @@
 //! Where the packet path runs, and its return to where somebody has taken it away.
 
+use std::path::PathBuf;
+
 use distributor_common::abi::program;
 
-use super::attach::{Attachment, Interface};
-use super::{Dataplane, DataplaneError, object};
+use super::attach::{self, Attachment, Interface};
+use super::{Dataplane, DataplaneError, object, origin};
+
+/// What is to be attached where, for who looks on another thread: the kernel answers under its lock of
+/// all interfaces, for which the daemon must not wait.
+#[derive(Debug, Default)]
+pub struct Lookout {
+    places: Vec<Place>,
+}
+
+/// Where a program is attached, and its id.
+#[derive(Debug)]
+pub(super) enum Place {
+    Interface(Interface, u32),
+    Link(PathBuf, u32),
+}
+
+impl Lookout {
+    pub(super) fn new(places: impl IntoIterator<Item = Place>) -> Self {
+        Self {
+            places: places.into_iter().collect(),
+        }
+    }
+
+    /// Whether everything still runs where it was attached.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not say.
+    pub fn is_intact(&self) -> Result<bool, DataplaneError> {
+        for place in &self.places {
+            let is_intact = match place {
+                Place::Interface(interface, id) => attach::runs_on(interface, *id)?,
+                Place::Link(pin, id) => origin::running(pin)? == Some(*id),
+            };
+            if !is_intact {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
 
 impl Dataplane {
     /// Attaches the packet path to one more interface; nothing happens if it runs there already.
@@ -22,19 +64,16 @@ impl Dataplane {
         Ok(())
     }
 
-    /// Whether the packet path still runs on all its interfaces.
+    /// What to look at to know whether the packet path still runs on all its interfaces.
     ///
     /// # Errors
     ///
-    /// The kernel does not say.
-    pub fn is_attached(&mut self) -> Result<bool, DataplaneError> {
+    /// The kernel does not tell the program's id.
+    pub fn lookout(&mut self) -> Result<Lookout, DataplaneError> {
         let id = self.program_id()?;
-        for attachment in &self.attachments {
-            if !attachment.is_intact(id)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let places = self.attachments.iter();
+        let places = places.map(|attachment| Place::Interface(attachment.interface.clone(), id));
+        Ok(Lookout::new(places))
     }
 
     /// Attaches the packet path again wherever somebody has detached or replaced it, and returns
@@ -48,7 +87,7 @@ impl Dataplane {
         let id = self.program_id()?;
         let mut repaired = Vec::new();
         for index in (0..self.attachments.len()).rev() {
-            if self.attachments[index].is_intact(id)? {
+            if attach::runs_on(&self.attachments[index].interface, id)? {
                 continue;
             }
             let interface = self.attachments[index].interface.clone();

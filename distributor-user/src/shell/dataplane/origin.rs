@@ -16,6 +16,7 @@ use aya::programs::{Program, SchedClassifier};
 use distributor_common::abi::program;
 
 use super::attach::LINK_PIN;
+use super::attached::{Lookout, Place};
 use super::bpf::{self, AttachType};
 use super::{DataplaneError, object, pins};
 use crate::shell::cgroup;
@@ -90,6 +91,17 @@ impl Origin {
         origin.load()
     }
 
+    /// What to look at to know whether the programs are still attached.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not tell a program's id.
+    pub fn lookout(&self) -> Result<Lookout, DataplaneError> {
+        let places = HOOKS.map(|hook| Ok(Place::Link(pin(&self.pin_dir, hook), self.id(hook)?)));
+        let places: Result<Vec<_>, DataplaneError> = places.into_iter().collect();
+        Ok(Lookout::new(places?))
+    }
+
     /// Attaches again what somebody has detached or replaced, and returns the names of these programs.
     ///
     /// # Errors
@@ -98,12 +110,8 @@ impl Origin {
     pub fn reattach(&mut self) -> Result<Vec<&'static str>, DataplaneError> {
         let mut repaired = Vec::new();
         for hook in HOOKS {
-            let about = self
-                .program(hook)?
-                .info()
-                .map_err(|source| object::refused(hook.program, source))?;
             let running = running(&pin(&self.pin_dir, hook))?;
-            if running != Some(about.id()) {
+            if running != Some(self.id(hook)?) {
                 self.establish(hook)?;
                 repaired.push(hook.program);
             }
@@ -134,6 +142,12 @@ impl Origin {
             loaded.map_err(|source| object::refused(name, source))?;
         }
         Ok(())
+    }
+
+    fn id(&self, hook: Hook) -> Result<u32, DataplaneError> {
+        let about = self.program(hook)?.info();
+        let about = about.map_err(|source| object::refused(hook.program, source))?;
+        Ok(about.id())
     }
 
     fn program(&self, hook: Hook) -> Result<&Program, DataplaneError> {
@@ -197,7 +211,7 @@ fn pin(pin_dir: &Path, hook: Hook) -> PathBuf {
 }
 
 /// Id of the program that a pinned link runs; `None` when there is no link, or a dead one.
-fn running(pin: &Path) -> Result<Option<u32>, DataplaneError> {
+pub(super) fn running(pin: &Path) -> Result<Option<u32>, DataplaneError> {
     match bpf::pinned_link(pin) {
         Ok(link) => Ok(link.is_attached().then_some(link.program)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

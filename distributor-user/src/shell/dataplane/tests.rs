@@ -163,7 +163,8 @@ fn takes_over_what_is_pinned() {
 
         let mut second = Dataplane::open(&options(pin_dir)).expect("opens again");
         assert!(second.is_adopted());
-        assert!(second.is_attached().expect("the kernel tells"));
+        let lookout = second.lookout().expect("the program has an id");
+        assert!(lookout.is_intact().expect("the kernel tells"));
         assert_eq!(second.forwarding(), forwarding());
         second.apply(&forwarding()).expect("applies");
         let mut flows: Vec<_> = second.flows().collect();
