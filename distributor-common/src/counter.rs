@@ -105,7 +105,7 @@ counters! {
     NotIpv4 = 8 "not-ipv4" Pass;
     /// Passed: nothing is distributed on the destination address.
     NotDistributed = 9 "not-distributed" Pass;
-    /// Passed: the packet is not TCP.
+    /// Passed: the packet is neither TCP nor an ICMP error about a connection.
     NotTcp = 10 "not-tcp" Pass;
     /// Passed: the destination address is distributed, but not this port.
     NoService = 11 "no-service" Pass;
@@ -179,6 +179,8 @@ counters! {
     AffinityKept = 58 "affinity-kept";
     /// New connections whose client was to keep the target, and there was no room to note it.
     AffinityUnnoted = 59 "affinity-unnoted";
+    /// ICMP errors about a connection, sent where its segments go.
+    ErrorSentOn = 60 "error-sent-on";
 }
 
 /// The sum of all verdicts. It has no place of its own: a packet is counted once.

@@ -5,7 +5,7 @@
 //!               │          │        └─unknown─▶ service ─▶ select ─▶ store ─────┤
 //!               │          │           │           └─ no new connection ─▶ offer ┤
 //!               │          │           └─ of another stack ─▶ held ─▶ hand on, relay
-//!               └──────────┴─ nothing of ours ─▶ aside (ARP, probe) ─▶ pass
+//!               └──────────┴─ nothing of ours ─▶ aside (ICMP errors, probe, ARP) ─▶ pass
 //! ```
 //!
 //! A packet for an address on which nothing is distributed leaves after one
@@ -23,6 +23,7 @@ pub mod fence;
 pub mod flow;
 pub mod forward;
 pub mod held;
+pub mod icmp;
 pub mod offer;
 pub mod origin;
 pub mod parse;
@@ -36,8 +37,8 @@ pub mod vipa;
 pub enum Concern {
     /// A DVIPA or a flow.
     Vipa,
-    /// Neither, for it is not TCP; but it may be about this stack's daemon.
-    Life {
+    /// Neither by itself, for it is not TCP; but it may be about a flow, or this stack's daemon.
+    Aside {
         /// Whether it is ARP; else it is IPv4.
         is_arp: bool,
     },
@@ -48,7 +49,7 @@ pub enum Concern {
 pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
     match prefilter(packet, &tables) {
         Ok(Concern::Vipa) => concerned(packet, tables),
-        Ok(Concern::Life { is_arp }) => aside(packet, is_arp, tables),
+        Ok(Concern::Aside { is_arp }) => aside(packet, is_arp, tables),
         Err(verdict) => verdict,
     }
 }
@@ -63,13 +64,14 @@ pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<
     parse::prefilter(packet, tables).inspect_err(|verdict| tables.count_verdict(*verdict))
 }
 
-/// Decides about a packet that is not TCP and may be about the daemon, and counts it.
+/// Decides about a packet that is not TCP, and counts it: an ICMP error may be about a flow, others
+/// about the daemon.
 #[inline(always)]
 pub fn aside<P: PacketBuf, T: Tables>(packet: &mut P, is_arp: bool, tables: T) -> Verdict {
     let verdict = if is_arp {
         fence::arp(packet, &tables)
     } else {
-        probe::answer(packet, &tables)
+        icmp::error(packet, &tables).unwrap_or_else(|| probe::answer(packet, &tables))
     };
     tables.count_verdict(verdict);
     verdict

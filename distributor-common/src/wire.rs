@@ -98,6 +98,35 @@ pub mod ipv4 {
     pub const VERSION_NO_OPTIONS: u8 = 0x45;
     /// "More fragments" and the fragment offset; all 0 in a packet that is not a fragment.
     pub const FRAGMENT_MASK: u16 = 0x3fff;
+    /// The fragment offset alone; 0 in the fragment that has the transport header.
+    pub const OFFSET_MASK: u16 = 0x1fff;
+}
+
+/// ICMP for IPv4 (RFC 792); offsets from its first byte.
+pub mod icmp {
+    /// Protocol number.
+    pub const PROTOCOL: u8 = 1;
+    /// Length of the header; in an error, the packet that it is about follows.
+    pub const LEN: usize = 8;
+    /// Type of the message.
+    pub const KIND: usize = 0;
+    /// Bytes of the quoted packet's payload that are always there.
+    pub const QUOTED: usize = 8;
+
+    /// Destination unreachable, "fragmentation needed" (RFC 1191) among the reasons.
+    pub const UNREACHABLE: u8 = 3;
+    /// Time exceeded.
+    pub const TIME_EXCEEDED: u8 = 11;
+    /// Parameter problem.
+    pub const PARAMETER_PROBLEM: u8 = 12;
+
+    /// Whether a message of this type is an error about a packet, and one that hosts act on (RFC 1122
+    /// §3.2.2); redirects are for routers' neighbours, and source quench is no more (RFC 6633).
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_error(kind: u8) -> bool {
+        matches!(kind, UNREACHABLE | TIME_EXCEEDED | PARAMETER_PROBLEM)
+    }
 }
 
 /// ARP for IPv4 on Ethernet (RFC 826); offsets from its first byte.

@@ -71,7 +71,7 @@ fn distribute(context: XdpContext) -> u32 {
     };
     match stages::prefilter(&mut XdpBuf::new(&context), &tables) {
         Ok(Concern::Vipa) => distribute_concerned(context.as_ptr().cast(), tables.settings()),
-        Ok(Concern::Life { is_arp }) => {
+        Ok(Concern::Aside { is_arp }) => {
             look_aside(context.as_ptr().cast(), tables.settings(), is_arp)
         }
         Err(verdict) => action_code(verdict),
@@ -86,7 +86,7 @@ fn distribute_concerned(context: *mut xdp_md, settings: &'static Settings) -> u3
     action_code(stages::concerned(&mut XdpBuf::new(&context), tables))
 }
 
-/// What is not TCP, and perhaps about the daemon.
+/// What is not TCP, and perhaps about a flow or the daemon.
 #[inline(never)]
 fn look_aside(context: *mut xdp_md, settings: &'static Settings, is_arp: bool) -> u32 {
     let context = XdpContext::new(context);

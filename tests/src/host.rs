@@ -8,10 +8,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::cgroup::Cgroup;
 use crate::namespace::Namespace;
 use crate::process::Process;
+use crate::program;
 use crate::switch::compute_checksums;
 
 /// The interface on the client LAN, in every stack and client.
@@ -101,6 +103,24 @@ impl Host {
             cgroup.take(process.id())?;
         }
         Ok(process)
+    }
+
+    /// Index and Ethernet address of one of its interfaces.
+    ///
+    /// # Errors
+    ///
+    /// There is no such interface.
+    pub fn link(&self, interface: &str) -> Result<(u32, [u8; 6])> {
+        let mut command = self.namespace.command("ip");
+        let text = program::output(command.args(["-json", "link", "show", interface]))?;
+        let links: Value = serde_json::from_str(&text)?;
+        let index = links[0]["ifindex"].as_u64().context("no index")?;
+        let address = links[0]["address"].as_str().context("no address")?;
+        let mut mac = [0; 6];
+        for (byte, digits) in mac.iter_mut().zip(address.split(':')) {
+            *byte = u8::from_str_radix(digits, 16)?;
+        }
+        Ok((u32::try_from(index)?, mac))
     }
 
     /// One of the kernel's TCP counters of this host, such as `OutRsts`.

@@ -19,6 +19,7 @@ pub mod program;
 pub mod sandbox;
 pub mod scenario;
 pub mod snapshot;
+pub mod soak;
 pub mod stack;
 pub mod switch;
 pub mod tap;

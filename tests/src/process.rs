@@ -35,6 +35,21 @@ pub(crate) fn stop_starting() -> RwLockWriteGuard<'static, ()> {
     STARTS.write().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Resident memory of a process in bytes, from `VmRSS` of `/proc/PID/status` (`proc_pid_status(5)`).
+///
+/// # Errors
+///
+/// There is no such process.
+pub fn resident_bytes(id: u32) -> Result<u64> {
+    let file = format!("/proc/{id}/status");
+    let status = fs::read_to_string(&file).with_context(|| format!("cannot read `{file}`"))?;
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes =
+        line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    Ok(kilobytes.with_context(|| format!("no `VmRSS` in `{file}`"))? * 1024)
+}
+
 /// A running program whose output goes to a file.
 #[derive(Debug)]
 pub struct Process {

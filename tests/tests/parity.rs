@@ -634,6 +634,14 @@ fn about_life(random: &mut StdRng) -> Vec<u8> {
     frame::probe(asked, port, &words)
 }
 
+/// An ICMP message, most often an error, about what answers a frame.
+fn about_flow(random: &mut StdRng, frame: &Frame) -> Result<Vec<u8>> {
+    let kinds = [3, 3, 3, 11, 12, 4, 5, 8];
+    let kind = *kinds.choose(random).context("some")?;
+    let quoted = *[8, 8, 20, 7].choose(random).context("some")?;
+    Ok(frame::icmp_error(kind, 4, frame, quoted))
+}
+
 /// The frame, damaged more often than not.
 fn damaged(random: &mut StdRng, mut bytes: Vec<u8>) -> Vec<u8> {
     if random.random_bool(0.4) {
@@ -642,7 +650,7 @@ fn damaged(random: &mut StdRng, mut bytes: Vec<u8>) -> Vec<u8> {
     for _ in 0..random.random_range(0..4) {
         // Mostly in the headers, where it matters.
         let most = bytes.len().min(if random.random_bool(0.9) {
-            60
+            80
         } else {
             bytes.len()
         });
@@ -694,7 +702,12 @@ fn kernel_and_host_agree() {
                 about_life(&mut random)
             } else {
                 let source = pair.source(&mut random);
-                plausible(&mut random, source).bytes()
+                let frame = plausible(&mut random, source);
+                if random.random_bool(0.1) {
+                    about_flow(&mut random, &frame)?
+                } else {
+                    frame.bytes()
+                }
             };
             let bytes = damaged(&mut random, whole);
             let compared = if random.random_bool(0.2) && OWN.contains(&bytes.len()) {

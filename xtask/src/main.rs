@@ -25,6 +25,7 @@ mod lab;
 mod process;
 mod root;
 mod setup;
+mod soak;
 mod test;
 mod workspace;
 
@@ -48,6 +49,8 @@ enum Verb {
     Test(test::Arguments),
     /// Measures; `bench NAME…` runs only those, `--json` prints only the result.
     Bench(bench::Arguments),
+    /// Disturbs a lab at random for a while: no connection may notice.
+    Soak(soak::Arguments),
     /// Network of namespaces to play with: up, down, list, exec STACK COMMAND….
     Lab(lab::Arguments),
     /// Formatting, clippy on both sides, documentation: all of them, or the ones named.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Verb::Demo(arguments) => demo::run(&arguments),
         Verb::Test(arguments) => test::run(&arguments),
         Verb::Bench(arguments) => bench::run(&arguments),
+        Verb::Soak(arguments) => soak::run(&arguments),
         Verb::Lab(arguments) => lab::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::AsRoot(step) => root::run(&step),

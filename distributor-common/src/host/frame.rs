@@ -4,7 +4,7 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::probe;
-use crate::wire::{arp, ethernet, ipv4, tcp, udp};
+use crate::wire::{arp, ethernet, icmp, ipv4, tcp, udp};
 
 /// Ethernet address that frames are sent to.
 pub const HOST: [u8; 6] = [2, 0, 0, 0, 0, 0xaa];
@@ -90,6 +90,45 @@ impl Frame {
         segment[16..18].fill(0);
         bytes
     }
+}
+
+/// An ICMP error of 10.1.1.99 about an answer to `frame`, of which the IPv4 header and so many bytes
+/// behind it are quoted. It comes from where `frame` does.
+#[must_use]
+pub fn icmp_error(kind: u8, code: u8, frame: &Frame, quoted: usize) -> Vec<u8> {
+    let answer = Frame {
+        client: frame.dvipa,
+        client_port: frame.port,
+        dvipa: frame.client,
+        port: frame.client_port,
+        ..*frame
+    };
+    let answer = answer.bytes();
+    let header_len = 4 * usize::from(5 + frame.ip_options);
+    let quoted = &answer[ethernet::LEN..][..header_len + quoted];
+    let mut bytes = Frame {
+        client: [10, 1, 1, 99],
+        ip_options: 0,
+        ..*frame
+    }
+    .bytes();
+    bytes.truncate(ethernet::LEN + ipv4::MIN_LEN);
+    let mut message = [0; icmp::LEN];
+    message[icmp::KIND] = kind;
+    message[icmp::KIND + 1] = code;
+    // Of "fragmentation needed": the MTU of the next hop.
+    message[6..].copy_from_slice(&1400_u16.to_be_bytes());
+    bytes.extend(message.iter().chain(quoted));
+    let (header, message) = bytes[ethernet::LEN..].split_at_mut(ipv4::MIN_LEN);
+    let sum = checksum(message);
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    let len = u16::try_from(ipv4::MIN_LEN + message.len()).unwrap_or(u16::MAX);
+    header[ipv4::TOTAL_LEN..][..2].copy_from_slice(&len.to_be_bytes());
+    header[ipv4::PROTOCOL] = icmp::PROTOCOL;
+    header[ipv4::TTL + 2..][..2].fill(0);
+    let sum = checksum(header);
+    header[ipv4::TTL + 2..][..2].copy_from_slice(&sum.to_be_bytes());
+    bytes
 }
 
 /// An ARP request of the client for an address.

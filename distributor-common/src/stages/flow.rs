@@ -9,7 +9,7 @@ use super::parse::Segment;
 use super::{affinity, fence, held, offer, origin, select, service, vipa};
 use crate::abi::{Path, RingEntry, Standing};
 use crate::counter::{Event, Verdict};
-use crate::flow::{Bucket, Found, Lock, PlaceKind, Stamp, State, Unplaced};
+use crate::flow::{Bucket, FlowKey, Found, Lock, PlaceKind, Stamp, State, Unplaced};
 use crate::tables::Tables;
 use crate::wire::tcp;
 
@@ -40,6 +40,30 @@ pub fn known<T: Tables>(segment: &Segment, tables: &T) -> Option<u16> {
 pub fn target<T: Tables>(segment: &Segment, source: u64, tables: &T) -> Result<u16, Verdict> {
     let [addresses, rest] = segment.words();
     unpack(exceptional(addresses, rest, source, *tables))
+}
+
+/// Finds the target of a connection that something other than its own segments is about, which came
+/// from the Ethernet address `source`. The flow stays as it is.
+///
+/// # Errors
+///
+/// The verdict, when no other stack is concerned.
+#[inline(always)]
+pub fn concerned<T: Tables>(key: &FlowKey, source: u64, tables: &T) -> Result<u16, Verdict> {
+    let bucket = tables.bucket(key.hash(tables.seeds()));
+    if let Some(found) = bucket.and_then(|bucket| bucket.find(key)) {
+        return Ok(found.tag.target());
+    }
+    // As if it were in the middle of the connection.
+    let segment = Segment {
+        key: *key,
+        flags: tcp::ACK,
+    };
+    let [addresses, rest] = segment.words();
+    unpack(match service::find(key, tables) {
+        None => not_served(addresses, rest, source, *tables),
+        Some(_) => stray(addresses, rest, source, *tables),
+    })
 }
 
 /// A target's slot or a verdict in one register: what a function that is not inlined can return.

@@ -80,9 +80,9 @@ pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<
     // One question for what is neither: most packets are TCP over IPv4.
     if (ethertype.0 ^ ethernet::IPV4.0) | u16::from(protocol ^ tcp::PROTOCOL) != 0 {
         return if ethertype == ethernet::IPV4 {
-            Ok(Concern::Life { is_arp: false })
+            Ok(Concern::Aside { is_arp: false })
         } else if ethertype == ethernet::ARP && fence::is_armed(tables) {
-            Ok(Concern::Life { is_arp: true })
+            Ok(Concern::Aside { is_arp: true })
         } else {
             Err(Verdict::NotIpv4)
         };

@@ -28,6 +28,7 @@ mod fence;
 mod floods;
 mod headers;
 mod held;
+mod icmp;
 mod offers;
 mod origin;
 mod paths;

@@ -17,7 +17,6 @@ use distributor_user::shell::dataplane::{
 use distributor_user::shell::probe::{ProbePath, probe};
 use tests::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
 use tests::lab::{Lab, Layout, PORT, VIPA};
-use tests::program;
 use tests::stack::Stack;
 use tests::tcp::{Conversation, Server, greetings};
 
@@ -32,24 +31,10 @@ fn vipa() -> SocketAddr {
     SocketAddr::new(VIPA.into(), PORT)
 }
 
-/// Index and MAC address of an interface.
-fn link(host: &Host, interface: &str) -> Result<(u32, [u8; 6])> {
-    let mut command = host.namespace().command("ip");
-    let text = program::output(command.args(["-json", "link", "show", interface]))?;
-    let links: serde_json::Value = serde_json::from_str(&text)?;
-    let index = links[0]["ifindex"].as_u64().context("no index")?;
-    let address = links[0]["address"].as_str().context("no address")?;
-    let mut mac = [0; 6];
-    for (byte, digits) in mac.iter_mut().zip(address.split(':')) {
-        *byte = u8::from_str_radix(digits, 16)?;
-    }
-    Ok((u32::try_from(index)?, mac))
-}
-
 /// The path from `from` to `to` over the network on which both have `interface`.
 fn path(from: &Host, to: &Host, interface: &str) -> Result<Path> {
-    let (ifindex, source_mac) = link(from, interface)?;
-    let (_, next_hop_mac) = link(to, interface)?;
+    let (ifindex, source_mac) = from.link(interface)?;
+    let (_, next_hop_mac) = to.link(interface)?;
     Ok(Path::Link {
         ifindex,
         source_mac,
@@ -83,7 +68,7 @@ fn hide_vipa(target: &Host) -> Result<()> {
 
 fn open(stack: &Stack) -> Result<Dataplane> {
     let interfaces = [LAN_INTERFACE, XCF_INTERFACE].map(|name| {
-        let (ifindex, _) = link(stack, name)?;
+        let (ifindex, _) = stack.link(name)?;
         Ok(Interface {
             name: name.to_owned(),
             ifindex,
@@ -230,7 +215,7 @@ fn knowledge(lab: &Lab, own: &Stack) -> Result<Forwarding> {
     let mut forwarding = Forwarding::default();
     for stack in stacks {
         for interface in [LAN_INTERFACE, XCF_INTERFACE] {
-            let (_, mac) = link(stack, interface)?;
+            let (_, mac) = stack.link(interface)?;
             forwarding.senders.insert(mac, address(stack));
         }
         let path = if stack.name() == own.name() {
