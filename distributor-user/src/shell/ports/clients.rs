@@ -27,12 +27,12 @@ use crate::shell::sock_diag::{Scope, SockDiag};
 const UNKNOWN_S: u16 = 60;
 
 /// The clients, as the map has them.
-type Known = maps::HashMap<MapData, [u32; 9], [u64; 3]>;
+type ClientMap = maps::HashMap<MapData, [u32; 9], [u64; 3]>;
 
 /// The clients that keep a listener, and their timers.
 pub(super) struct Clients {
     /// Absent while somebody reads it.
-    map: Option<Known>,
+    map: Option<ClientMap>,
     timers: Timers,
     /// When each was last given a connection, as of the last round.
     used_ns: HashMap<ClientKey, u64>,
@@ -124,7 +124,7 @@ impl Clients {
     /// Does something with the map that may take a while.
     async fn beside<R: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Known) -> R + Send + 'static,
+        work: impl FnOnce(&mut ClientMap) -> R + Send + 'static,
     ) -> anyhow::Result<R> {
         let mut map = self
             .map

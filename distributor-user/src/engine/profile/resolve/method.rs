@@ -3,13 +3,13 @@
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::Row;
 use super::super::message::{
-    EZZ0165I, EZZ0312I, EZZ0318I, EZZ0799I, EZZ0826I, EZZ0827I, EZZ0829I, EZZ0831I, NOT_SUPPORTED,
+    EZZ0165I, EZZ0312I, EZZ0318I, EZZ0799I, EZZ0826I, EZZ0827I, EZZ0829I, EZZ0831I,
 };
 use super::super::source::Span;
 use super::super::table::vipadistribute::{
     ALL, AUTOSWITCHBACK, BACKUP, BASEWLM, DESTIP, DISTMETHOD, ENCAP, GRE, HEALTHSWITCH, HOTSTANDBY,
     ILWEIGHTING, MAGLEV, NOAUTOSWITCHBACK, NOHEALTHSWITCH, PREFERRED, PROCTYPE, PROCXCOST,
-    SERVERWLM, TARGCONTROLLED, TIER1, TIMEDAFFINITY, WEIGHT, WEIGHTEDACTIVE,
+    SERVERWLM, TARGCONTROLLED, TIER1, WEIGHT, WEIGHTEDACTIVE,
 };
 use super::super::tree::Node;
 use super::Resolver;
@@ -82,16 +82,6 @@ impl Resolver<'_> {
             }
         }
         self.check_encapsulation(node, is_base || is_method(&SERVERWLM));
-        if let Some((1.., span)) = node.child(&TIMEDAFFINITY).and_then(Node::number) {
-            self.found.push(
-                Diagnostic::warning(
-                    &NOT_SUPPORTED,
-                    span,
-                    "`TIMEDAFFINITY` is not supported yet: a client may reach another target each time",
-                )
-                .help("remove it, or write `TIMEDAFFINITY 0`, if that does not matter"),
-            );
-        }
     }
 
     /// Says once what is understood where nothing is written, as far as it is not acted on.

@@ -114,7 +114,8 @@ pub(in super::super) static TIMEDAFFINITY: Row = Row::new(
         "a time from 0 to 9999 seconds",
         Number(0, 9999),
     ))],
-    "Sends a client to the same target again for so many seconds.",
+    "Sends a client to the same target and server again, until so many seconds after the end of \
+     its last connection; 0 is off.",
 );
 pub(in super::super) static AUTOSWITCHBACK: Row = flag(
     "AUTOSWITCHBACK",

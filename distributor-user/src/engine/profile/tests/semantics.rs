@@ -277,10 +277,7 @@ fn what_cannot_be_honoured_yet_is_said() {
                 DEFINE,
                 "VIPADISTRIBUTE OPTLOCAL 2 DISTM ROUNDROBIN TIMEDAFF 30 10.1.3.10 PORT 80 DESTIP ALL",
             ],
-            &[
-                "4:53 warning [SDL0221I] `TIMEDAFFINITY` is not supported yet: a client may reach another \
-                 target each time",
-            ],
+            &[],
         ),
         (
             &[
