@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::forwarding::FlowKey;
-use super::load::Load;
+use super::load::{Load, Server};
 use super::ownership::Word;
 use super::responsiveness::Responsiveness;
 
@@ -54,6 +54,19 @@ pub enum Fact {
     },
     /// What the sender could still do; absent from when it can no longer measure it.
     Load(Option<Load>),
+    /// The sender's servers of single services, as far as they are measured; replaces what it said before.
+    Servers(Vec<ServerRow>),
+}
+
+/// The servers of one DVIPA × port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRow {
+    /// The DVIPA.
+    pub dvipa: IpAddr,
+    /// TCP port, host order.
+    pub port: u16,
+    /// Each of its servers.
+    pub servers: Vec<Server>,
 }
 
 /// Listeners on one DVIPA × port.

@@ -5,16 +5,19 @@
 //! weight; nothing here knows about packets. A ring contains only rows that may
 //! receive a new connection, so an empty ring means that none may.
 //!
-//! WLM's weights come from the free capacity that each target reports, and a
-//! target whose servers do not take connections as they should gets fewer, down
-//! to none. TARGCONTROLLED goes by what targets say that they weigh. SERVERWLM hands
-//! connections out in turn: nothing measures what it needs yet.
+//! WLM's weights come from the free capacity that each target reports, of its
+//! whole stack or with SERVERWLM of its servers, and a target whose servers do not
+//! take connections as they should gets fewer, down to none. TARGCONTROLLED goes by
+//! what targets say that they weigh.
 
+mod explanation;
 mod maglev;
 mod standby;
 mod weighted;
 
 use std::net::IpAddr;
+
+pub use explanation::{Explanation, Reason, explain};
 
 use super::config::{Destination, DistMethod, Terms};
 use super::forwarding::Choice;
@@ -71,7 +74,10 @@ impl Row {
 /// Whether what the targets could still do decides how connections are handed out.
 #[must_use]
 pub fn is_weighted(terms: &Terms) -> bool {
-    matches!(terms.method, DistMethod::BaseWlm { .. })
+    matches!(
+        terms.method,
+        DistMethod::BaseWlm { .. } | DistMethod::ServerWlm { .. }
+    )
 }
 
 /// Whether the method minds how the targets' servers take connections.
@@ -129,16 +135,41 @@ pub fn choice(terms: &Terms, rows: &[Row], ring: &[u16]) -> Choice {
 /// As long as one eligible target has not said what it can do, none has a weight.
 #[must_use]
 pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
+    let raw = raw_weights(terms, rows);
+    if raw.iter().all(Option::is_none) {
+        return raw;
+    }
+    let raw: Vec<u16> = raw.into_iter().flatten().collect();
+    effective(rows, &weighted::normalised(&raw))
+}
+
+/// The same before it is scaled and reduced, 0–64.
+#[must_use]
+pub fn raw_weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
     let eligible = rows.iter().filter(|row| row.is_eligible);
     if terms.method == DistMethod::TargControlled {
         let said = eligible.map(|row| row.weight.unwrap_or(Destination::DEFAULT_WEIGHT).into());
-        return effective(rows, &weighted::normalised(&said.collect::<Vec<_>>()));
+        return spread(rows, said);
     }
+    match loads(terms, rows) {
+        Some(loads) => spread(rows, weighted::of_systems(&loads)),
+        None => vec![None; rows.len()],
+    }
+}
+
+/// What the eligible rows could do, if that counts and all have said so.
+fn loads(terms: &Terms, rows: &[Row]) -> Option<Vec<Load>> {
+    let eligible = rows.iter().filter(|row| row.is_eligible);
     let loads: Option<Vec<Load>> = eligible.map(|row| row.load).collect();
-    let Some(loads) = loads.filter(|_| is_weighted(terms)) else {
-        return vec![None; rows.len()];
-    };
-    effective(rows, &weighted::normalised(&weighted::of_systems(&loads)))
+    loads.filter(|_| is_weighted(terms))
+}
+
+/// Gives each eligible row the next of these, and the others nothing.
+fn spread<T>(rows: &[Row], of_eligible: impl IntoIterator<Item = T>) -> Vec<Option<T>> {
+    let mut of_eligible = of_eligible.into_iter();
+    rows.iter()
+        .map(|row| row.is_eligible.then(|| of_eligible.next()).flatten())
+        .collect()
 }
 
 /// The profile's weight of each row, reduced by how its servers take connections; 0 where it gets none.
@@ -156,10 +187,7 @@ fn effective(rows: &[Row], weights: &[u16]) -> Vec<Option<u16>> {
     let eligible = rows.iter().zip(responsiveness);
     let eligible = eligible.filter(|(row, _)| row.is_eligible);
     let responsiveness: Vec<u8> = eligible.map(|(_, percent)| percent).collect();
-    let mut weights = weighted::reduced(weights, &responsiveness).into_iter();
-    rows.iter()
-        .map(|row| row.is_eligible.then(|| weights.next()).flatten())
-        .collect()
+    spread(rows, weighted::reduced(weights, &responsiveness))
 }
 
 /// Whether a connection that starts on the target `own` stays there: what `OPTLOCAL` says.
@@ -196,7 +224,7 @@ pub fn keeps(terms: &Terms, rows: &[Row], own: IpAddr) -> bool {
 pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
     let ready = (0..).zip(rows).filter(|(_, row)| row.is_eligible);
     match terms.method {
-        DistMethod::BaseWlm { .. } | DistMethod::TargControlled => {
+        DistMethod::BaseWlm { .. } | DistMethod::ServerWlm { .. } | DistMethod::TargControlled => {
             let mut weights = weights(terms, rows);
             if weights.iter().all(Option::is_none) {
                 weights = effective(rows, &vec![weighted::LARGEST; rows.len()]);
@@ -205,9 +233,7 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
             let rows: Vec<_> = ready.map(|(row, _)| (row, weight(row))).collect();
             weighted::smooth(&rows)
         }
-        DistMethod::RoundRobin | DistMethod::ServerWlm { .. } => {
-            ready.map(|(row, _)| row).collect()
-        }
+        DistMethod::RoundRobin => ready.map(|(row, _)| row).collect(),
         DistMethod::WeightedActive => {
             let weights = configured(terms, rows);
             let ready = ready.map(|(row, _)| row);
@@ -234,254 +260,4 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::config::{Destinations, DistOptions, Standby};
-
-    fn terms(method: DistMethod) -> Terms {
-        Terms {
-            method,
-            destinations: Destinations::List([1, 2, 3].map(target).map(Destination::from).into()),
-            options: DistOptions::default(),
-        }
-    }
-
-    fn target(host: u8) -> IpAddr {
-        IpAddr::from([172, 1, 1, host])
-    }
-
-    fn rows(known: &[(bool, Option<u32>)]) -> Vec<Row> {
-        let row = |(host, (is_eligible, free)): (u8, &(bool, Option<u32>))| Row {
-            target: target(host),
-            is_eligible: *is_eligible,
-            load: free.map(|free| Load {
-                capacity: 1_000,
-                free,
-            }),
-            responsiveness: Responsiveness::default(),
-            weight: None,
-        };
-        (1..).zip(known).map(row).collect()
-    }
-
-    #[test]
-    fn round_robin_takes_each_eligible_row_once_in_table_order() {
-        for (method, free) in [
-            (DistMethod::RoundRobin, Some(500)),
-            // Weights are not known.
-            (DistMethod::BASE_WLM, None),
-        ] {
-            for (eligible, expected) in [
-                (&[][..], &[][..]),
-                (&[false, false], &[]),
-                (&[true, true, true], &[0, 1, 2]),
-                (&[true, false, true], &[0, 2]),
-            ] {
-                let known: Vec<_> = eligible.iter().map(|is| (*is, free)).collect();
-                let ring = ring(&terms(method), &rows(&known), Some(target(2)));
-                assert_eq!(ring, expected, "{eligible:?}");
-            }
-        }
-    }
-
-    fn with(known: &[(u8, u8)]) -> Vec<Row> {
-        let mut rows = rows(&vec![(true, Some(500)); known.len()]);
-        for (row, (cer, sef)) in rows.iter_mut().zip(known) {
-            (row.responsiveness.cer, row.responsiveness.sef) = (*cer, *sef);
-        }
-        rows
-    }
-
-    #[test]
-    fn handshakes_count_relative_to_the_best_and_acceptance_as_it_is() {
-        for (known, expected) in [
-            (&[(100, 100), (50, 100), (100, 25)][..], &[100, 50, 25][..]),
-            // A flood leaves handshakes open everywhere.
-            (&[(20, 100), (10, 100), (20, 50)], &[100, 50, 50]),
-            (&[(0, 100), (0, 50), (0, 0)], &[100, 50, 0]),
-        ] {
-            assert_eq!(responsiveness(&with(known)), expected, "{known:?}");
-        }
-    }
-
-    #[test]
-    fn who_does_not_respond_gets_nothing_unless_nobody_does() {
-        let standby = |minds_health| {
-            let mut terms = terms(DistMethod::HotStandby {
-                switches_back: true,
-                minds_health,
-            });
-            let Destinations::List(list) = &mut terms.destinations else {
-                unreachable!("a list");
-            };
-            for (at, destination) in list.iter_mut().enumerate() {
-                destination.standby = Some(match at {
-                    0 => Standby::Preferred,
-                    _ => Standby::Backup { rank: 1 },
-                });
-            }
-            terms
-        };
-        let base = terms(DistMethod::BASE_WLM);
-        let (dead, dying, fine) = ((100, 0), (100, 50), (100, 100));
-        for (terms, known, expected) in [
-            (&base, [dead, fine, fine], &[1, 2][..]),
-            (&base, [dead, dead, dead], &[0, 1, 2]),
-            (&base, [dying, fine, dead], &[1, 0, 1, 0, 1, 1, 0, 1]),
-            (&standby(true), [dead, fine, fine], &[1]),
-            (&standby(true), [dying, fine, fine], &[0]),
-            (&standby(true), [dead, dead, dead], &[0]),
-            (
-                &terms(DistMethod::RoundRobin),
-                [fine, fine, fine],
-                &[0, 1, 2],
-            ),
-        ] {
-            assert_eq!(ring(terms, &with(&known), None), expected, "{known:?}");
-        }
-        for (terms, expected) in [
-            (&base, true),
-            (&standby(true), true),
-            (&standby(false), false),
-            (&terms(DistMethod::RoundRobin), false),
-        ] {
-            assert_eq!(minds_responsiveness(terms), expected, "{:?}", terms.method);
-        }
-    }
-
-    #[test]
-    fn weighted_active_has_each_eligible_row_once_with_its_weight() {
-        let list = [(1, 10), (2, 20), (3, 30)].map(|(host, weight)| Destination {
-            weight,
-            ..target(host).into()
-        });
-        let terms = Terms {
-            destinations: Destinations::List(list.into()),
-            ..terms(DistMethod::WeightedActive)
-        };
-        let rows = rows(&[(true, None), (false, None), (true, None)]);
-        let ring = ring(&terms, &rows, None);
-        assert_eq!(ring, [0, 2]);
-        let weights = [10, 30].into();
-        assert_eq!(choice(&terms, &rows, &ring), Choice::Active { weights });
-
-        for (known, expected, reduced) in [
-            (
-                [(100, 100), (100, 25), (100, 100)],
-                &[0, 1, 2][..],
-                &[10, 5, 30][..],
-            ),
-            ([(100, 100), (50, 100), (100, 5)], &[0, 1], &[10, 10]),
-            ([(100, 0), (100, 0), (100, 0)], &[0, 1, 2], &[10, 20, 30]),
-        ] {
-            let rows = with(&known);
-            let ring = super::ring(&terms, &rows, None);
-            assert_eq!(ring, expected, "{known:?}");
-            let weights = reduced.into();
-            assert_eq!(choice(&terms, &rows, &ring), Choice::Active { weights });
-        }
-    }
-
-    #[test]
-    fn targets_control_their_weights_and_weigh_ten_if_they_say_nothing() {
-        let terms = terms(DistMethod::TargControlled);
-        for (said, weights, order) in [
-            ([None, None, None], [10, 10, 10], &[0, 1, 2][..]),
-            ([Some(1), Some(2), Some(1)], [1, 2, 1], &[1, 0, 2, 1]),
-            ([Some(0), Some(5), None], [0, 5, 10], &[2, 1, 2]),
-            // Above 16 all are divided by four, and none that weighs something weighs nothing then.
-            ([Some(64), Some(32), Some(1)], [16, 8, 1], &[]),
-            ([Some(0), Some(0), Some(0)], [0, 0, 0], &[0, 1, 2]),
-        ] {
-            let mut rows = rows(&[(true, None), (true, None), (true, None)]);
-            for (row, said) in rows.iter_mut().zip(said) {
-                row.weight = said;
-            }
-            let expected = weights.map(Some);
-            assert_eq!(super::weights(&terms, &rows), expected, "{said:?}");
-            let ring = ring(&terms, &rows, None);
-            if order.is_empty() {
-                let sum: u16 = weights.iter().sum();
-                assert_eq!(ring.len(), usize::from(sum), "{said:?}");
-            } else {
-                assert_eq!(ring, order, "{said:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn optlocal_keeps_a_connection_where_it_starts() {
-        let hot_standby = DistMethod::HotStandby {
-            switches_back: true,
-            minds_health: true,
-        };
-        for (method, opt_local, own, other, expected) in [
-            (
-                DistMethod::RoundRobin,
-                None,
-                Some(1_000),
-                Some(1_000),
-                false,
-            ),
-            (DistMethod::RoundRobin, Some(0), None, None, true),
-            (DistMethod::RoundRobin, Some(1), None, None, true),
-            (DistMethod::RoundRobin, Some(16), None, None, true),
-            (hot_standby, Some(0), None, None, true),
-            (hot_standby, Some(1), None, None, false),
-            // Weights are not known.
-            (DistMethod::BASE_WLM, Some(2), Some(100), None, true),
-            (DistMethod::BASE_WLM, Some(0), Some(0), Some(1_000), true),
-            (DistMethod::BASE_WLM, Some(1), Some(0), Some(1_000), false),
-            (DistMethod::BASE_WLM, Some(1), Some(200), Some(1_000), true),
-            (DistMethod::BASE_WLM, Some(2), Some(200), Some(800), false),
-            (DistMethod::BASE_WLM, Some(4), Some(200), Some(800), true),
-            (DistMethod::BASE_WLM, Some(16), Some(0), Some(1_000), false),
-        ] {
-            let mut terms = terms(method);
-            terms.options.opt_local = opt_local;
-            let rows = rows(&[(true, other), (true, own)]);
-            assert_eq!(
-                keeps(&terms, &rows, target(2)),
-                expected,
-                "{method:?} {opt_local:?} {own:?} {other:?}"
-            );
-        }
-        let mut terms = terms(DistMethod::RoundRobin);
-        terms.options.opt_local = Some(0);
-        // Its server is gone, or it is no target at all.
-        let rows = rows(&[(true, None), (false, None)]);
-        assert!(!keeps(&terms, &rows, target(2)));
-        assert!(!keeps(&terms, &rows, target(3)));
-    }
-
-    #[test]
-    fn base_wlm_goes_by_free_capacity_once_every_eligible_target_has_said_it() {
-        let terms = terms(DistMethod::BASE_WLM);
-        for (known, expected, weights_of) in [
-            (
-                &[(true, Some(200)), (true, Some(400)), (true, Some(200))][..],
-                &[1, 0, 2, 1][..],
-                &[Some(16), Some(32), Some(16)].map(|raw| raw.map(|raw: u16| raw / 4))[..],
-            ),
-            (
-                &[(true, Some(300)), (true, None), (true, Some(300))],
-                &[0, 1, 2],
-                &[None, None, None],
-            ),
-            (
-                &[(true, Some(300)), (false, None), (true, Some(300))],
-                &[0, 2],
-                &[Some(8), None, Some(8)],
-            ),
-            (
-                &[(true, Some(0)), (true, Some(900)), (false, Some(900))],
-                &[1],
-                &[Some(0), Some(16), None],
-            ),
-        ] {
-            let rows = rows(known);
-            assert_eq!(weights(&terms, &rows), weights_of, "{known:?}");
-            assert_eq!(ring(&terms, &rows, None), expected, "{known:?}");
-        }
-    }
-}
+mod tests;

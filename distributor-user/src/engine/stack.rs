@@ -37,6 +37,7 @@ use std::time::Duration;
 
 pub use desired::{Desired, Hop, NextHopKey, Placement};
 pub use event::{Adopted, Effect, Event};
+pub use load::Loads;
 pub use member::Member;
 pub use vary::{Orders, Refused, Scope, Vary};
 
@@ -44,7 +45,7 @@ use super::config::Config;
 use super::definitions::{Definitions, Distributions, Readiness};
 use super::fact::{Fact, ReadyRow};
 use super::forwarding::{ServiceKey, ServiceTargets};
-use super::load::Load;
+use super::load::{Load, Server};
 use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
 use super::responsiveness::Responsiveness;
@@ -115,6 +116,8 @@ pub struct Stack {
     readiness: Readiness,
     /// What this stack could still do, as of when that last mattered.
     load: Option<Load>,
+    /// What servers of this stack could still do, likewise.
+    servers: BTreeMap<ServiceKey, Vec<Server>>,
     /// Whether anything is distributed by what stacks could still do.
     weighs: bool,
     /// What listens here.
@@ -192,6 +195,7 @@ impl Stack {
                 ready: Vec::new(),
             },
             load: None,
+            servers: BTreeMap::new(),
             weighs: false,
             listeners: Vec::new(),
             faults: BTreeMap::new(),
@@ -331,6 +335,7 @@ impl Stack {
                 self.take_listeners(ready, effects);
             }
             Event::Load(load) => self.take_own_load(load, effects),
+            Event::Servers(servers) => self.take_own_servers(servers, effects),
             Event::Responsiveness(faults) => {
                 self.faults = faults;
                 self.update_readiness(effects);

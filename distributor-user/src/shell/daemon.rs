@@ -41,6 +41,7 @@ use crate::engine::stack::{Event, NextHopKey, Placement, Stack};
 use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{ConflictKind, Group, GroupEvent, LeftReason};
 use crate::shell::load::LoadMeter;
+use crate::shell::servers::Servers;
 use crate::shell::supervisor;
 pub(super) use execute::tell;
 
@@ -168,6 +169,7 @@ pub(super) struct Daemon {
     probes: Probes,
     contested: Contested,
     load: LoadMeter,
+    servers: Servers,
 }
 
 /// Something that arrived on one of the channels.
@@ -294,6 +296,8 @@ impl Daemon {
         let poll = self.stack.config().global.wlm_poll_s;
         let poll = Duration::from_secs(poll.into()).saturating_sub(TICK / 2);
         if let Some(load) = self.load.measure(poll) {
+            let free = load.map(|load| load.free);
+            self.servers.measure(self.stack.weighed(), free);
             self.handle(Event::Load(load)).await;
         }
         self.handle(Event::Tick).await;

@@ -1,12 +1,13 @@
-//! BASEWLM: new connections go by what of each target's capacity is free.
+//! BASEWLM and SERVERWLM: new connections go by what of each target's capacity is free, or of its servers'.
 
 use std::process::Command;
 use std::time::Duration;
 
 use tests::cgroup::Cgroup;
-use tests::lab::VIPA;
+use tests::lab::{Lab, VIPA};
+use tests::process::Process;
 use tests::tcp::{Server, greetings};
-use tests::{profile, wait};
+use tests::{profile, program, wait};
 
 use crate::{DUAL_STACK, SERVICE, built, turn};
 
@@ -14,12 +15,14 @@ const TARGETS: [&str; 2] = ["TCPIP2", "TCPIP3"];
 /// Processors that each target may use: less than one, so that one job uses them up wherever this runs.
 const CAPACITY: &str = "0.4";
 const CONNECTIONS: u32 = 64;
+/// Most that one of two targets gets if they weigh alike; a little noise makes no difference of more.
+const MOST: u32 = CONNECTIONS / 2 + CONNECTIONS / 8;
 /// Ten times what a change may take; a benchmark shows that it takes less.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-#[test]
-fn a_target_whose_processors_are_busy_gets_less_until_they_are_free() {
-    let _turn = turn();
+/// Builds a lab whose front end distributes by `method` over two targets, of which each has a cgroup that
+/// counts as its load.
+fn weighted(method: &str) -> (Lab, [Cgroup; 2]) {
     let lab = built(3, 1);
     let cgroups = TARGETS.map(|name| {
         let cgroup = Cgroup::create(&lab, name).expect("a cgroup");
@@ -28,60 +31,128 @@ fn a_target_whose_processors_are_busy_gets_less_until_they_are_free() {
         stack.add_arguments([cgroup.path()]);
         cgroup
     });
-    let front_end = lab.stack("TCPIP");
     let destinations = TARGETS.map(|name| lab.stack(name).xcf_address().to_string());
     lab.start_with(|stack| match stack.name() {
-        "TCPIP" => profile::distributed(stack.xcf_address(), "BASEWLM", &destinations),
+        "TCPIP" => profile::distributed(stack.xcf_address(), method, &destinations),
         _ => profile::target(stack.xcf_address()),
     })
     .expect("daemons");
     for stack in lab.stacks() {
         stack.wait_for_dvipa(VIPA.into()).expect("the VIPA");
     }
+    (lab, cgroups)
+}
+
+fn weights(lab: &Lab) -> anyhow::Result<Option<[u16; 2]>> {
+    let rows = lab.stack("TCPIP").vdpt()?;
+    let weight = |name| rows.iter().find(|row| row.target == name)?.wlm;
+    let both = weight(TARGETS[0]).zip(weight(TARGETS[1]));
+    Ok(both.map(<[u16; 2]>::from))
+}
+
+fn wait_for(lab: &Lab, what: &str, holds: fn([u16; 2]) -> bool) {
+    wait::until(what, PATIENCE, || Ok(weights(lab)?.is_some_and(holds)))
+        .unwrap_or_else(|error| panic!("{error:#}: {:?}", weights(lab)));
+}
+
+/// A little noise makes no difference of more than one.
+fn are_alike([one, other]: [u16; 2]) -> bool {
+    one.abs_diff(other) <= 1
+}
+
+fn is_less([one, other]: [u16; 2]) -> bool {
+    one * 2 < other
+}
+
+/// Connects, and returns how many connections each target has answered.
+fn shares(lab: &Lab) -> [u32; 2] {
+    let by_server = greetings(lab.client(), SERVICE, CONNECTIONS).expect("connections");
+    TARGETS.map(|name| by_server.get(name).copied().unwrap_or_default())
+}
+
+/// Something that uses up a processor, in a cgroup.
+fn job(lab: &Lab, cgroup: &Cgroup) -> Process {
+    let host = lab.stack("TCPIP2").host();
+    let mut command = Command::new("sh");
+    let command = command.args(["-c", "while :; do :; done"]);
+    let job = host.start("job", command).expect("a job");
+    cgroup.take(job.id()).expect("the job lives");
+    job
+}
+
+#[test]
+fn a_target_whose_processors_are_busy_gets_less_until_they_are_free() {
+    let _turn = turn();
+    let (lab, cgroups) = weighted("BASEWLM");
     let _servers =
         TARGETS.map(|name| Server::start(lab.stack(name), name, DUAL_STACK).expect("a server"));
-    front_end
-        .wait_for_ready(&TARGETS.map(|name| (name, 1)))
-        .expect("two servers");
+    let front_end = lab.stack("TCPIP");
+    let ready = TARGETS.map(|name| (name, 1));
+    front_end.wait_for_ready(&ready).expect("two servers");
 
-    let weights = || -> anyhow::Result<Option<[u16; 2]>> {
-        let rows = front_end.vdpt()?;
-        let weight = |name| rows.iter().find(|row| row.target == name)?.wlm;
-        Ok(weight(TARGETS[0])
-            .zip(weight(TARGETS[1]))
-            .map(<[u16; 2]>::from))
-    };
-    let wait_for = |what: &str, holds: fn([u16; 2]) -> bool| {
-        wait::until(what, PATIENCE, || Ok(weights()?.is_some_and(holds)))
-            .unwrap_or_else(|error| panic!("{error:#}: {:?}", weights()));
-    };
-    // A little noise makes no difference of more than one.
-    let alike = |[one, other]: [u16; 2]| one.abs_diff(other) <= 1;
-    let less = |[one, other]: [u16; 2]| one * 2 < other;
-    let shares = || {
-        let by_server = greetings(lab.client(), SERVICE, CONNECTIONS).expect("connections");
-        TARGETS.map(|name| by_server.get(name).copied().unwrap_or_default())
-    };
-    let most = CONNECTIONS / 2 + CONNECTIONS / 8;
-    wait_for("equal weights", alike);
-    let before = shares();
-    assert!(before.iter().all(|share| *share <= most), "{before:?}");
+    wait_for(&lab, "equal weights", are_alike);
+    let before = shares(&lab);
+    assert!(before.iter().all(|share| *share <= MOST), "{before:?}");
 
-    let mut job = lab
-        .stack("TCPIP2")
-        .host()
-        .start(
-            "job",
-            Command::new("sh").args(["-c", "while :; do :; done"]),
-        )
-        .expect("a job");
-    cgroups[0].take(job.id()).expect("the job lives");
-    wait_for("a lower weight of TCPIP2", less);
-    let [busy, idle] = shares();
+    let mut job = job(&lab, &cgroups[0]);
+    wait_for(&lab, "a lower weight of TCPIP2", is_less);
+    let [busy, idle] = shares(&lab);
     assert!(busy * 2 < idle, "{busy} {idle}");
+    let service = SERVICE.to_string();
+    let why = front_end.order(&["explain", &service]).expect("reasons");
+    assert!(why.contains("capacity 0.400 - used "), "{why}");
 
     job.kill().expect("the job ends");
-    wait_for("equal weights again", alike);
-    let after = shares();
-    assert!(after.iter().all(|share| *share <= most), "{after:?}");
+    wait_for(&lab, "equal weights again", are_alike);
+    let after = shares(&lab);
+    assert!(after.iter().all(|share| *share <= MOST), "{after:?}");
+}
+
+#[test]
+fn a_server_that_uses_up_its_own_capacity_gets_less_though_its_stack_is_idle() {
+    let _turn = turn();
+    let (lab, _idle) = weighted("SERVERWLM");
+    let program = program::lab().expect("the program");
+    let cgroups =
+        TARGETS.map(|name| Cgroup::create(&lab, &format!("{name}-server")).expect("a cgroup"));
+    let servers = TARGETS.map(|name| {
+        let host = lab.stack(name).host();
+        let mut command = host.namespace().command(program);
+        let command = command.args(["serve", name, &SERVICE.to_string()]);
+        host.start("server", command).expect("a server")
+    });
+    for (server, cgroup) in servers.iter().zip(&cgroups) {
+        cgroup.take(server.id()).expect("the server lives");
+    }
+    let front_end = lab.stack("TCPIP");
+    let ready = TARGETS.map(|name| (name, 1));
+    front_end.wait_for_ready(&ready).expect("two servers");
+    wait_for(&lab, "equal weights", are_alike);
+    let before = shares(&lab);
+    assert!(before.iter().all(|share| *share <= MOST), "{before:?}");
+
+    // What works for the server is the server's.
+    let mut job = job(&lab, &cgroups[0]);
+    wait_for(&lab, "a lower weight of TCPIP2", is_less);
+    let [busy, idle] = shares(&lab);
+    assert!(busy * 2 < idle, "{busy} {idle}");
+    // Anybody can say why: the owner, and a target by what it has heard.
+    for (stack, whose) in [
+        (front_end, "In force on this stack."),
+        (lab.stack("TCPIP3"), "TCPIP owns the DVIPA and decides."),
+    ] {
+        let why = stack.order(&["explain", &SERVICE.to_string()]);
+        let why = why.expect("reasons");
+        assert!(why.contains(whose), "{why}");
+        assert!(
+            why.contains("server 1 (cgroup): capacity 0.400 - used "),
+            "{why}"
+        );
+    }
+
+    job.kill().expect("the job ends");
+    wait_for(&lab, "equal weights again", are_alike);
+    let after = shares(&lab);
+    assert!(after.iter().all(|share| *share <= MOST), "{after:?}");
+    drop(servers);
 }

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::engine::config::Service;
+use crate::engine::config::{Service, Terms};
 use crate::engine::definitions::Readiness;
 use crate::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
-use crate::engine::load::Load;
+use crate::engine::load::Server;
 use crate::engine::responsiveness::Responsiveness;
 use crate::engine::selection::Row;
-use crate::engine::stack::Stack;
+use crate::engine::stack::{Loads, Stack};
 
 /// What VDPT and VCRT show of a stack besides the connections.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Snapshot {
     /// The present stacks, this one included, by their DYNAMICXCF addresses.
     present: BTreeMap<IpAddr, Present>,
     /// What they could still do, as far as they have said so.
-    loads: BTreeMap<IpAddr, Load>,
+    loads: Loads,
 }
 
 /// A stack that is present.
@@ -107,6 +107,17 @@ impl Snapshot {
             .map(|stack| stack.name.as_str())
     }
 
+    /// The DYNAMICXCF addresses of all present stacks.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.present.keys().copied()
+    }
+
+    /// The servers of a service on one stack, as far as they are measured.
+    pub(super) fn servers(&self, key: ServiceKey, target: IpAddr) -> &[Server] {
+        let servers = self.loads.servers.get(&(key, target));
+        servers.map_or(&[], Vec::as_slice)
+    }
+
     /// Returns what is known of a present target of a service.
     pub(super) fn target(&self, dynamic_xcf: IpAddr, key: ServiceKey) -> Option<Target<'_>> {
         let Present { name, readiness } = self.present.get(&dynamic_xcf)?;
@@ -123,13 +134,18 @@ impl Snapshot {
     }
 
     /// What selection knows of each row of a service.
-    pub(super) fn rows(&self, key: ServiceKey, service: &ServiceTargets) -> Vec<Row> {
+    pub(super) fn rows(
+        &self,
+        key: ServiceKey,
+        service: &ServiceTargets,
+        terms: Option<&Terms>,
+    ) -> Vec<Row> {
         let row = |target: &IpAddr| {
             let known = self.target(*target, key);
             Row {
                 target: *target,
                 is_eligible: known.is_some_and(|known| known.is_eligible()),
-                load: self.loads.get(target).copied(),
+                load: terms.and_then(|terms| self.loads.of(terms, key, *target)),
                 responsiveness: known.map(|known| known.responsiveness).unwrap_or_default(),
                 weight: known.and_then(|known| known.weight),
             }

@@ -52,10 +52,14 @@ pub struct VdptRow {
     pub total_connections: u64,
     /// Number of connections to it that the flow table holds, ending ones included.
     pub active_connections: u64,
-    /// Normalised weight: with WEIGHTEDACTIVE and MAGLEV the configured one; with BASEWLM the target's
-    /// part of all free capacity after TSR, null until all targets have reported theirs; with
-    /// TARGCONTROLLED what the target says. Null with other methods.
+    /// Normalised weight: with WEIGHTEDACTIVE and MAGLEV the configured one; with BASEWLM and SERVERWLM the
+    /// target's part of all free capacity, its stack's or its servers', after TSR, null until all targets
+    /// have reported theirs; with TARGCONTROLLED what the target says. Null with other methods. `distributor
+    /// explain` shows how it comes about.
     pub wlm: Option<u16>,
+    /// The same before it is scaled to 16 and reduced by TSR: with BASEWLM and SERVERWLM the target's part of
+    /// 64, with TARGCONTROLLED what it says; null likewise.
+    pub raw_weight: Option<u16>,
     /// Target server responsiveness in percent: `cer`, relative to that of the best target, times `sef`;
     /// null without a listener. Below 10 a target gets nothing while another has more.
     pub tsr: Option<u16>,
@@ -98,6 +102,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::table("idle_because", "Idle").long("Idle"),
     Column::short("target", "Target", 16).long("Stack"),
     Column::only_long("standby", "SrvType"),
+    Column::only_long("raw_weight", "Raw"),
     Column::only_long("tcsr", "TCSR"),
     Column::only_long("cer", "CER"),
     Column::only_long("sef", "SEF"),
@@ -123,8 +128,9 @@ pub fn vdpt(
     let mut rows = Vec::new();
     for (key, service) in &forwarding.services {
         let terms = terms.get(key).copied();
-        let known = stack.rows(*key, service);
+        let known = stack.rows(*key, service, terms);
         let weights = terms.map_or_else(Vec::new, |terms| selection::weights(terms, &known));
+        let raw = terms.map_or_else(Vec::new, |terms| selection::raw_weights(terms, &known));
         let responsiveness = selection::responsiveness(&known);
         for (row, address) in (0..).zip(&*service.rows) {
             let Some(target) = stack.target(*address, *key) else {
@@ -161,6 +167,7 @@ pub fn vdpt(
                 total_connections: count(totals),
                 active_connections: count(active),
                 wlm: weight.or(configured),
+                raw_weight: raw.get(usize::from(row)).copied().flatten(),
                 tsr,
                 tcsr: None,
                 cer: measured(target.responsiveness.cer),
@@ -178,7 +185,7 @@ pub fn vdpt(
 }
 
 /// Why a target that is handed nothing is not.
-fn idle_because(
+pub(super) fn idle_because(
     target: &Target<'_>,
     weight: Option<u16>,
     tsr: Option<u16>,
@@ -269,8 +276,10 @@ fn long(out: &mut String, row: &VdptRow, style: Style) -> fmt::Result {
     )?;
     writeln!(out, "    Weight: {}", number(row.wlm, 2))?;
     if matches!(row.method.as_str(), "BASEWLM" | "SERVERWLM") {
-        writeln!(out, "      Raw          CP: --  zAAP: --  zIIP: --")?;
-        writeln!(out, "      Proportional CP: --  zAAP: --  zIIP: --")?;
+        // Processors are all of one kind.
+        let raw = number(row.raw_weight, 2);
+        writeln!(out, "      Raw          CP: {raw}  zAAP: --  zIIP: --")?;
+        writeln!(out, "      Proportional CP: {raw}  zAAP: --  zIIP: --")?;
     }
     writeln!(
         out,

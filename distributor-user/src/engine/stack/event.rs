@@ -9,7 +9,7 @@ use super::{Orders, Vary};
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReadyRow};
 use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
-use crate::engine::load::Load;
+use crate::engine::load::{Load, Server};
 use crate::engine::message::Message;
 use crate::engine::ownership::AdoptedEpoch;
 use crate::engine::responsiveness::Responsiveness;
@@ -124,6 +124,9 @@ pub enum Event {
     Responsiveness(BTreeMap<(IpAddr, u16), Responsiveness>),
     /// What this stack could still do; absent from when it can no longer be measured.
     Load(Option<Load>),
+    /// What servers of ours could still do, of the services that [`Stack::weighed`](super::Stack::weighed)
+    /// names and as far as they could be measured.
+    Servers(BTreeMap<ServiceKey, Vec<Server>>),
     /// Sockets of ours were closed.
     FlowsEnding(Vec<FlowKey>),
     /// Connections of ours are no longer in the socket dump.

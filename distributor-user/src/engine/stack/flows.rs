@@ -90,6 +90,7 @@ impl Stack {
                 }
             }
             Fact::Load(load) => self.take_load(from, load),
+            Fact::Servers(rows) => self.take_servers(from, rows),
             Fact::Ownership { words } => {
                 let from = from.to_owned();
                 for (dvipa, word) in words {

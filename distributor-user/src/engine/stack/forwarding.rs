@@ -44,7 +44,8 @@ impl Stack {
             let row = |target: &IpAddr| {
                 let ready = ready.iter().find(|(ready, _)| ready == target);
                 let ready = ready.map(|(_, said)| *said);
-                Row::new(&service.terms, *target, ready, loads.get(target).copied())
+                let load = loads.of(&service.terms, key, *target);
+                Row::new(&service.terms, *target, ready, load)
             };
             let known = Known {
                 rows: after.iter().map(row).collect(),
