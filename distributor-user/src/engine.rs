@@ -7,6 +7,7 @@
 pub mod addresses;
 pub mod agreement;
 pub mod config;
+pub mod connectivity;
 pub mod definitions;
 pub mod fact;
 pub mod forwarding;

@@ -56,6 +56,18 @@ pub enum Fact {
     Load(Option<Load>),
     /// The sender's servers of single services, as far as they are measured; replaces what it said before.
     Servers(Vec<ServerRow>),
+    /// Asks how many SYNs the receiver has taken from the sender.
+    SynsRequest {
+        /// Returned in the answer.
+        request: u64,
+    },
+    /// The answer to `SynsRequest`.
+    SynsTaken {
+        /// From the request.
+        request: u64,
+        /// How many, since its packet path began to count.
+        taken: u64,
+    },
 }
 
 /// The servers of one DVIPA × port.

@@ -104,6 +104,18 @@ pub enum Message {
         /// Name of the target.
         target: String,
     },
+    /// SYNs that are sent to a target do not arrive there.
+    OutOfReach {
+        /// Its name.
+        target: String,
+        /// How many of a hundred do.
+        tcsr: u8,
+    },
+    /// They arrive again.
+    WithinReach {
+        /// Its name.
+        target: String,
+    },
     /// With HOTSTANDBY: another target gets the new connections.
     Switched {
         /// The DVIPA.
@@ -181,6 +193,8 @@ kinds! {
     CONNECTED = "SDL0108I" info "a stack that was cut off is among others again, or knows that it is alone";
     UNRESPONSIVE = "EZD1182I" warning "servers of a target do not take the connections that they are given; VDPT shows TSR, CER and SEF";
     RESPONSIVE = "EZD1183I" info "servers that did not take connections take them again";
+    OUT_OF_REACH = "SDL0125W" warning "SYNs that are sent to a target do not arrive there, though it is heard; VDPT shows TCSR";
+    WITHIN_REACH = "SDL0126I" info "SYNs that are sent to a target arrive there again";
     JOINED = "EZD1176I" info "a member joined the group, or is back after a restart";
     LEFT = "EZZ9676E" warning "a member left the group, or is not heard any more";
 }
@@ -212,6 +226,8 @@ impl Message {
             Self::ServerEnded { .. } => &SERVER_ENDED,
             Self::Unresponsive { .. } => &UNRESPONSIVE,
             Self::Responsive { .. } => &RESPONSIVE,
+            Self::OutOfReach { .. } => &OUT_OF_REACH,
+            Self::WithinReach { .. } => &WITHIN_REACH,
             Self::Switched { .. } => &SWITCHED,
             Self::Port(PortMessage::Refused { .. }) => &PORT_REFUSED,
             Self::Port(PortMessage::Moved { .. }) => &PORT_MOVED,
@@ -233,33 +249,7 @@ impl fmt::Display for Message {
             Self::TakenOver { dvipa, from } => write!(f, "VIPA {dvipa} taken over from {from}"),
             Self::TakenBack { dvipa, from } => write!(f, "VIPA {dvipa} taken back from {from}"),
             Self::Given { dvipa, to } => write!(f, "VIPA {dvipa} given to {to}"),
-            Self::Varied(Vary::LeaveGroup) => {
-                f.write_str("this stack has left the group by order; its configuration is kept")
-            }
-            Self::Varied(Vary::JoinGroup) => f.write_str("this stack joins the group by order"),
-            Self::Varied(Vary::Deactivate(dvipa)) => write!(f, "VIPA {dvipa} is deactivated"),
-            Self::Varied(Vary::Reactivate(dvipa)) => write!(f, "VIPA {dvipa} is reactivated"),
-            Self::Varied(Vary::Quiesce(scope)) => {
-                write!(
-                    f,
-                    "{scope} is quiesced: it gets no new connections, and keeps what it has"
-                )
-            }
-            Self::Varied(Vary::Resume(scope)) => write!(f, "{scope} gets new connections again"),
-            Self::Varied(Vary::Weigh(scope, Some(weight))) => write!(f, "{scope} weighs {weight}"),
-            Self::Varied(Vary::Weigh(scope, None)) => {
-                write!(f, "{scope} weighs what targets do that say nothing")
-            }
-            Self::Varied(Vary::Drain(None)) => f.write_str(
-                "this target is drained: it gets no new connections, and keeps what it has until \
-                 that ends",
-            ),
-            Self::Varied(Vary::Drain(Some(within))) => write!(
-                f,
-                "this target is drained: it gets no new connections, and what it has after {} s is \
-                 reset",
-                within.as_secs()
-            ),
+            Self::Varied(vary) => varied(vary, f),
             Self::CutOff => f.write_str(
                 "no member is heard and nothing arrives: this stack is cut off, and takes no new \
                  connection for a VIPA that another could have",
@@ -294,6 +284,13 @@ impl fmt::Display for Message {
                     "server for {dvipa} port {port} at {target} is not responsive: CER {cer}, SEF {sef}"
                 )
             }
+            Self::OutOfReach { target, tcsr } => write!(
+                f,
+                "new connections do not arrive at {target}, though it is heard: TCSR {tcsr}"
+            ),
+            Self::WithinReach { target } => {
+                write!(f, "new connections arrive at {target} again")
+            }
             Self::Responsive {
                 dvipa,
                 port,
@@ -323,5 +320,38 @@ impl fmt::Display for Message {
                 )
             }
         }
+    }
+}
+
+/// What an order was, as it is obeyed.
+fn varied(vary: &Vary, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match vary {
+        Vary::LeaveGroup => {
+            f.write_str("this stack has left the group by order; its configuration is kept")
+        }
+        Vary::JoinGroup => f.write_str("this stack joins the group by order"),
+        Vary::Deactivate(dvipa) => write!(f, "VIPA {dvipa} is deactivated"),
+        Vary::Reactivate(dvipa) => write!(f, "VIPA {dvipa} is reactivated"),
+        Vary::Quiesce(scope) => {
+            write!(
+                f,
+                "{scope} is quiesced: it gets no new connections, and keeps what it has"
+            )
+        }
+        Vary::Resume(scope) => write!(f, "{scope} gets new connections again"),
+        Vary::Weigh(scope, Some(weight)) => write!(f, "{scope} weighs {weight}"),
+        Vary::Weigh(scope, None) => {
+            write!(f, "{scope} weighs what targets do that say nothing")
+        }
+        Vary::Drain(None) => f.write_str(
+            "this target is drained: it gets no new connections, and keeps what it has until \
+             that ends",
+        ),
+        Vary::Drain(Some(within)) => write!(
+            f,
+            "this target is drained: it gets no new connections, and what it has after {} s is \
+             reset",
+            within.as_secs()
+        ),
     }
 }

@@ -35,6 +35,8 @@ pub struct Row {
     pub load: Option<Load>,
     /// How its servers take connections, as far as the method minds it.
     pub responsiveness: Responsiveness,
+    /// How many of a hundred SYNs that are sent to it arrive, likewise; 100 where that is not known.
+    pub tcsr: u8,
     /// What it says that it weighs.
     pub weight: Option<u8>,
 }
@@ -55,7 +57,13 @@ impl Row {
     /// What is known of a target, as far as the method minds it; `ready` is what it says of its servers,
     /// if it may receive a connection.
     #[must_use]
-    pub fn new(terms: &Terms, target: IpAddr, ready: Option<Ready>, load: Option<Load>) -> Self {
+    pub fn new(
+        terms: &Terms,
+        target: IpAddr,
+        ready: Option<Ready>,
+        load: Option<Load>,
+        tcsr: Option<u8>,
+    ) -> Self {
         let said = ready.unwrap_or_default();
         let minds = minds_responsiveness(terms);
         let is_controlled = terms.method == DistMethod::TargControlled;
@@ -66,6 +74,7 @@ impl Row {
             responsiveness: Some(said.responsiveness)
                 .filter(|_| minds)
                 .unwrap_or_default(),
+            tcsr: tcsr.filter(|_| minds).unwrap_or(100),
             weight: said.weight.filter(|_| is_controlled),
         }
     }
@@ -94,20 +103,40 @@ pub fn minds_responsiveness(terms: &Terms) -> bool {
 
 /// Target server responsiveness of each row, in percent.
 ///
-/// Handshakes are compared with the target where most are completed: what clients, or who pretends to
-/// be many, leave open everywhere is not the servers' fault.
+/// SYNs that arrive and handshakes that are completed are compared with the target where they are most:
+/// what is lost on the way to all, and what clients, or who pretends to be many, leave open everywhere is
+/// not the servers' fault.
 #[must_use]
 pub fn responsiveness(rows: &[Row]) -> Vec<u8> {
-    let eligible = rows.iter().filter(|row| row.is_eligible);
-    let best = eligible.map(|row| u16::from(row.responsiveness.cer)).max();
+    let best = Best::of(rows);
+    let relative = |part: u8, best: u8| {
+        let relative = u32::from(part) * 100;
+        relative.checked_div(best.into()).unwrap_or(100).min(100)
+    };
     let of = |row: &Row| {
         let Responsiveness { cer, sef } = row.responsiveness;
-        let cer = (u16::from(cer) * 100)
-            .checked_div(best.unwrap_or_default())
-            .unwrap_or(100);
-        u8::try_from(cer.min(100) * u16::from(sef) / 100).unwrap_or(100)
+        let parts = relative(row.tcsr, best.tcsr) * relative(cer, best.cer) * u32::from(sef);
+        u8::try_from(parts / 10_000).unwrap_or(100)
     };
     rows.iter().map(of).collect()
+}
+
+/// What the others are compared with, of the eligible rows.
+#[derive(Clone, Copy, Debug)]
+struct Best {
+    tcsr: u8,
+    cer: u8,
+}
+
+impl Best {
+    fn of(rows: &[Row]) -> Self {
+        let eligible = rows.iter().filter(|row| row.is_eligible);
+        let best = |of: fn(&Row) -> u8| eligible.clone().map(of).max().unwrap_or_default();
+        Self {
+            tcsr: best(|row| row.tcsr),
+            cer: best(|row| row.responsiveness.cer),
+        }
+    }
 }
 
 /// How a new connection gets its place in a ring of these rows.

@@ -10,6 +10,7 @@
 //! argument.
 
 mod audit;
+mod connectivity;
 mod desired;
 mod event;
 mod flows;
@@ -50,6 +51,7 @@ use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
 use super::responsiveness::Responsiveness;
 use audit::Audits;
+use connectivity::Ways;
 use desired::Hops;
 use isolation::Isolation;
 use owning::Owning;
@@ -129,6 +131,7 @@ pub struct Stack {
     /// Rows of each service in the order in which its targets became known.
     rows: BTreeMap<ServiceKey, Arc<[IpAddr]>>,
     audits: Audits,
+    ways: Ways,
     ownership: Ownership,
     owning: Owning,
     rebuilds: Rebuilds,
@@ -202,6 +205,7 @@ impl Stack {
             informed: BTreeMap::new(),
             rows,
             audits: Audits::default(),
+            ways: Ways::default(),
             owning: Owning::of(&ownership),
             ownership,
             rebuilds: Rebuilds::default(),
@@ -336,6 +340,14 @@ impl Stack {
             }
             Event::Load(load) => self.take_own_load(load, effects),
             Event::Servers(servers) => self.take_own_servers(servers, effects),
+            Event::SynsSent(sent) => self.take_syns_sent(&sent, now, effects),
+            Event::SynsTaken {
+                asked: (to, request),
+                taken,
+            } => {
+                let fact = Fact::SynsTaken { request, taken };
+                effects.push(Effect::Send { to, fact });
+            }
             Event::Responsiveness(faults) => {
                 self.faults = faults;
                 self.update_readiness(effects);

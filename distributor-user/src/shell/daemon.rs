@@ -300,6 +300,8 @@ impl Daemon {
             self.servers.measure(self.stack.weighed(), free);
             self.handle(Event::Load(load)).await;
         }
+        let sent = self.dataplane.syns_sent();
+        self.handle(Event::SynsSent(sent)).await;
         self.handle(Event::Tick).await;
         self.announcer.refresh(&self.network);
         supervisor::alive();

@@ -27,6 +27,8 @@ pub struct Snapshot {
     present: BTreeMap<IpAddr, Present>,
     /// What they could still do, as far as they have said so.
     loads: Loads,
+    /// How many of a hundred SYNs that are sent to them arrive, as far as that is known.
+    connectivity: BTreeMap<IpAddr, u8>,
 }
 
 /// A stack that is present.
@@ -47,6 +49,8 @@ pub(super) struct Target<'a> {
     pub(super) is_quiesced: bool,
     /// How its servers take connections.
     pub(super) responsiveness: Responsiveness,
+    /// How many of a hundred SYNs that are sent to it arrive, if that is known.
+    pub(super) tcsr: Option<u8>,
     /// What its operator says that it weighs.
     pub(super) weight: Option<u8>,
     /// Whether a path to it answers.
@@ -97,6 +101,7 @@ impl Snapshot {
             forwarding: stack.applied().forwarding.clone(),
             present,
             loads: stack.loads(),
+            connectivity: stack.connectivity(),
         }
     }
 
@@ -128,6 +133,7 @@ impl Snapshot {
             listeners: row.map_or(0, |row| row.listeners),
             is_quiesced: row.is_some_and(|row| row.is_quiesced),
             responsiveness: row.map(|row| row.responsiveness).unwrap_or_default(),
+            tcsr: self.connectivity.get(&dynamic_xcf).copied(),
             weight: row.and_then(|row| row.weight),
             is_reachable: path.is_some_and(|path| *path != Path::Unreachable),
         })
@@ -147,6 +153,7 @@ impl Snapshot {
                 is_eligible: known.is_some_and(|known| known.is_eligible()),
                 load: terms.and_then(|terms| self.loads.of(terms, key, *target)),
                 responsiveness: known.map(|known| known.responsiveness).unwrap_or_default(),
+                tcsr: known.and_then(|known| known.tcsr).unwrap_or(100),
                 weight: known.and_then(|known| known.weight),
             }
         };

@@ -60,10 +60,11 @@ pub struct VdptRow {
     /// The same before it is scaled to 16 and reduced by TSR: with BASEWLM and SERVERWLM the target's part of
     /// 64, with TARGCONTROLLED what it says; null likewise.
     pub raw_weight: Option<u16>,
-    /// Target server responsiveness in percent: `cer`, relative to that of the best target, times `sef`;
-    /// null without a listener. Below 10 a target gets nothing while another has more.
+    /// Target server responsiveness in percent: `tcsr` and `cer`, each relative to that of the best target,
+    /// times `sef`; null without a listener. Below 10 a target gets nothing while another has more.
     pub tsr: Option<u16>,
-    /// Target connectivity success rate in percent; null until something measures it.
+    /// Target connectivity success rate in percent: SYNs sent by this stack that have arrived; null without
+    /// a listener, and until some were sent.
     pub tcsr: Option<u16>,
     /// Connection establishment rate in percent: handshakes that are completed within a second; null
     /// without a listener.
@@ -169,7 +170,7 @@ pub fn vdpt(
                 wlm: weight.or(configured),
                 raw_weight: raw.get(usize::from(row)).copied().flatten(),
                 tsr,
-                tcsr: None,
+                tcsr: target.tcsr.map(u16::from).filter(|_| has_listener),
                 cer: measured(target.responsiveness.cer),
                 sef: measured(target.responsiveness.sef),
                 abnormal: None,

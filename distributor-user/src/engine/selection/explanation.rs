@@ -6,7 +6,9 @@
 use super::super::config::{DistMethod, Terms};
 use super::super::load::{Load, Server};
 use super::weighted::{self, Basis, TOTAL};
-use super::{Row, configured, loads, minds_responsiveness, raw_weights, responsiveness, weights};
+use super::{
+    Best, Row, configured, loads, minds_responsiveness, raw_weights, responsiveness, weights,
+};
 use crate::engine::responsiveness::UNRESPONSIVE;
 
 /// One step on the way to a share.
@@ -183,16 +185,14 @@ impl Steps<'_> {
         if !minds_responsiveness(self.terms) {
             return;
         }
-        let eligible = self.rows.iter().filter(|row| row.is_eligible);
-        let best = eligible.map(|row| row.responsiveness.cer).max();
-        let best = best.unwrap_or(100);
+        let best = Best::of(self.rows);
         let tsr = self.responsiveness[at];
         let parts = row.responsiveness;
         say(
             "TSR",
             format!(
-                "CER {} of the best target's {best} x SEF {} = {tsr} %",
-                parts.cer, parts.sef
+                "TCSR {} of the best target's {} x CER {} of {} x SEF {} = {tsr} %",
+                row.tcsr, best.tcsr, parts.cer, best.cer, parts.sef
             ),
         );
         if tsr == 100 {

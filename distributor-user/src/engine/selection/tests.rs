@@ -23,6 +23,7 @@ fn rows(known: &[(bool, Option<u32>)]) -> Vec<Row> {
             ..Load::default()
         }),
         responsiveness: Responsiveness::default(),
+        tcsr: 100,
         weight: None,
     };
     (1..).zip(known).map(row).collect()
@@ -65,6 +66,22 @@ fn handshakes_count_relative_to_the_best_and_acceptance_as_it_is() {
         (&[(0, 100), (0, 50), (0, 0)], &[100, 50, 0]),
     ] {
         assert_eq!(responsiveness(&with(known)), expected, "{known:?}");
+    }
+}
+
+#[test]
+fn what_is_lost_on_the_way_counts_relative_to_the_best_way() {
+    for (tcsr, expected) in [
+        ([100, 50, 100], [100, 25, 50]),
+        // Everything loses half.
+        ([50, 50, 25], [100, 50, 25]),
+        ([0, 0, 0], [100, 50, 50]),
+    ] {
+        let mut rows = with(&[(100, 100), (100, 50), (100, 50)]);
+        for (row, tcsr) in rows.iter_mut().zip(tcsr) {
+            row.tcsr = tcsr;
+        }
+        assert_eq!(responsiveness(&rows), expected, "{tcsr:?}");
     }
 }
 

@@ -127,6 +127,15 @@ pub enum Event {
     /// What servers of ours could still do, of the services that [`Stack::weighed`](super::Stack::weighed)
     /// names and as far as they could be measured.
     Servers(BTreeMap<ServiceKey, Vec<Server>>),
+    /// How many SYNs the packet path has sent to each target, by its DYNAMICXCF address.
+    SynsSent(BTreeMap<IpAddr, u64>),
+    /// Answer to [`Effect::CountSyns`].
+    SynsTaken {
+        /// From the effect.
+        asked: (String, u64),
+        /// How many there are.
+        taken: u64,
+    },
     /// Sockets of ours were closed.
     FlowsEnding(Vec<FlowKey>),
     /// Connections of ours are no longer in the socket dump.
@@ -221,6 +230,13 @@ pub enum Effect {
     },
     /// Count the connections to a DVIPA that have not ended, here and at the targets; and report it.
     CountConnections(IpAddr),
+    /// Count the SYNs that were taken from the stack with this DYNAMICXCF address, and report it.
+    CountSyns {
+        /// Whose.
+        from: IpAddr,
+        /// Who asked and its request number.
+        asked: (String, u64),
+    },
     /// End the connections to these services that this stack terminates, with a RST.
     ResetConnections(BTreeSet<ServiceKey>),
     /// Read the flow table, and report it.

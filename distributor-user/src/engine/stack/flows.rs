@@ -91,6 +91,13 @@ impl Stack {
             }
             Fact::Load(load) => self.take_load(from, load),
             Fact::Servers(rows) => self.take_servers(from, rows),
+            Fact::SynsRequest { request } => effects.push(Effect::CountSyns {
+                from: target,
+                asked: (from.to_owned(), request),
+            }),
+            Fact::SynsTaken { request, taken } => {
+                self.take_syns_taken(target, request, taken, now, effects);
+            }
             Fact::Ownership { words } => {
                 let from = from.to_owned();
                 for (dvipa, word) in words {

@@ -24,6 +24,7 @@ impl Stack {
     pub(super) fn forwarding(&mut self, placements: &BTreeMap<IpAddr, Placement>) -> Forwarding {
         let mut rows = std::mem::take(&mut self.rows);
         let (ready, loads) = (self.ready(), self.loads());
+        let connectivity = self.connectivity();
         self.weighs = false;
         let mut forwarding = Forwarding::default();
         let mut alike = Alike::default();
@@ -45,7 +46,8 @@ impl Stack {
                 let ready = ready.iter().find(|(ready, _)| ready == target);
                 let ready = ready.map(|(_, said)| *said);
                 let load = loads.of(&service.terms, key, *target);
-                Row::new(&service.terms, *target, ready, load)
+                let tcsr = connectivity.get(target).copied();
+                Row::new(&service.terms, *target, ready, load, tcsr)
             };
             let known = Known {
                 rows: after.iter().map(row).collect(),

@@ -52,7 +52,8 @@ fn rows(service: &Service, ready: &[(IpAddr, Ready)], loads: &Loads) -> Vec<Row>
         .filter(|(target, _)| terms.destinations.include(*target));
     let row = |(target, said): &(IpAddr, Ready)| {
         let load = loads.of(terms, ServiceKey::of(service), *target);
-        Row::new(terms, *target, Some(*said), load)
+        // Nothing lies between a connection that starts here and a server here.
+        Row::new(terms, *target, Some(*said), load, None)
     };
     targets.map(row).collect()
 }

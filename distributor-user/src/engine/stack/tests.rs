@@ -9,6 +9,7 @@ use crate::engine::forwarding::{
 };
 use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 
+mod connectivity;
 mod isolation;
 mod load;
 mod reconfigure;

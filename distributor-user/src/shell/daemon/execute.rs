@@ -76,6 +76,10 @@ impl Daemon {
                     flows,
                 }));
             }
+            Effect::CountSyns { from, asked } => {
+                let taken = self.dataplane.syns_taken(from);
+                return Ok(Some(Event::SynsTaken { asked, taken }));
+            }
             Effect::ResetConnections(services) => {
                 // Beside the loop: there may be a hundred thousand.
                 tokio::spawn(async move {

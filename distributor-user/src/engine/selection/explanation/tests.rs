@@ -24,6 +24,7 @@ fn row(host: u8, load: Option<Load>) -> Row {
         is_eligible: true,
         load,
         responsiveness: Responsiveness::default(),
+        tcsr: 100,
         weight: None,
     }
 }
@@ -62,7 +63,11 @@ fn every_step_of_basewlm_is_written_out() {
         free: 600,
     };
     assert_eq!(busy.free, busy.smoothed());
-    let mut rows = [row(1, Some(busy)), row(2, Some(free(300))), row(3, Some(free(100)))];
+    let mut rows = [
+        row(1, Some(busy)),
+        row(2, Some(free(300))),
+        row(3, Some(free(100))),
+    ];
     rows[0].responsiveness.sef = 50;
     let lines = lines(&terms(DistMethod::BASE_WLM), &rows);
     assert_eq!(
@@ -73,7 +78,7 @@ fn every_step_of_basewlm_is_written_out() {
             "free: (3 x 0.700 + 0.300 before) / 4 = 0.600",
             "raw: 64 x 0.600 / 1.000 (what all have free) = 38",
             "scaled: 38 / 4 = 9, because a weight is above 16",
-            "TSR: CER 100 of the best target's 100 x SEF 50 = 50 %",
+            "TSR: TCSR 100 of the best target's 100 x CER 100 of 100 x SEF 50 = 50 %",
             "weight: x 50 % = 5",
             "share: 5 of 10 turns = 50.0 %",
         ]
@@ -86,7 +91,7 @@ fn every_step_of_basewlm_is_written_out() {
             "free: 0.100, the first time",
             "raw: 64 x 0.100 / 1.000 (what all have free) = 6",
             "scaled: 6 / 4 = 1, because a weight is above 16",
-            "TSR: CER 100 of the best target's 100 x SEF 100 = 100 %",
+            "TSR: TCSR 100 of the best target's 100 x CER 100 of 100 x SEF 100 = 100 %",
             "share: 1 of 10 turns = 10.0 %",
         ]
     );
@@ -158,7 +163,7 @@ fn methods_without_measured_weights_are_explained_too() {
         lines(&active, &all)[1],
         [
             "raw: WEIGHT 10 of the profile",
-            "TSR: CER 100 of the best target's 100 x SEF 100 = 100 %",
+            "TSR: TCSR 100 of the best target's 100 x CER 100 of 100 x SEF 100 = 100 %",
             "share: 10 of 30 of the weights, in active connections = 33.3 %",
         ]
     );
@@ -168,7 +173,7 @@ fn methods_without_measured_weights_are_explained_too() {
         lines(&active, &dead)[1],
         [
             "raw: WEIGHT 10 of the profile",
-            "TSR: CER 100 of the best target's 100 x SEF 0 = 0 %",
+            "TSR: TCSR 100 of the best target's 100 x CER 100 of 100 x SEF 0 = 0 %",
             "weight: 0: below 10 % a target gets nothing while another has more",
             "share: 0 of 20 of the weights, in active connections = 0.0 %",
         ]
@@ -199,7 +204,7 @@ fn methods_without_measured_weights_are_explained_too() {
         [
             "free: this target has not said what it could do",
             "raw: not all targets have said what they could do: they take turns",
-            "TSR: CER 100 of the best target's 100 x SEF 100 = 100 %",
+            "TSR: TCSR 100 of the best target's 100 x CER 100 of 100 x SEF 100 = 100 %",
             "share: 1 of 3 turns = 33.3 %",
         ]
     );
