@@ -13,7 +13,7 @@ use distributor_common::ports::{
 };
 use distributor_common::watch::AF_INET;
 
-use crate::maps::{self, LISTENERS, PORT_REPORT, SHARES};
+use crate::maps::{self, LISTENERS, ORDERS, PORT_REPORT, SHARES};
 
 /// What `hand_out` answers: the socket that it assigned, or else the kernel's own look-up.
 const PASS: u32 = 1;
@@ -157,13 +157,25 @@ fn turn(ctx: &SkLookupContext, key: ShareKey, connection: u64) -> bool {
     {
         return true;
     }
-    let Some(slot) = take_turn(share, &mut sockets) else {
+    let Some(slot) = by_number(share, key, &mut sockets).or_else(|| take_turn(share, &mut sockets))
+    else {
         return false;
     };
+    share.count(sockets.slot());
     if let Some(recent) = recent {
         recent.store(RecentTurn::new(connection, slot, now_ns).word());
     }
     true
+}
+
+/// Gives the connection to the listener in the next place of the order that there may be.
+#[inline(always)]
+fn by_number(share: &Share, key: ShareKey, sockets: &mut Sockets<'_>) -> Option<u64> {
+    let order = ORDERS.get_ptr(key)?;
+    // SAFETY: the map gave the address; an order is replaced as a whole, and its memory is not reused
+    // before the program has ended. It is made of words that may be shared.
+    let slot = unsafe { &*order }.take_number(share)?;
+    (sockets.hold(slot) && sockets.give()).then_some(slot)
 }
 
 /// The sockets of one share, one held at a time.
@@ -171,6 +183,16 @@ struct Sockets<'a> {
     ctx: &'a SkLookupContext,
     key: ListenerKey,
     held: *mut core::ffi::c_void,
+}
+
+impl Sockets<'_> {
+    /// The slot that was looked at last, as the verifier knows it: what the compiler knows of its bounds, it
+    /// does not check.
+    #[inline(always)]
+    fn slot(&self) -> u64 {
+        // SAFETY: it is a field of this value.
+        u64::from(unsafe { (&raw const self.key.slot).read_volatile() })
+    }
 }
 
 impl Listeners for Sockets<'_> {

@@ -245,6 +245,19 @@ pub fn keeps(terms: &Terms, rows: &[Row], own: IpAddr) -> bool {
     weight > 0 && (factor == 1 || u16::from(factor) * weight >= heaviest)
 }
 
+/// Puts the servers of one shared port into the order in which they get connections: by the numbers of
+/// their places among these loads, each reduced by how it accepts, in percent. Empty where all are alike.
+#[must_use]
+pub fn order(loads: &[Load], acceptance: &[u8]) -> Vec<u16> {
+    let weights = weighted::normalised(&weighted::of_systems(loads));
+    let weights = weighted::reduced(&weights, acceptance);
+    if weights.windows(2).all(|pair| pair[0] == pair[1]) {
+        return Vec::new();
+    }
+    let servers: Vec<(u16, u16)> = (0..).zip(weights).collect();
+    weighted::smooth(&servers)
+}
+
 /// Compiles the ring of one service: row numbers in the order in which connections are handed out,
 /// or in that of the hash; with WEIGHTEDACTIVE each once.
 ///

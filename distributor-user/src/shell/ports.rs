@@ -15,6 +15,7 @@ mod nonlocal;
 mod reports;
 #[cfg(test)]
 mod tests;
+mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -27,15 +28,17 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::warn;
 
 use super::daemon::tell;
+use super::servers::ListenerLoad;
 use super::sock_diag::SockDiag;
 use crate::engine::config::Config;
 use crate::engine::message::Message;
-use crate::engine::ports::{PortMessage, PortRules, Program};
+use crate::engine::ports::{self, PortMessage, PortRules, Program};
 
 pub use error::PortsError;
 
 use govern::Governor;
 use reports::Reports;
+use weigh::Scales;
 
 /// Where the pins are, below the stack's.
 const DIRECTORY: &str = "ports";
@@ -60,6 +63,7 @@ pub struct Ports {
 enum Command {
     Apply(Box<Config>, oneshot::Sender<Result<(), PortsError>>),
     Remove(oneshot::Sender<Result<(), PortsError>>),
+    Weigh(Vec<ListenerLoad>),
 }
 
 impl Ports {
@@ -82,6 +86,7 @@ impl Ports {
             unsettled: BTreeMap::new(),
             told: BTreeMap::new(),
             given_up: BTreeSet::new(),
+            scales: Scales::default(),
         };
         let (done, answer) = oneshot::channel();
         let first = Command::Apply(Box::new(config.clone()), done);
@@ -98,6 +103,12 @@ impl Ports {
     pub async fn apply(&self, config: &Config) -> Result<(), PortsError> {
         let config = Box::new(config.clone());
         self.ask(|done| Command::Apply(config, done)).await
+    }
+
+    /// Has the listeners of ports that are shared by weight get connections by these loads, all of them at
+    /// this moment. Nobody waits: if the task is busy, the next loads will do.
+    pub fn weigh(&self, listeners: Vec<ListenerLoad>) {
+        let _ = self.commands.try_send(Command::Weigh(listeners));
     }
 
     /// Takes everything out of the kernel.
@@ -133,6 +144,8 @@ struct Task {
     told: BTreeMap<String, Instant>,
     /// Cookies of listeners that cannot be fetched.
     given_up: BTreeSet<u64>,
+    /// How listeners that share a port by weight get on.
+    scales: Scales,
 }
 
 impl Task {
@@ -171,6 +184,7 @@ impl Task {
             Command::Remove(done) => {
                 let _ = done.send(self.remove());
             }
+            Command::Weigh(listeners) => self.weigh(&listeners).await,
         }
     }
 
@@ -190,6 +204,8 @@ impl Task {
             return Err(PortsError::Ended);
         };
         governor.write(&rules)?;
+        let weighted = ports::by_weight(&config);
+        governor.forget_orders(|port| weighted.iter().any(|ports| ports.contains(&port)))?;
         self.config = config;
         let now = Instant::now();
         self.unsettled = rules.shared().map(|port| (port, now)).collect();
@@ -201,6 +217,16 @@ impl Task {
         self.governor = None;
         self.unsettled.clear();
         govern::remove(&self.pin_dir)
+    }
+
+    async fn weigh(&mut self, loads: &[ListenerLoad]) {
+        let Some(governor) = self.governor.as_mut() else {
+            return;
+        };
+        let weighed = self.scales.weigh(&mut self.sock_diag, governor, loads);
+        if let Err(error) = weighed.await {
+            warn!("listeners of shared ports are not weighed anew: {error:#}");
+        }
     }
 
     fn forget_reports(&mut self) {

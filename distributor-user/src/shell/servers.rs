@@ -12,6 +12,7 @@ mod watcher;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::RangeInclusive;
 
 use netlink_packet_sock_diag::inet::StateFlags;
 use tokio::sync::{mpsc, watch};
@@ -19,21 +20,47 @@ use tracing::warn;
 
 use super::sock_diag::{Entry, Scope, SockDiag};
 use crate::engine::forwarding::ServiceKey;
-use crate::engine::load::Server;
+use crate::engine::load::{Load, Server};
 use watcher::Watcher;
 
-/// The servers of each service that was asked for, as far as they could be measured.
-pub type Measured = BTreeMap<ServiceKey, Vec<Server>>;
+/// What was asked for, as far as it could be measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// The servers of each service.
+    pub services: BTreeMap<ServiceKey, Vec<Server>>,
+    /// The listeners of each port.
+    pub listeners: Vec<ListenerLoad>,
+}
+
+/// What the server behind one listening socket could still do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerLoad {
+    /// The port.
+    pub port: u16,
+    /// The socket's cookie.
+    pub cookie: u64,
+    /// What its server could do.
+    pub load: Load,
+}
 
 /// `lo` has this index in every network namespace.
 const LOOPBACK: u32 = 1;
 
 /// What to measure.
 #[derive(Clone, Debug, Default)]
-struct Question {
-    services: BTreeSet<ServiceKey>,
+pub struct Question {
+    /// The servers of these services.
+    pub services: BTreeSet<ServiceKey>,
+    /// Each listener on these ports.
+    pub ports: Vec<RangeInclusive<u16>>,
     /// What the stack itself has left, in thousandths of a processor.
-    within: Option<u32>,
+    pub within: Option<u32>,
+}
+
+impl Question {
+    fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.ports.is_empty()
+    }
 }
 
 /// The task that measures servers.
@@ -62,13 +89,12 @@ impl Servers {
         Ok((Self { question }, measured))
     }
 
-    /// Measures the servers of these services, on a stack that has `within` left. What was asked for
-    /// before and has not been measured yet is not measured any more.
-    pub fn measure(&self, services: BTreeSet<ServiceKey>, within: Option<u32>) {
-        let question = Question { services, within };
+    /// Measures what is asked for. What was asked for before and has not been measured yet is not measured
+    /// any more.
+    pub fn measure(&self, question: Question) {
         self.question.send_if_modified(|asked| {
-            // Where nothing is distributed by servers, one answer says so.
-            let is_new = !(question.services.is_empty() && asked.services.is_empty());
+            // Where nothing goes by servers, one answer says so.
+            let is_new = !(question.is_empty() && asked.is_empty());
             *asked = question;
             is_new
         });
@@ -86,8 +112,8 @@ impl Task {
     async fn run(mut self) {
         while self.questions.changed().await.is_ok() {
             let question = self.questions.borrow_and_update().clone();
-            let measured = if question.services.is_empty() {
-                Measured::new()
+            let measured = if question.is_empty() {
+                Measured::default()
             } else {
                 match self.listeners().await {
                     Ok(listeners) => match self.look(question, listeners).await {
@@ -96,7 +122,7 @@ impl Task {
                     },
                     Err(error) => {
                         warn!(%error, "servers cannot be measured");
-                        Measured::new()
+                        Measured::default()
                     }
                 }
             };
@@ -123,7 +149,7 @@ impl Task {
     async fn look(&mut self, question: Question, listeners: Vec<Entry>) -> Option<Measured> {
         let mut watcher = std::mem::take(&mut self.watcher);
         let looked = tokio::task::spawn_blocking(move || {
-            let measured = watcher.measure(&question.services, &listeners, question.within);
+            let measured = watcher.measure(&question, &listeners);
             (watcher, measured)
         });
         let (watcher, measured) = looked.await.ok()?;

@@ -117,7 +117,7 @@ fn a_server_that_uses_up_its_own_capacity_gets_less_though_its_stack_is_idle() {
         TARGETS.map(|name| Cgroup::create(&lab, &format!("{name}-server")).expect("a cgroup"));
     let servers = TARGETS.map(|name| {
         let host = lab.stack(name).host();
-        let mut command = host.namespace().command(program);
+        let mut command = host.namespace().command(&program);
         let command = command.args(["serve", name, &SERVICE.to_string()]);
         host.start("server", command).expect("a server")
     });
@@ -154,5 +154,64 @@ fn a_server_that_uses_up_its_own_capacity_gets_less_though_its_stack_is_idle() {
     wait_for(&lab, "equal weights again", are_alike);
     let after = shares(&lab);
     assert!(after.iter().all(|share| *share <= MOST), "{after:?}");
+    drop(servers);
+}
+
+#[test]
+fn of_servers_that_share_a_port_by_weight_the_busy_one_gets_less() {
+    let _turn = turn();
+    let lab = built(3, 1);
+    let two = lab.stack("TCPIP2");
+    let idle = Cgroup::create(&lab, "TCPIP2").expect("a cgroup");
+    two.add_arguments(["--capacity", CAPACITY, "--load-cgroup"]);
+    two.add_arguments([idle.path()]);
+    lab.start_with(|stack| match stack.name() {
+        "TCPIP" => profile::front_end(stack.xcf_address(), &[two.xcf_address()]),
+        "TCPIP2" => profile::target(stack.xcf_address()) + "PORT 8443 TCP * SHAREPORTWLM\n",
+        _ => profile::target(stack.xcf_address()),
+    })
+    .expect("daemons");
+    for name in ["TCPIP", "TCPIP2"] {
+        let stack = lab.stack(name);
+        stack.wait_for_dvipa(VIPA.into()).expect("the VIPA");
+    }
+    let program = program::lab().expect("the program");
+    let names = ["one", "two"];
+    let cgroups = names.map(|name| {
+        let cgroup = format!("TCPIP2-{name}");
+        Cgroup::create(&lab, &cgroup).expect("a cgroup")
+    });
+    let servers = names.map(|name| {
+        let host = two.host();
+        let mut command = host.namespace().command(&program);
+        let command = command.args(["serve", name, &SERVICE.to_string()]);
+        host.start(name, command).expect("a server")
+    });
+    for (server, cgroup) in servers.iter().zip(&cgroups) {
+        cgroup.take(server.id()).expect("the server lives");
+    }
+    let front_end = lab.stack("TCPIP");
+    front_end
+        .wait_for_ready(&[("TCPIP2", 2)])
+        .expect("two servers");
+    let shares = || {
+        let by_server = greetings(lab.client(), SERVICE, CONNECTIONS)?;
+        anyhow::Ok(names.map(|name| by_server.get(name).copied().unwrap_or_default()))
+    };
+    let wait_for = |what: &str, holds: fn([u32; 2]) -> bool| {
+        wait::until(what, PATIENCE, || Ok(holds(shares()?)))
+            .unwrap_or_else(|error| panic!("{error:#}: {:?}", shares()));
+    };
+    wait_for("equal shares", |shares| {
+        shares.iter().all(|share| *share <= MOST)
+    });
+    let mut job = job(&lab, &cgroups[0]);
+    wait_for("a smaller share of the busy one", |[busy, idle]| {
+        busy * 2 < idle
+    });
+    job.kill().expect("the job ends");
+    wait_for("equal shares again", |shares| {
+        shares.iter().all(|share| *share <= MOST)
+    });
     drop(servers);
 }

@@ -265,3 +265,30 @@ fn base_wlm_goes_by_free_capacity_once_every_eligible_target_has_said_it() {
         assert_eq!(ring(&terms, &rows, None), expected, "{known:?}");
     }
 }
+
+#[test]
+fn servers_of_a_shared_port_are_ordered_by_what_they_could_do_and_how_they_accept() {
+    let load = |free| Load {
+        capacity: 1_000,
+        free,
+        ..Load::default()
+    };
+    for (free, acceptance, expected) in [
+        (&[500, 500, 500][..], &[100, 100, 100][..], &[][..]),
+        (&[300, 900], &[100, 100], &[1, 0, 1, 1]),
+        // One that does not accept gets nothing, one that is slow less.
+        (&[500, 500], &[100, 5], &[0]),
+        (&[500, 500], &[50, 100], &[1, 0, 1]),
+        // All are as bad as each other, or there is but one.
+        (&[500, 500], &[0, 0], &[]),
+        (&[500], &[50], &[]),
+        (&[], &[], &[]),
+    ] {
+        let loads: Vec<Load> = free.iter().copied().map(load).collect();
+        assert_eq!(
+            order(&loads, acceptance),
+            expected,
+            "{free:?} {acceptance:?}"
+        );
+    }
+}

@@ -87,7 +87,7 @@ impl Sources {
             Ok(()) = self.faults.changed() => {
                 Input::Event(Event::Responsiveness(self.faults.borrow_and_update().clone()))
             }
-            Some(measured) = self.measured.recv() => Input::Event(Event::Servers(measured)),
+            Some(measured) = self.measured.recv() => Input::Measured(measured),
             Some(ends) = self.ends.recv() => Input::Event(match ends {
                 Ends::Ending(flows) => Event::FlowsEnding(flows),
                 Ends::Gone(flows) => Event::FlowsGone(flows),

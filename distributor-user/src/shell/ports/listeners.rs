@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
 use anyhow::Context as _;
-use distributor_common::ports::{ListenerKey, ShareKey, mapped};
+use distributor_common::ports::{ListenerKey, ShareKey, mapped, share};
 use netlink_packet_sock_diag::inet::StateFlags;
 
 use super::fetch;
@@ -15,10 +15,6 @@ use crate::shell::sock_diag::{Entry, Scope, SockDiag};
 
 /// `BPF_NOEXIST`: only where nothing is.
 const ONLY_NEW: u64 = 1;
-
-/// The word of a share that has a bit for each slot, and the first of the cookies.
-const LIVE: usize = 1;
-const FIRST_COOKIE: usize = 2;
 
 /// The listeners on these ports.
 pub(super) async fn on(sock_diag: &mut SockDiag, ports: &BTreeSet<u16>) -> io::Result<Vec<Entry>> {
@@ -42,7 +38,11 @@ pub(super) async fn compare(
     let mut known = BTreeSet::new();
     for share in &governor.shares {
         let (_, words) = share.context("no list of shares")?;
-        known.extend(words[FIRST_COOKIE..].iter().copied());
+        known.extend(
+            words[share::FIRST_COOKIE..][..share_slots() as usize]
+                .iter()
+                .copied(),
+        );
     }
     let mut missing: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for listener in listeners {
@@ -57,7 +57,7 @@ pub(super) async fn compare(
 /// Lets a listener that was there before the programs take part.
 pub(super) fn take_in(governor: &mut Governor, listener: &Entry) -> io::Result<()> {
     let socket = fetch::socket(listener)?;
-    let share = ShareKey {
+    let shared = ShareKey {
         address: match listener.local.ip() {
             address if address.is_unspecified() => [0; 4],
             IpAddr::V4(address) => mapped(u32::from_ne_bytes(address.octets())),
@@ -68,22 +68,26 @@ pub(super) fn take_in(governor: &mut Governor, listener: &Entry) -> io::Result<(
     let other = |error| io::Error::other(error);
     let mut state: ShareWords = governor
         .shares
-        .get(&share.words(), 0)
+        .get(&shared.words(), 0)
         .unwrap_or([0; size_of::<ShareWords>() / 8]);
     for slot in 0..share_slots() {
-        let key = ListenerKey { share, slot }.words();
+        let key = ListenerKey {
+            share: shared,
+            slot,
+        }
+        .words();
         if governor
             .listeners
             .insert(key, socket.as_raw_fd(), ONLY_NEW)
             .is_ok()
         {
             let at = slot as usize;
-            state[FIRST_COOKIE + at] = listener.cookie;
-            state[LIVE] |= 1 << slot;
+            state[share::FIRST_COOKIE + at] = listener.cookie;
+            state[share::LIVE] |= 1 << slot;
             // Connections that are handed out at this moment may be counted as none.
             return governor
                 .shares
-                .insert(share.words(), state, 0)
+                .insert(shared.words(), state, 0)
                 .map_err(other);
         }
     }

@@ -17,6 +17,8 @@ use crate::engine::profile::{self, Style, Text};
 use crate::shell::profile_files::ProfileFiles;
 use crate::shell::testing::{Peer, eventually, in_namespace, ip};
 
+mod weigh;
+
 const BPFFS: &str = "/sys/fs/bpf";
 const VIPA: Ipv4Addr = Ipv4Addr::new(10, 1, 3, 10);
 const PORT: u16 = 8443;

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Measured;
+use super::{ListenerLoad, Measured, Question};
 use crate::engine::forwarding::ServiceKey;
 use crate::engine::load::{Account, Load, Meter, Reading, Server};
 use crate::shell::cgroup;
@@ -57,15 +57,10 @@ impl Watcher {
         }
     }
 
-    /// Measures the servers of some services; `listeners` are all of the stack's listening sockets.
+    /// Measures what is asked for; `listeners` are all of the stack's listening sockets.
     ///
     /// A server says nothing at its first look, and one whose processes are not found none at all.
-    pub(super) fn measure(
-        &mut self,
-        services: &BTreeSet<ServiceKey>,
-        listeners: &[Entry],
-        within: Option<u32>,
-    ) -> Measured {
+    pub(super) fn measure(&mut self, question: &Question, listeners: &[Entry]) -> Measured {
         let inodes: BTreeSet<u32> = listeners.iter().map(|listener| listener.inode).collect();
         self.find_holders(&inodes);
         let root = cgroup::root().ok();
@@ -74,7 +69,7 @@ impl Watcher {
             listener.local.port() == key.port && listener.listens_on(key.dvipa)
         };
         let mut subjects: BTreeMap<ServiceKey, BTreeSet<Subject>> = BTreeMap::new();
-        for key in services {
+        for key in &question.services {
             let own = listeners.iter().filter(|listener| is_of(key, listener));
             let found = own.filter_map(|listener| {
                 let holders = self.holders.get(&listener.inode)?;
@@ -82,11 +77,25 @@ impl Watcher {
             });
             subjects.insert(*key, found.collect());
         }
-        let all: BTreeSet<&Subject> = subjects.values().flatten().collect();
+        let is_asked = |listener: &&Entry| {
+            let port = listener.local.port();
+            question.ports.iter().any(|ports| ports.contains(&port))
+        };
+        let of_listeners: Vec<(&Entry, Subject)> = listeners
+            .iter()
+            .filter(is_asked)
+            .filter_map(|listener| {
+                let holders = self.holders.get(&listener.inode)?;
+                Some((listener, crowd.subject(holders)?))
+            })
+            .collect();
+        let all = subjects.values().flatten();
+        let all = all.chain(of_listeners.iter().map(|(_, subject)| subject));
+        let all: BTreeSet<&Subject> = all.collect();
         self.meters.retain(|subject, _| all.contains(subject));
         let mut loads = BTreeMap::new();
         for subject in all {
-            if let Some(load) = self.take(subject, root.as_deref(), within) {
+            if let Some(load) = self.take(subject, root.as_deref(), question.within) {
                 loads.insert(subject.clone(), load);
             }
         }
@@ -96,13 +105,22 @@ impl Watcher {
             Some(Server { account, load })
         };
         let services = subjects.iter();
-        let measured = services.map(|(key, subjects)| {
+        let services = services.map(|(key, subjects)| {
             let servers: Vec<Server> = subjects.iter().filter_map(server).collect();
             (*key, servers)
         });
-        measured
-            .filter(|(_, servers)| !servers.is_empty())
-            .collect()
+        let listener = |(listener, subject): &(&Entry, Subject)| {
+            Some(ListenerLoad {
+                port: listener.local.port(),
+                cookie: listener.cookie,
+                load: *loads.get(subject)?,
+            })
+        };
+        let services = services.filter(|(_, servers)| !servers.is_empty());
+        Measured {
+            services: services.collect(),
+            listeners: of_listeners.iter().filter_map(listener).collect(),
+        }
     }
 
     /// Reads what one has used, and meters it.
@@ -334,27 +352,34 @@ mod tests {
             port: local.port() ^ 1,
             ..key
         };
-        let services = [key, other].into();
+        let question = Question {
+            services: [key, other].into(),
+            ports: vec![key.port..=key.port],
+            within: Some(9_000),
+        };
         let mut watcher = Watcher::new(64_000);
-        assert_eq!(
-            watcher.measure(&services, &[entry], Some(9_000)),
-            Measured::new()
-        );
+        assert_eq!(watcher.measure(&question, &[entry]), Measured::default());
         let own = i32::try_from(process::id()).expect("a small number");
         assert!(watcher.holders[&entry.inode].contains(&own));
         let busy = Instant::now();
         while busy.elapsed() < Duration::from_millis(50) {}
-        let measured = watcher.measure(&services, &[entry], Some(9_000));
-        let [Server { load, .. }] = measured[&key][..] else {
+        let measured = watcher.measure(&question, &[entry]);
+        let [Server { load, .. }] = measured.services[&key][..] else {
             panic!("{measured:?}");
         };
         assert_eq!((load.capacity, load.within), (64_000, Some(9_000)));
         assert!(load.used > 0 && load.free <= 9_000, "{load:?}");
-        assert_eq!(measured.len(), 1, "{measured:?}");
+        assert_eq!(measured.services.len(), 1, "{measured:?}");
+        let listener = ListenerLoad {
+            port: key.port,
+            cookie: entry.cookie,
+            load,
+        };
+        assert_eq!(measured.listeners, [listener]);
         // Nobody asks any more: the next time begins anew.
         assert_eq!(
-            watcher.measure(&BTreeSet::new(), &[entry], None),
-            Measured::new()
+            watcher.measure(&Question::default(), &[entry]),
+            Measured::default()
         );
         assert!(watcher.meters.is_empty());
     }
