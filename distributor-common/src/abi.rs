@@ -12,7 +12,7 @@ use crate::word::Word;
 
 pub use self::life::{Life, PROBE_KEYS, ProbeState};
 pub use self::service::{Affinity, Choice, Ring, RingEntry, Service, ServiceKey, Tally};
-pub use self::target::{Path, PathKind, PathState, Target};
+pub use self::target::{Path, PathKind, PathState, Syns, Target};
 pub use self::vipa::{Roles, Sender, Standing, Vipa};
 
 mod life;
@@ -56,6 +56,8 @@ pub mod map {
     pub const SENDERS: &str = "SENDERS";
     /// [`super::Tally`]s per service × row.
     pub const CONNECTIONS: &str = "CONNECTIONS";
+    /// [`super::Syns`] by target slot.
+    pub const SYNS: &str = "SYNS";
     /// [`super::ServiceKey`] → [`super::RingEntry`] of this stack itself, of the services of which it
     /// keeps connections that start here; one word each.
     pub const KEPT: &str = "KEPT";
@@ -117,6 +119,7 @@ const _: () = {
     assert!(size_of::<Service>() == 128);
     assert!(size_of::<Tally>() == 16);
     assert!(size_of::<Target>() == 64);
+    assert!(size_of::<Syns>() == 16);
     assert!(size_of::<Vipa>() == 64);
     assert!(size_of::<Life>() == 128);
     assert!(size_of::<Counters>() == 512);

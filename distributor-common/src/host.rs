@@ -10,7 +10,7 @@ use std::vec::Vec;
 
 use crate::abi::{
     Affinity, Choice, Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service,
-    ServiceKey, Standing, Tally, Target, Vipa,
+    ServiceKey, Standing, Syns, Tally, Target, Vipa,
 };
 use crate::counter::{COUNTER_SLOTS, Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
@@ -35,6 +35,7 @@ pub struct HostTables {
     services: Vec<Service>,
     rings: Vec<Word>,
     tallies: Vec<Tally>,
+    syns: Vec<Syns>,
     targets: Vec<Target>,
     vipas: Vec<Vipa>,
     senders: BTreeMap<[u8; 6], Sender>,
@@ -69,6 +70,7 @@ impl HostTables {
             services: Vec::new(),
             rings: Vec::new(),
             tallies: Vec::new(),
+            syns: (0..MAX_TARGETS).map(|_| Syns::default()).collect(),
             targets: (0..MAX_TARGETS).map(|_| Target::empty()).collect(),
             vipas: Vec::new(),
             senders: BTreeMap::new(),
@@ -224,6 +226,13 @@ impl HostTables {
         &self.tallies[(service * MAX_ROWS) as usize + usize::from(row)]
     }
 
+    /// The SYNs that were sent to the stack in a slot, and those that were taken from it.
+    #[must_use]
+    pub fn syn_counts(&self, slot: u16) -> [u64; 2] {
+        let syns = &self.syns[usize::from(slot)];
+        [syns.sent.load(), syns.taken.load()]
+    }
+
     /// New connections of a service by row.
     #[must_use]
     pub fn connection_counts(&self, service: u32) -> [u64; MAX_ROWS as usize] {
@@ -278,6 +287,10 @@ impl Tables for &HostTables {
     fn tally(&self, service: u32, row: u16) -> Option<&Tally> {
         self.tallies
             .get((service * MAX_ROWS) as usize + usize::from(row))
+    }
+
+    fn syns(&self, slot: u16) -> Option<&Syns> {
+        self.syns.get(usize::from(slot))
     }
 
     fn target(&self, slot: u16) -> Option<&Target> {

@@ -12,7 +12,7 @@ mod turn;
 
 pub use kept::{ClientKey, KeptListener, give_kept};
 pub use name::{Job, Name};
-pub use turn::{Listeners, RecentTurn, Share, take_turn};
+pub use turn::{Listeners, MAX_PLACES, Order, OrderWords, RecentTurn, Share, share, take_turn};
 
 /// Version of everything in this module; pinned maps of another one are not taken over.
 pub const ABI_VERSION: u64 = 2;
@@ -58,6 +58,8 @@ pub mod object {
     pub const RULES: &str = "RULES";
     /// [`Share`](super::Share) by [`ShareKey`](super::ShareKey).
     pub const SHARES: &str = "SHARES";
+    /// [`Order`](super::Order) by [`ShareKey`](super::ShareKey), of those whose listeners weigh differently.
+    pub const ORDERS: &str = "ORDERS";
     /// Sockets by [`ListenerKey`](super::ListenerKey).
     pub const LISTENERS: &str = "LISTENERS";
     /// [`RecentTurn`](super::RecentTurn)s.

@@ -8,7 +8,7 @@
 //!
 //! [`Word`]: crate::word::Word
 
-use crate::abi::{Life, RingEntry, Sender, Service, ServiceKey, Tally, Target, Vipa};
+use crate::abi::{Life, RingEntry, Sender, Service, ServiceKey, Syns, Tally, Target, Vipa};
 use crate::counter::{Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
 use crate::word::Word;
@@ -44,6 +44,9 @@ pub trait Tables: Copy {
 
     /// What was handed to a service's row.
     fn tally(&self, service: u32, row: u16) -> Option<&Tally>;
+
+    /// The SYNs to and from the stack in a slot.
+    fn syns(&self, slot: u16) -> Option<&Syns>;
 
     /// The target in a slot.
     fn target(&self, slot: u16) -> Option<&Target>;

@@ -9,8 +9,9 @@
 //!
 //! A virtual Ethernet link delivers what an XDP program sends into it only if
 //! the other end runs an XDP program too. `pass` is that program. It never
-//! changes, redirects or drops a frame; it counts what it sees, so that a test
-//! can compare the wire with what a stack claims to have sent.
+//! changes or redirects a frame, and drops none but the SYNs that a test wants
+//! lost; it counts what it sees, so that a test can compare the wire with what a
+//! stack claims to have sent.
 #![allow(
     clippy::inline_always,
     reason = "a call in the packet path costs more than most stages, and only inlined code keeps \
@@ -36,7 +37,7 @@ mod panic;
 use aya_ebpf::{
     bindings::xdp_action,
     macros::{map, xdp},
-    maps::PerCpuArray,
+    maps::{HashMap, PerCpuArray},
     programs::XdpContext,
 };
 
@@ -48,6 +49,10 @@ static PACKETS: PerCpuArray<u64> = PerCpuArray::with_max_entries(256, 0);
 #[map]
 static TCP_PACKETS: PerCpuArray<u64> = PerCpuArray::with_max_entries(256, 0);
 
+/// Ethernet addresses, in the lower 48 bits, to which SYNs are lost.
+#[map]
+static LOST_SYNS: HashMap<u64, u32> = HashMap::with_max_entries(64, 0);
+
 /// Counts the frame and passes it on.
 #[xdp(frags)]
 fn pass(ctx: XdpContext) -> u32 {
@@ -55,6 +60,9 @@ fn pass(ctx: XdpContext) -> u32 {
     count(&PACKETS, interface);
     if is_tcp(&ctx) {
         count(&TCP_PACKETS, interface);
+        if is_lost(&ctx) {
+            return xdp_action::XDP_DROP;
+        }
     }
     xdp_action::XDP_PASS
 }
@@ -83,4 +91,26 @@ fn is_tcp(ctx: &XdpContext) -> bool {
     // SAFETY: as above.
     let protocol = unsafe { *(protocol as *const u8) };
     ether_type == TYPE.1 && protocol == PROTOCOL.1
+}
+
+/// Whether a TCP segment is a SYN to an address to which they are lost; IP options are not looked for.
+#[inline(always)]
+fn is_lost(ctx: &XdpContext) -> bool {
+    /// Where TCP's flags are in a frame, and those that tell a client's SYN.
+    const FLAGS: usize = 47;
+    const SYN: u8 = 0x02;
+    const ACK: u8 = 0x10;
+    let frame = ctx.data();
+    if frame + FLAGS + 1 > ctx.data_end() {
+        return false;
+    }
+    let flags = (frame + FLAGS) as *const u8;
+    // SAFETY: it is within the frame, as was just checked.
+    if unsafe { *flags } & (SYN | ACK) != SYN {
+        return false;
+    }
+    let mut destination = [0; 8];
+    // SAFETY: as above.
+    destination[..6].copy_from_slice(&unsafe { *(frame as *const [u8; 6]) });
+    LOST_SYNS.get_ptr(u64::from_ne_bytes(destination)).is_some()
 }

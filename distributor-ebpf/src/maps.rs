@@ -8,8 +8,8 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use distributor_common::abi::{
-    Counters, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS, MAX_SERVICES, MAX_VIPAS, Service,
-    ServiceKey, Settings, Tally, Vipa,
+    Counters, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS, MAX_SERVICES, MAX_TARGETS, MAX_VIPAS,
+    Service, ServiceKey, Settings, Syns, Tally, Vipa,
 };
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
@@ -41,6 +41,9 @@ pub(crate) static SENDERS: HashMap<u64, u32> =
 #[map]
 pub(crate) static CONNECTIONS: Array<Tally> =
     Array::with_max_entries(MAX_SERVICES * MAX_ROWS, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static SYNS: Array<Syns> = Array::with_max_entries(MAX_TARGETS, BPF_F_MMAPABLE);
 
 #[map]
 pub(crate) static KEPT: HashMap<ServiceKey, u32> =

@@ -11,8 +11,8 @@ use aya_ebpf::helpers::generated::{
     bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_sk_release, bpf_skc_lookup_tcp,
 };
 use distributor_common::abi::{
-    Life, MAX_ROWS, MAX_TARGETS, RingEntry, Sender, Service, ServiceKey, Settings, Tally, Target,
-    Vipa,
+    Life, MAX_ROWS, MAX_TARGETS, RingEntry, Sender, Service, ServiceKey, Settings, Syns, Tally,
+    Target, Vipa,
 };
 use distributor_common::counter::{COUNTER_SLOTS, Event, Verdict};
 use distributor_common::flow::{Bucket, FlowKey, Stamp};
@@ -144,6 +144,11 @@ impl<S: Side> Tables for KernelTables<S> {
     #[inline(always)]
     fn tally(&self, service: u32, row: u16) -> Option<&Tally> {
         maps::CONNECTIONS.get(service * MAX_ROWS + u32::from(row))
+    }
+
+    #[inline(always)]
+    fn syns(&self, slot: u16) -> Option<&Syns> {
+        maps::SYNS.get(u32::from(slot))
     }
 
     #[inline(always)]

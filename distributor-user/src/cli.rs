@@ -5,6 +5,7 @@
 
 mod check;
 mod drain;
+mod explain;
 mod keygen;
 mod netstat;
 mod obey;
@@ -54,6 +55,8 @@ enum Verb {
     Netstat(netstat::Netstat),
     /// Shows what a running stack knows of the group, as D TCPIP,,SYSPLEX does.
     Sysplex(netstat::Sysplex),
+    /// Explains why each target of a service gets the share of new connections that it gets.
+    Explain(explain::Explain),
     /// Prints a page of the documentation that is made from the program's tables.
     #[command(hide = true)]
     Reference(reference::Reference),
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
         Verb::Drain(arguments) => drain::run(&arguments),
         Verb::Netstat(arguments) => netstat::run(&arguments),
         Verb::Sysplex(arguments) => netstat::run_sysplex(&arguments),
+        Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Reference(arguments) => reference::run(&arguments),
     };
     done.unwrap_or_else(|error| {

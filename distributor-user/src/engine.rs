@@ -8,6 +8,7 @@ pub mod addresses;
 pub mod affinity;
 pub mod agreement;
 pub mod config;
+pub mod connectivity;
 pub mod definitions;
 pub mod fact;
 pub mod forwarding;

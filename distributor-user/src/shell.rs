@@ -27,6 +27,7 @@ pub mod priority;
 pub mod probe;
 pub mod profile_files;
 pub mod responsiveness;
+pub mod servers;
 mod sock_diag;
 pub mod sock_ops;
 pub mod supervisor;

@@ -42,7 +42,7 @@ const ANSWER: Duration = Duration::from_secs(15);
 ///
 /// The kernel refuses.
 pub fn pin(client: &Host, address: Ipv4Addr, stack: &Host) -> Result<()> {
-    let mac = written(interface(stack)?);
+    let mac = written(mac_of(stack, LAN_INTERFACE)?);
     client.namespace().ip([format!(
         "neighbour replace {address} lladdr {mac} dev {LAN_INTERFACE} nud permanent"
     )])
@@ -84,10 +84,10 @@ pub fn wait_for_holder(lab: &Lab, address: Ipv4Addr, stack: &str) -> Result<()> 
     .with_context(|| format!("last answered {found:?}"))
 }
 
-/// The Ethernet address of a host's interface on the client LAN.
-fn interface(host: &Host) -> Result<Mac> {
+/// The Ethernet address of a host's interface.
+pub(crate) fn mac_of(host: &Host, interface: &str) -> Result<Mac> {
     let mut command = host.namespace().command("ip");
-    command.args(["-json", "link", "show", "dev", LAN_INTERFACE]);
+    command.args(["-json", "link", "show", "dev", interface]);
     let links: Value = serde_json::from_str(&program::output(&mut command)?)?;
     let text = links[0]["address"].as_str().context("no address")?;
     let mut mac = [0; 6];
@@ -113,13 +113,13 @@ struct Question {
 impl Question {
     fn new(lab: &Lab, address: Ipv4Addr) -> Result<Self> {
         let client = lab.clients().last().context("a lab without clients")?;
-        let mac = interface(client)?;
+        let mac = mac_of(client, LAN_INTERFACE)?;
         let tap = Tap::open(client.namespace(), LAN_INTERFACE, tap::ARP)?;
         let asker = Asker::new(tap, mac, client.lan_address());
         let mut stacks = BTreeMap::new();
         let is_there = |stack: &&Stack| stack.namespace().path().exists();
         for stack in lab.stacks().iter().filter(is_there) {
-            stacks.insert(interface(stack)?, stack.name().to_owned());
+            stacks.insert(mac_of(stack, LAN_INTERFACE)?, stack.name().to_owned());
         }
         Ok(Self {
             address,

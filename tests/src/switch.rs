@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use aya::maps::{MapData, PerCpuArray};
+use aya::maps::{HashMap, MapData, PerCpuArray};
 use aya::programs::links::FdLink;
 use aya::programs::{Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader};
@@ -186,6 +186,27 @@ impl Switch {
         // `ip link set type bridge_slave` accepts a state and ignores it.
         let mut command = self.namespace.command("bridge");
         program::output(command.args(["link", "set", "dev", port, "state", state]))?;
+        Ok(())
+    }
+
+    /// Loses every SYN that is sent to a host's Ethernet address, and nothing else; or ends that.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn set_losing_syns(&self, mac: [u8; 6], is_losing: bool) -> Result<()> {
+        let mut connected = self.connected();
+        let found = connected.programs.map_mut("LOST_SYNS");
+        let map = found.context("the lab's object has no map `LOST_SYNS`")?;
+        let mut lost: HashMap<&mut MapData, u64, u32> = HashMap::try_from(map)?;
+        let mut key = [0; 8];
+        key[..6].copy_from_slice(&mac);
+        let key = u64::from_ne_bytes(key);
+        if is_losing {
+            lost.insert(key, 1, 0)?;
+        } else {
+            lost.remove(&key)?;
+        }
         Ok(())
     }
 

@@ -132,6 +132,17 @@ impl Target {
     }
 }
 
+/// SYNs on the way between this stack and another; by its slot as a target, and apart from what packets
+/// of known connections read. Repeated ones count, because they are sent and may be lost like others.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Syns {
+    /// Sent to it as one of this stack's targets.
+    pub sent: Word,
+    /// Taken from it as a DVIPA's owner, or the one that is about to be.
+    pub taken: Word,
+}
+
 /// The state word of a [`Target`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathState {

@@ -1,7 +1,9 @@
 //! Whose turn it is among the listeners that share a port.
 //!
 //! Exact, whatever the number of CPUs: the one that moves the cursor from a
-//! listener to the next gives out that one. One that has ended is no turn.
+//! listener to the next gives out that one. One that has ended is no turn. Where
+//! listeners weigh differently, the daemon has written down an order of turns, and
+//! whoever takes a number gives out the listener in that place.
 
 use super::MAX_SLOTS;
 use crate::word::{Word, hidden, lowest};
@@ -24,10 +26,86 @@ pub struct Share {
     pub live: Word,
     /// The cookies of the sockets in the slots; of one that has ended until the slot has another.
     pub cookies: [Word; MAX_SLOTS as usize],
+    /// Numbers that were taken of an [`Order`].
+    pub number: Word,
+    /// Connections that were given to each slot.
+    pub given: [Word; MAX_SLOTS as usize],
 }
 
 const _: () = assert!(MAX_SLOTS == u64::BITS as u64);
-const _: () = assert!(size_of::<Share>() == 66 * 8);
+const _: () = assert!(size_of::<Share>() == 131 * 8);
+
+/// Where the words of a [`Share`] are, for who copies it.
+pub mod share {
+    use super::MAX_SLOTS;
+
+    /// [`Share::live`](super::Share::live).
+    pub const LIVE: usize = 1;
+    /// The first of [`Share::cookies`](super::Share::cookies).
+    pub const FIRST_COOKIE: usize = 2;
+    /// The first of [`Share::given`](super::Share::given).
+    pub const FIRST_GIVEN: usize = FIRST_COOKIE + MAX_SLOTS as usize + 1;
+}
+
+const _: () = assert!(core::mem::offset_of!(Share, live) == 8 * share::LIVE);
+const _: () = assert!(core::mem::offset_of!(Share, cookies) == 8 * share::FIRST_COOKIE);
+const _: () = assert!(core::mem::offset_of!(Share, given) == 8 * share::FIRST_GIVEN);
+
+/// Places of an [`Order`] at most: a weight of 16 for each listener.
+pub const MAX_PLACES: usize = MAX_SLOTS as usize * 16;
+
+/// Slots in one word of an [`Order`].
+const SLOTS_IN_WORD: usize = 8;
+
+/// In which order listeners get connections that do not weigh alike.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Order {
+    /// The listeners that it was made for, a bit for each slot: with others, turns are plain.
+    pub live: Word,
+    /// Number of places.
+    pub len: Word,
+    /// Their slots, eight in a word.
+    pub places: [Word; MAX_PLACES / SLOTS_IN_WORD],
+}
+
+/// An [`Order`] as it is written.
+pub type OrderWords = [u64; size_of::<Order>() / 8];
+
+const _: () = assert!(size_of::<Order>() == 130 * 8);
+
+impl Order {
+    /// Puts down an order of slots for these listeners; at most [`MAX_PLACES`] of them.
+    #[must_use]
+    pub fn words(live: u64, slots: &[u8]) -> OrderWords {
+        let mut words = [0; size_of::<Self>() / 8];
+        let (head, places) = words.split_at_mut(2);
+        let slots = &slots[..slots.len().min(MAX_PLACES)];
+        head[0] = live;
+        head[1] = slots.len() as u64;
+        for (word, slots) in places.iter_mut().zip(slots.chunks(SLOTS_IN_WORD)) {
+            let mut bytes = [0; SLOTS_IN_WORD];
+            bytes[..slots.len()].copy_from_slice(slots);
+            *word = u64::from_le_bytes(bytes);
+        }
+        words
+    }
+
+    /// Takes the next number of a share, and returns the slot in that place; `None` if the order is not of
+    /// the listeners that there are.
+    #[inline(always)]
+    #[must_use]
+    pub fn take_number(&self, share: &Share) -> Option<u64> {
+        let len = self.len.load();
+        if len == 0 || self.live.load() != share.live.load() {
+            return None;
+        }
+        let place = share.number.fetch_add(1) % len;
+        let word = self.places.get(place as usize / SLOTS_IN_WORD)?.load();
+        let byte = place % SLOTS_IN_WORD as u64;
+        Some(word >> (8 * byte) & (MAX_SLOTS - 1))
+    }
+}
 
 impl Share {
     /// Takes note that a slot has a listener now.
@@ -47,6 +125,14 @@ impl Share {
         // verifier does not.
         let word = self.cookies.get((hidden(slot) % MAX_SLOTS) as usize);
         word.map_or(0, Word::load)
+    }
+
+    /// Counts a connection that was given to a slot.
+    #[inline(always)]
+    pub fn count(&self, slot: u64) {
+        if let Some(given) = self.given.get((slot % MAX_SLOTS) as usize) {
+            given.fetch_add(1);
+        }
     }
 
     /// The slot that comes after `last`, of those with a listener.

@@ -100,14 +100,30 @@ fn exceptional<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> 
     if let Some(found) = bucket.find(&segment.key)
         && !opens_anew(segment, &found)
     {
-        return pack(Ok(continued(segment, &found, now)));
+        let slot = continued(segment, &found, now);
+        if segment.is_syn() {
+            count_sent(slot, *tables);
+        }
+        return pack(Ok(slot));
     }
     match service::find(&segment.key, tables) {
         None => not_served(addresses, rest, source, *tables),
         Some(service) if segment.is_syn() => {
-            pack(new(segment, hash, bucket, &service, now, tables))
+            let target = new(segment, hash, bucket, &service, now, tables);
+            if let Ok(slot) = target {
+                count_sent(slot, *tables);
+            }
+            pack(target)
         }
         Some(_) => stray(addresses, rest, source, *tables),
+    }
+}
+
+/// Counts a SYN that is sent to a target, for the first time or again.
+#[inline(never)]
+fn count_sent<T: Tables>(slot: u16, tables: T) {
+    if let Some(syns) = tables.syns(slot) {
+        syns.sent.fetch_add(1);
     }
 }
 

@@ -66,10 +66,21 @@ fn new_connection<T: Tables>(
     tables: &T,
 ) -> Result<u16, Verdict> {
     match sender {
-        Some(slot) if standing.is_authority(slot) => Err(Verdict::Accepted),
+        Some(slot) if standing.is_authority(slot) => {
+            count_taken(slot, *tables);
+            Err(Verdict::Accepted)
+        }
         Some(_) => Err(Verdict::Fenced),
         None if origin::stays(&segment.key, tables).is_some() => Err(Verdict::KeptHere),
         None => relay(standing, tables).ok_or_else(|| origin::unowned(&segment.key, tables)),
+    }
+}
+
+/// Counts a SYN that has arrived from the stack in a slot, which distributes.
+#[inline(never)]
+fn count_taken<T: Tables>(slot: u16, tables: T) {
+    if let Some(syns) = tables.syns(slot) {
+        syns.taken.fetch_add(1);
     }
 }
 

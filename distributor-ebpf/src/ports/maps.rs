@@ -5,7 +5,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, RingBuf, SockHash};
 use distributor_common::ports::{
     ClientKey, KeptListener, ListenerKey, MAX_CLIENTS, MAX_KEEPING, MAX_LISTENERS, MAX_RULES,
-    MAX_SHARES, PORT_BLOCKS, PortBlock, PortEntry, RECENT_TURNS, Rule, Share, ShareKey, place,
+    MAX_SHARES, Order, PORT_BLOCKS, PortBlock, PortEntry, RECENT_TURNS, Rule, Share, ShareKey,
+    place,
 };
 use distributor_common::word::Word;
 
@@ -22,6 +23,10 @@ static RULES: Array<Rule> = Array::with_max_entries(2 * MAX_RULES, 0);
 
 #[map]
 pub(crate) static SHARES: HashMap<ShareKey, Share> =
+    HashMap::with_max_entries(MAX_SHARES, BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static ORDERS: HashMap<ShareKey, Order> =
     HashMap::with_max_entries(MAX_SHARES, BPF_F_NO_PREALLOC);
 
 #[map]

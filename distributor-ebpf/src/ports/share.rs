@@ -14,7 +14,7 @@ use distributor_common::ports::{
 };
 use distributor_common::watch::AF_INET;
 
-use crate::maps::{self, CLIENTS, KEEPING, LISTENERS, PORT_REPORT, SHARES};
+use crate::maps::{self, CLIENTS, KEEPING, LISTENERS, ORDERS, PORT_REPORT, SHARES};
 
 /// What `hand_out` answers: the socket that it assigned, or else the kernel's own look-up.
 const PASS: u32 = 1;
@@ -171,7 +171,8 @@ fn turn(ctx: &SkLookupContext, key: ShareKey, connection: u64, client: Option<&C
         give_kept(share, kept, &mut sockets, now_ns)
     });
     let given = kept.or_else(|| {
-        let slot = take_turn(share, &mut sockets)?;
+        let slot =
+            by_number(share, key, &mut sockets).or_else(|| take_turn(share, &mut sockets))?;
         if let Some(client) = client {
             let kept = KeptListener::words(share, slot, now_ns);
             // SAFETY: a kept listener is these three words.
@@ -184,10 +185,21 @@ fn turn(ctx: &SkLookupContext, key: ShareKey, connection: u64, client: Option<&C
     let Some(slot) = given else {
         return false;
     };
+    share.count(sockets.slot());
     if let Some(recent) = recent {
         recent.store(RecentTurn::new(connection, slot, now_ns).word());
     }
     true
+}
+
+/// Gives the connection to the listener in the next place of the order that there may be.
+#[inline(always)]
+fn by_number(share: &Share, key: ShareKey, sockets: &mut Sockets<'_>) -> Option<u64> {
+    let order = ORDERS.get_ptr(key)?;
+    // SAFETY: the map gave the address; an order is replaced as a whole, and its memory is not reused
+    // before the program has ended. It is made of words that may be shared.
+    let slot = unsafe { &*order }.take_number(share)?;
+    (sockets.hold(slot) && sockets.give()).then_some(slot)
 }
 
 /// The sockets of one share, one held at a time.
@@ -195,6 +207,16 @@ struct Sockets<'a> {
     ctx: &'a SkLookupContext,
     key: ListenerKey,
     held: *mut core::ffi::c_void,
+}
+
+impl Sockets<'_> {
+    /// The slot that was looked at last, as the verifier knows it: what the compiler knows of its bounds, it
+    /// does not check.
+    #[inline(always)]
+    fn slot(&self) -> u64 {
+        // SAFETY: it is a field of this value.
+        u64::from(unsafe { (&raw const self.key.slot).read_volatile() })
+    }
 }
 
 impl Listeners for Sockets<'_> {

@@ -130,7 +130,7 @@ fn show(report: ReportName, options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints a report; whoever reads it may have enough before its end, as `head` has.
-fn print(text: &str) -> anyhow::Result<()> {
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("the report cannot be printed")

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::forwarding::FlowKey;
-use super::load::Load;
+use super::load::{Load, Server};
 use super::ownership::Word;
 use super::responsiveness::Responsiveness;
 use super::stack::Scope;
@@ -73,6 +73,20 @@ pub enum Fact {
         /// What came of it.
         outcome: Outcome,
     },
+    /// The sender's servers of single services, as far as they are measured; replaces what it said before.
+    Servers(Vec<ServerRow>),
+    /// Asks how many SYNs the receiver has taken from the sender.
+    SynsRequest {
+        /// Returned in the answer.
+        request: u64,
+    },
+    /// The answer to `SynsRequest`.
+    SynsTaken {
+        /// From the request.
+        request: u64,
+        /// How many, since its packet path began to count.
+        taken: u64,
+    },
 }
 
 /// What an operator may ask of another member, as on its own host. Variants are only ever appended.
@@ -134,6 +148,17 @@ impl Remaining {
         };
         counts.into_iter().map(row).collect()
     }
+}
+
+/// The servers of one DVIPA × port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRow {
+    /// The DVIPA.
+    pub dvipa: IpAddr,
+    /// TCP port, host order.
+    pub port: u16,
+    /// Each of its servers.
+    pub servers: Vec<Server>,
 }
 
 /// Listeners on one DVIPA × port.

@@ -109,6 +109,18 @@ pub enum Message {
         /// Name of the target.
         target: String,
     },
+    /// SYNs that are sent to a target do not arrive there.
+    OutOfReach {
+        /// Its name.
+        target: String,
+        /// How many of a hundred do.
+        tcsr: u8,
+    },
+    /// They arrive again.
+    WithinReach {
+        /// Its name.
+        target: String,
+    },
     /// With HOTSTANDBY: another target gets the new connections.
     Switched {
         /// The DVIPA.
@@ -188,6 +200,8 @@ kinds! {
     CONNECTED = "SDL0108I" info "a stack that was cut off is among others again, or knows that it is alone";
     UNRESPONSIVE = "EZD1182I" warning "servers of a target do not take the connections that they are given; VDPT shows TSR, CER and SEF";
     RESPONSIVE = "EZD1183I" info "servers that did not take connections take them again";
+    OUT_OF_REACH = "SDL0125W" warning "SYNs that are sent to a target do not arrive there, though it is heard; VDPT shows TCSR";
+    WITHIN_REACH = "SDL0126I" info "SYNs that are sent to a target arrive there again";
     JOINED = "EZD1176I" info "a member joined the group, or is back after a restart";
     LEFT = "EZZ9676E" warning "a member left the group, or is not heard any more";
 }
@@ -220,6 +234,8 @@ impl Message {
             Self::ServerEnded { .. } => &SERVER_ENDED,
             Self::Unresponsive { .. } => &UNRESPONSIVE,
             Self::Responsive { .. } => &RESPONSIVE,
+            Self::OutOfReach { .. } => &OUT_OF_REACH,
+            Self::WithinReach { .. } => &WITHIN_REACH,
             Self::Switched { .. } => &SWITCHED,
             Self::Port(PortMessage::Refused { .. }) => &PORT_REFUSED,
             Self::Port(PortMessage::Moved { .. }) => &PORT_MOVED,
@@ -277,6 +293,13 @@ impl fmt::Display for Message {
                     f,
                     "server for {dvipa} port {port} at {target} is not responsive: CER {cer}, SEF {sef}"
                 )
+            }
+            Self::OutOfReach { target, tcsr } => write!(
+                f,
+                "new connections do not arrive at {target}, though it is heard: TCSR {tcsr}"
+            ),
+            Self::WithinReach { target } => {
+                write!(f, "new connections arrive at {target} again")
             }
             Self::Responsive {
                 dvipa,

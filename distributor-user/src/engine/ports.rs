@@ -13,6 +13,7 @@ mod tests;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use distributor_common::ports::{
     Job, MAPPED, MAX_RULES, MAX_RULES_OF_PORT, PORT_BLOCKS, PORTS_PER_BLOCK, PortEntry, Rule, place,
@@ -123,6 +124,22 @@ impl PortRules {
             .map(|user| user.word().to_owned())
             .collect()
     }
+}
+
+/// The TCP ports whose servers share them by weight: those of `SHAREPORTWLM`.
+#[must_use]
+pub fn by_weight(config: &Config) -> Vec<RangeInclusive<u16>> {
+    let is_weighted = |options: &PortOptions| options.share == PortShare::ShareportWlm;
+    let ports = config.ports.iter();
+    let ports =
+        ports.filter(|entry| entry.protocol == PortProtocol::Tcp && is_weighted(&entry.options));
+    let ranges = config.port_ranges.iter();
+    let ranges =
+        ranges.filter(|range| range.protocol == PortProtocol::Tcp && is_weighted(&range.options));
+    let ports = ports.map(|entry| entry.port..=entry.port);
+    ports
+        .chain(ranges.map(|range| range.first..=range.last))
+        .collect()
 }
 
 /// What one entry of the profile says.

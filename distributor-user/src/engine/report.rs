@@ -7,6 +7,7 @@
 //! the fields. Schemas and the reference are made from that.
 
 mod configuration;
+mod explain;
 mod filter;
 mod home;
 mod layout;
@@ -28,6 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use configuration::{Configuration, DaemonRow, configuration};
+pub use explain::{Explain, explain};
 pub use filter::{Endpoint, FilterError, FilterKind, Filters, Limit, Network, Room};
 pub use home::{Home, HomeRow, home};
 pub use layout::{Layout, Style};
@@ -75,11 +77,14 @@ pub enum ReportName {
     /// The members of the group: `SYSPLEX,GROUP`.
     #[value(skip)]
     Group,
+    /// Why each target of a service gets what it gets.
+    #[value(skip)]
+    Explain,
 }
 
 impl ReportName {
     /// Every report, in the order of the reference.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Vipadcfg,
         Self::Vipadyn,
         Self::Vdpt,
@@ -90,6 +95,7 @@ impl ReportName {
         Self::Stats,
         Self::Sysplex,
         Self::Group,
+        Self::Explain,
     ];
 
     /// The name as the command line takes it.
@@ -106,6 +112,7 @@ impl ReportName {
             Self::Stats => "stats",
             Self::Sysplex => "sysplex",
             Self::Group => "group",
+            Self::Explain => "explain",
         }
     }
 
@@ -123,6 +130,7 @@ impl ReportName {
             Self::Stats => "netstat stats",
             Self::Sysplex => "sysplex vipadyn",
             Self::Group => "sysplex group",
+            Self::Explain => "explain",
         }
     }
 
@@ -131,7 +139,9 @@ impl ReportName {
     pub const fn filters(self) -> &'static [FilterKind] {
         match self {
             Self::Vipadcfg | Self::Vipadyn | Self::Sysplex => &[FilterKind::IpAddr],
-            Self::Vdpt | Self::Vcrt => &[FilterKind::IpAddr, FilterKind::Port, FilterKind::IpPort],
+            Self::Vdpt | Self::Vcrt | Self::Explain => {
+                &[FilterKind::IpAddr, FilterKind::Port, FilterKind::IpPort]
+            }
             Self::Portlist => &[FilterKind::Port],
             Self::Home => &[FilterKind::IpAddr, FilterKind::IntfName],
             Self::Config | Self::Stats | Self::Group => &[],
@@ -233,6 +243,8 @@ pub enum Body {
     Sysplex(Sysplex),
     /// See [`ReportName::Group`].
     Group(Group),
+    /// See [`ReportName::Explain`].
+    Explain(Explain),
 }
 
 /// Renders a report as text; every line ends with a line feed.
@@ -251,11 +263,14 @@ pub fn render(report: &Report, style: Style) -> String {
         Body::Stats(body) => stats::text(&mut text, body),
         Body::Sysplex(body) => sysplex::text(&mut text, body, style),
         Body::Group(body) => sysplex::group_text(&mut text, body, style),
+        Body::Explain(body) => explain::text(&mut text, body),
     };
     let (console, shell) = if matches!(report.body, Body::Sysplex(_)) {
         ("EZZ8260I SYSPLEX", "SYSPLEX")
     } else if matches!(report.body, Body::Group(_)) {
         ("EZZ8270I SYSPLEX GROUP", "SYSPLEX GROUP")
+    } else if matches!(report.body, Body::Explain(_)) {
+        ("EXPLAIN", "EXPLAIN")
     } else {
         ("EZD0101I NETSTAT", "NETSTAT")
     };

@@ -29,7 +29,7 @@ const FEW: u64 = 2;
 /// Looks in a row after which even a few that wait say something.
 const HELD_UP: u8 = 3;
 
-const PERFECT: u8 = 100;
+pub(super) const PERFECT: u8 = 100;
 
 /// A target that is less responsive than this, in percent, gets nothing while another is more so.
 pub const UNRESPONSIVE: u8 = 10;
@@ -54,9 +54,6 @@ impl Default for Responsiveness {
 }
 
 impl Responsiveness {
-    /// A smaller difference is not worth telling.
-    const MATTERS: u8 = 10;
-
     /// Whether next to no connection is taken.
     #[must_use]
     pub fn is_lacking(self) -> bool {
@@ -66,10 +63,6 @@ impl Responsiveness {
     /// Whether the difference is worth acting on.
     #[must_use]
     pub fn differs_from(self, before: Self) -> bool {
-        let differs = |now: u8, before: u8| {
-            let is_extreme = |percent| percent == PERFECT || percent < Self::MATTERS;
-            now.abs_diff(before) >= Self::MATTERS || (is_extreme(now) != is_extreme(before))
-        };
         differs(self.cer, before.cer) || differs(self.sef, before.sef)
     }
 }
@@ -160,13 +153,21 @@ impl Gauge {
     }
 }
 
+/// Whether two percentages are so different that it is worth telling.
+pub(super) fn differs(now: u8, before: u8) -> bool {
+    /// A smaller difference is not.
+    const MATTERS: u8 = 10;
+    let is_extreme = |percent| percent == PERFECT || percent < MATTERS;
+    now.abs_diff(before) >= MATTERS || is_extreme(now) != is_extreme(before)
+}
+
 /// How much of `all` is done, in percent.
-fn share(done: u64, all: u64) -> u8 {
+pub(super) fn share(done: u64, all: u64) -> u8 {
     let percent = (done.min(all) * u64::from(PERFECT)).checked_div(all);
     percent.map_or(PERFECT, |percent| u8::try_from(percent).unwrap_or(PERFECT))
 }
 
-fn smoothed(now: u8, before: u8) -> u8 {
+pub(super) fn smoothed(now: u8, before: u8) -> u8 {
     let sum = 3 * u16::from(now) + u16::from(before);
     u8::try_from((sum + 2) / 4).unwrap_or(PERFECT)
 }

@@ -5,19 +5,22 @@
 //! weight; nothing here knows about packets. A ring contains only rows that may
 //! receive a new connection, so an empty ring means that none may.
 //!
-//! WLM's weights come from the free capacity that each target reports, and a
-//! target whose servers do not take connections as they should gets fewer, down
-//! to none. A target that comes back may get a share that grows; HOTSTANDBY, where one
-//! gets all, and MAGLEV, where all stacks choose alike, know no such thing.
-//! TARGCONTROLLED goes by what targets say that they weigh. SERVERWLM hands
-//! connections out in turn: nothing measures what it needs yet.
+//! WLM's weights come from the free capacity that each target reports, of its
+//! whole stack or with SERVERWLM of its servers, and a target whose servers do not
+//! take connections as they should gets fewer, down to none. A target that comes
+//! back may get a share that grows; HOTSTANDBY, where one gets all, and MAGLEV,
+//! where all stacks choose alike, know no such thing. TARGCONTROLLED goes by
+//! what targets say that they weigh.
 
+mod explanation;
 mod maglev;
 mod standby;
 mod warmth;
 mod weighted;
 
 use std::net::IpAddr;
+
+pub use explanation::{Explanation, Reason, explain};
 
 use super::config::{Destination, DistMethod, Terms};
 use super::forwarding::{Affinity, Choice};
@@ -37,6 +40,8 @@ pub struct Row {
     pub load: Option<Load>,
     /// How its servers take connections, as far as the method minds it.
     pub responsiveness: Responsiveness,
+    /// How many of a hundred SYNs that are sent to it arrive, likewise; 100 where that is not known.
+    pub tcsr: u8,
     /// What it says that it weighs.
     pub weight: Option<u8>,
     /// How much of its share it gets.
@@ -59,7 +64,13 @@ impl Row {
     /// What is known of a target, as far as the method minds it; `ready` is what it says of its servers,
     /// if it may receive a connection.
     #[must_use]
-    pub fn new(terms: &Terms, target: IpAddr, ready: Option<Ready>, load: Option<Load>) -> Self {
+    pub fn new(
+        terms: &Terms,
+        target: IpAddr,
+        ready: Option<Ready>,
+        load: Option<Load>,
+        tcsr: Option<u8>,
+    ) -> Self {
         let said = ready.unwrap_or_default();
         let minds = minds_responsiveness(terms);
         let is_controlled = terms.method == DistMethod::TargControlled;
@@ -70,6 +81,7 @@ impl Row {
             responsiveness: Some(said.responsiveness)
                 .filter(|_| minds)
                 .unwrap_or_default(),
+            tcsr: tcsr.filter(|_| minds).unwrap_or(100),
             weight: said.weight.filter(|_| is_controlled),
             warmth: Warmth::FULL,
         }
@@ -79,7 +91,10 @@ impl Row {
 /// Whether what the targets could still do decides how connections are handed out.
 #[must_use]
 pub fn is_weighted(terms: &Terms) -> bool {
-    matches!(terms.method, DistMethod::BaseWlm { .. })
+    matches!(
+        terms.method,
+        DistMethod::BaseWlm { .. } | DistMethod::ServerWlm { .. }
+    )
 }
 
 /// Whether the method minds how the targets' servers take connections.
@@ -96,18 +111,20 @@ pub fn minds_responsiveness(terms: &Terms) -> bool {
 
 /// Target server responsiveness of each row, in percent.
 ///
-/// Handshakes are compared with the target where most are completed: what clients, or who pretends to
-/// be many, leave open everywhere is not the servers' fault.
+/// SYNs that arrive and handshakes that are completed are compared with the target where they are most:
+/// what is lost on the way to all, and what clients, or who pretends to be many, leave open everywhere is
+/// not the servers' fault.
 #[must_use]
 pub fn responsiveness(rows: &[Row]) -> Vec<u8> {
-    let eligible = rows.iter().filter(|row| row.is_eligible);
-    let best = eligible.map(|row| u16::from(row.responsiveness.cer)).max();
+    let best = Best::of(rows);
+    let relative = |part: u8, best: u8| {
+        let relative = u32::from(part) * 100;
+        relative.checked_div(best.into()).unwrap_or(100).min(100)
+    };
     let of = |row: &Row| {
         let Responsiveness { cer, sef } = row.responsiveness;
-        let cer = (u16::from(cer) * 100)
-            .checked_div(best.unwrap_or_default())
-            .unwrap_or(100);
-        u8::try_from(cer.min(100) * u16::from(sef) / 100).unwrap_or(100)
+        let parts = relative(row.tcsr, best.tcsr) * relative(cer, best.cer) * u32::from(sef);
+        u8::try_from(parts / 10_000).unwrap_or(100)
     };
     rows.iter().map(of).collect()
 }
@@ -122,6 +139,24 @@ pub fn affinity(terms: &Terms, rows: &[Row]) -> Option<Affinity> {
         seconds,
         ready: eligible.map(|(_, row)| row).collect(),
     })
+}
+
+/// What the others are compared with, of the eligible rows.
+#[derive(Clone, Copy, Debug)]
+struct Best {
+    tcsr: u8,
+    cer: u8,
+}
+
+impl Best {
+    fn of(rows: &[Row]) -> Self {
+        let eligible = rows.iter().filter(|row| row.is_eligible);
+        let best = |of: fn(&Row) -> u8| eligible.clone().map(of).max().unwrap_or_default();
+        Self {
+            tcsr: best(|row| row.tcsr),
+            cer: best(|row| row.responsiveness.cer),
+        }
+    }
 }
 
 /// How a new connection gets its place in a ring of these rows.
@@ -149,16 +184,41 @@ pub fn choice(terms: &Terms, rows: &[Row], ring: &[u16]) -> Choice {
 /// As long as one eligible target has not said what it can do, none has a weight.
 #[must_use]
 pub fn weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
+    let raw = raw_weights(terms, rows);
+    if raw.iter().all(Option::is_none) {
+        return raw;
+    }
+    let raw: Vec<u16> = raw.into_iter().flatten().collect();
+    effective(rows, &weighted::normalised(&raw))
+}
+
+/// The same before it is scaled and reduced, 0–64.
+#[must_use]
+pub fn raw_weights(terms: &Terms, rows: &[Row]) -> Vec<Option<u16>> {
     let eligible = rows.iter().filter(|row| row.is_eligible);
     if terms.method == DistMethod::TargControlled {
         let said = eligible.map(|row| row.weight.unwrap_or(Destination::DEFAULT_WEIGHT).into());
-        return effective(rows, &weighted::normalised(&said.collect::<Vec<_>>()));
+        return spread(rows, said);
     }
+    match loads(terms, rows) {
+        Some(loads) => spread(rows, weighted::of_systems(&loads)),
+        None => vec![None; rows.len()],
+    }
+}
+
+/// What the eligible rows could do, if that counts and all have said so.
+fn loads(terms: &Terms, rows: &[Row]) -> Option<Vec<Load>> {
+    let eligible = rows.iter().filter(|row| row.is_eligible);
     let loads: Option<Vec<Load>> = eligible.map(|row| row.load).collect();
-    let Some(loads) = loads.filter(|_| is_weighted(terms)) else {
-        return vec![None; rows.len()];
-    };
-    effective(rows, &weighted::normalised(&weighted::of_systems(&loads)))
+    loads.filter(|_| is_weighted(terms))
+}
+
+/// Gives each eligible row the next of these, and the others nothing.
+fn spread<T>(rows: &[Row], of_eligible: impl IntoIterator<Item = T>) -> Vec<Option<T>> {
+    let mut of_eligible = of_eligible.into_iter();
+    rows.iter()
+        .map(|row| row.is_eligible.then(|| of_eligible.next()).flatten())
+        .collect()
 }
 
 /// The profile's weight of each row, reduced by how its servers take connections, and while it comes
@@ -181,10 +241,7 @@ fn effective(rows: &[Row], weights: &[u16]) -> Vec<Option<u16>> {
     let eligible = rows.iter().zip(responsiveness);
     let eligible = eligible.filter(|(row, _)| row.is_eligible);
     let responsiveness: Vec<u8> = eligible.map(|(_, percent)| percent).collect();
-    let mut weights = weighted::reduced(weights, &responsiveness).into_iter();
-    rows.iter()
-        .map(|row| row.is_eligible.then(|| weights.next()).flatten())
-        .collect()
+    spread(rows, weighted::reduced(weights, &responsiveness))
 }
 
 /// Whether a connection that starts on the target `own` stays there: what `OPTLOCAL` says.
@@ -213,6 +270,19 @@ pub fn keeps(terms: &Terms, rows: &[Row], own: IpAddr) -> bool {
     weight > 0 && (factor == 1 || u16::from(factor) * weight >= heaviest)
 }
 
+/// Puts the servers of one shared port into the order in which they get connections: by the numbers of
+/// their places among these loads, each reduced by how it accepts, in percent. Empty where all are alike.
+#[must_use]
+pub fn order(loads: &[Load], acceptance: &[u8]) -> Vec<u16> {
+    let weights = weighted::normalised(&weighted::of_systems(loads));
+    let weights = weighted::reduced(&weights, acceptance);
+    if weights.windows(2).all(|pair| pair[0] == pair[1]) {
+        return Vec::new();
+    }
+    let servers: Vec<(u16, u16)> = (0..).zip(weights).collect();
+    weighted::smooth(&servers)
+}
+
 /// Compiles the ring of one service: row numbers in the order in which connections are handed out,
 /// or in that of the hash; with WEIGHTEDACTIVE each once.
 ///
@@ -221,7 +291,7 @@ pub fn keeps(terms: &Terms, rows: &[Row], own: IpAddr) -> bool {
 pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
     let ready = (0..).zip(rows).filter(|(_, row)| row.is_eligible);
     match terms.method {
-        DistMethod::BaseWlm { .. } | DistMethod::TargControlled => {
+        DistMethod::BaseWlm { .. } | DistMethod::ServerWlm { .. } | DistMethod::TargControlled => {
             let mut weights = weights(terms, rows);
             if weights.iter().all(Option::is_none) {
                 weights = effective(rows, &vec![weighted::LARGEST; rows.len()]);
@@ -234,7 +304,7 @@ pub fn ring(terms: &Terms, rows: &[Row], active: Option<IpAddr>) -> Vec<u16> {
             };
             weighted::smooth(&ready.map(weight).collect::<Vec<_>>())
         }
-        DistMethod::RoundRobin | DistMethod::ServerWlm { .. } => {
+        DistMethod::RoundRobin => {
             let weight = |(row, known): (u16, &Row)| (row, known.warmth.fine(1));
             weighted::smooth(&ready.map(weight).collect::<Vec<_>>())
         }

@@ -11,6 +11,7 @@
 
 mod affinity;
 mod audit;
+mod connectivity;
 mod desired;
 mod event;
 mod flows;
@@ -42,6 +43,7 @@ use std::time::Duration;
 
 pub use desired::{Desired, Hop, NextHopKey, Placement};
 pub use event::{Adopted, Effect, Event};
+pub use load::Loads;
 pub use member::Member;
 pub use options::StackOptions;
 pub use orders::{Orders, Scope};
@@ -51,11 +53,12 @@ use super::config::Config;
 use super::definitions::{Definitions, Distributions, Readiness};
 use super::fact::{Fact, ReadyRow};
 use super::forwarding::{ServiceKey, ServiceTargets};
-use super::load::Load;
+use super::load::{Load, Server};
 use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
 use super::responsiveness::Responsiveness;
 use audit::Audits;
+use connectivity::Ways;
 use desired::Hops;
 use isolation::Isolation;
 use owning::Owning;
@@ -103,6 +106,8 @@ pub struct Stack {
     readiness: Readiness,
     /// What this stack could still do, as of when that last mattered.
     load: Option<Load>,
+    /// What servers of this stack could still do, likewise.
+    servers: BTreeMap<ServiceKey, Vec<Server>>,
     /// Whether anything is distributed by what stacks could still do.
     weighs: bool,
     warming: Warming,
@@ -119,6 +124,7 @@ pub struct Stack {
     /// Rows of each service in the order in which its targets became known.
     rows: BTreeMap<ServiceKey, Arc<[IpAddr]>>,
     audits: Audits,
+    ways: Ways,
     ownership: Ownership,
     owning: Owning,
     rebuilds: Rebuilds,
@@ -189,6 +195,7 @@ impl Stack {
                 ready: Vec::new(),
             },
             load: None,
+            servers: BTreeMap::new(),
             weighs: false,
             warming: Warming::over(options.slow_start),
             compiled_at: now,
@@ -198,6 +205,7 @@ impl Stack {
             informed: BTreeMap::new(),
             rows,
             audits: Audits::default(),
+            ways: Ways::default(),
             owning: Owning::of(&ownership),
             ownership,
             rebuilds: Rebuilds::default(),
@@ -337,6 +345,15 @@ impl Stack {
                 self.take_listeners(ready, effects);
             }
             Event::Load(load) => self.take_own_load(load, effects),
+            Event::Servers(servers) => self.take_own_servers(servers, effects),
+            Event::SynsSent(sent) => self.take_syns_sent(&sent, now, effects),
+            Event::SynsTaken {
+                asked: (to, request),
+                taken,
+            } => {
+                let fact = Fact::SynsTaken { request, taken };
+                effects.push(Effect::Send { to, fact });
+            }
             Event::Responsiveness(faults) => {
                 self.faults = faults;
                 self.update_readiness(effects);

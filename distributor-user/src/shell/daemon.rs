@@ -38,10 +38,12 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
 
+use crate::engine::ports;
 use crate::engine::stack::{Event, NextHopKey, Placement, Stack};
 use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{ConflictKind, Group, GroupEvent, LeftReason};
 use crate::shell::load::LoadMeter;
+use crate::shell::servers::{Measured, Question, Servers};
 use crate::shell::supervisor;
 pub(super) use execute::tell;
 
@@ -175,6 +177,7 @@ pub(super) struct Daemon {
     contested: Contested,
     load: LoadMeter,
     questions: Questions,
+    servers: Servers,
 }
 
 /// Something that arrived on one of the channels.
@@ -184,6 +187,7 @@ pub(super) enum Input {
     Admin(crate::shell::admin::Pending),
     AddressRepaired(IpAddr),
     Taken(anyhow::Result<Taken>),
+    Measured(Measured),
     Change(Outcome),
 }
 
@@ -210,6 +214,10 @@ impl Daemon {
             Input::Admin((request, answer)) => self.answer(request, answer).await,
             Input::Change(outcome) => self.finish_change(outcome).await,
             Input::Taken(taken) => self.take_answer(taken).await,
+            Input::Measured(measured) => {
+                self.kernel.ports.weigh(measured.listeners);
+                self.handle(Event::Servers(measured.services)).await;
+            }
             Input::AddressRepaired(address) => {
                 warn!("address {address} was removed by somebody and is back");
             }
@@ -294,8 +302,15 @@ impl Daemon {
         let poll = self.stack.config().global.wlm_poll_s;
         let poll = Duration::from_secs(poll.into()).saturating_sub(TICK / 2);
         if let Some(load) = self.load.measure(poll) {
+            self.servers.measure(Question {
+                services: self.stack.weighed(),
+                ports: ports::by_weight(self.stack.config()),
+                within: load.map(|load| load.free),
+            });
             self.handle(Event::Load(load)).await;
         }
+        let sent = self.dataplane.syns_sent();
+        self.handle(Event::SynsSent(sent)).await;
         self.handle(Event::Tick).await;
         self.announcer.refresh(&self.network);
         supervisor::alive();

@@ -20,7 +20,7 @@ use aya::Ebpf;
 use aya::maps::xdp::DevMapHash;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use aya::programs::Xdp;
-use distributor_common::abi::{ABI_VERSION, Settings, map, program};
+use distributor_common::abi::{ABI_VERSION, Settings, Syns, map, program};
 use distributor_common::counter::{COUNTER_SLOTS, Totals};
 use distributor_common::flow::{BUCKET_SLOTS, Bucket};
 use distributor_common::word::Word;
@@ -65,6 +65,7 @@ mod reported;
 mod senders;
 mod services;
 mod shared;
+mod syns;
 mod targets;
 mod traffic;
 mod xdp;
@@ -102,6 +103,8 @@ pub struct Dataplane {
     senders: Senders,
     kept: Kept,
     slots: Slots,
+    /// SYNs by the slot of the other stack.
+    syns: Shared<Syns>,
     flows: Flows,
     affinities: Affinities,
     unit: StampUnit,
@@ -214,6 +217,7 @@ impl Dataplane {
             kept: Kept::recover(Index::new(kept, map::KEPT))?,
             pin_dir: options.pin_dir.clone(),
             slots: Slots::recover(&settings[0].targets),
+            syns: share(&mut object, map::SYNS)?,
             transmit: typed(&mut object, map::TRANSMIT, DevMapHash::try_from)?,
             counters: typed(&mut object, map::COUNTERS, PerCpuArray::try_from)?,
             services,

@@ -1,7 +1,8 @@
 //! Measures what this stack could still do: the processors' time that its cgroup has used, against its
-//! capacity.
+//! capacity, and how long work in it had to wait.
 
-use std::fs;
+mod account;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
@@ -12,8 +13,7 @@ use tracing::warn;
 use super::cgroup;
 use crate::engine::load::{Load, Meter, Reading};
 
-/// The file of a cgroup that says what it has used.
-const FILE: &str = "cpu.stat";
+pub(super) use account::{limit, of_cgroup, of_processes};
 
 /// Why a cgroup that was named cannot be measured.
 #[derive(Debug, thiserror::Error)]
@@ -31,18 +31,28 @@ pub struct NoCgroup {
 ///
 /// It has no `cpu.stat`, or one of another form.
 pub fn check(cgroup: &Path) -> Result<(), NoCgroup> {
-    let read = read(&cgroup.join(FILE));
-    read.map(|_worked| ()).map_err(|source| NoCgroup {
-        path: cgroup.to_owned(),
-        source,
-    })
+    of_cgroup(cgroup)
+        .map(|_read| ())
+        .map_err(|source| NoCgroup {
+            path: cgroup.to_owned(),
+            source,
+        })
+}
+
+/// How much a stack can do that was not told: all processors that this process may use, in thousandths.
+#[must_use]
+pub fn all_processors() -> u32 {
+    let processors = available_parallelism().map_or(1, usize::from);
+    u32::try_from(processors * 1_000).unwrap_or(u32::MAX)
 }
 
 /// Reads what a cgroup has used, as often as it is asked to.
 #[derive(Debug)]
 pub struct LoadMeter {
     meter: Meter,
-    file: Option<PathBuf>,
+    cgroup: Option<PathBuf>,
+    /// Whether the kernel was found to tell how long work waits; absent until it is asked.
+    tells_stalls: Option<bool>,
     began: Instant,
     last: Option<Duration>,
 }
@@ -53,11 +63,7 @@ impl LoadMeter {
     /// What cannot be measured is said once.
     #[must_use]
     pub fn open(cgroup: Option<&Path>, capacity: Option<u32>) -> Self {
-        let all = || {
-            let processors = available_parallelism().map_or(1, usize::from);
-            u32::try_from(processors * 1_000).unwrap_or(u32::MAX)
-        };
-        let directory = match cgroup.map(Path::to_owned).map_or_else(cgroup::root, Ok) {
+        let cgroup = match cgroup.map(Path::to_owned).map_or_else(cgroup::root, Ok) {
             Ok(directory) => Some(directory),
             Err(error) => {
                 warn!("this stack's load is not measured: {error}");
@@ -65,8 +71,9 @@ impl LoadMeter {
             }
         };
         Self {
-            meter: Meter::new(capacity.unwrap_or_else(all)),
-            file: directory.map(|directory| directory.join(FILE)),
+            meter: Meter::new(capacity.unwrap_or_else(all_processors)),
+            cgroup,
+            tells_stalls: None,
             began: Instant::now(),
             last: None,
         }
@@ -79,49 +86,35 @@ impl LoadMeter {
         let is_due = self
             .last
             .is_none_or(|last| at.saturating_sub(last) >= interval);
-        let file = self.file.as_ref().filter(|_| is_due)?;
+        let cgroup = self.cgroup.as_ref().filter(|_| is_due)?;
         self.last = Some(at);
-        match read(file) {
-            Ok(worked) => self.meter.take(Reading { worked, at }).map(Some),
+        match of_cgroup(cgroup) {
+            Ok((worked, stalls)) => {
+                let tells = stalls.processor.is_some();
+                if !tells && self.tells_stalls != Some(false) {
+                    let path = cgroup.display();
+                    warn!(
+                        "what is free of this stack's capacity is told without how long work waits: \
+                         the kernel keeps no pressure for `{path}` (`psi=1`)"
+                    );
+                }
+                self.tells_stalls = Some(tells);
+                let reading = Reading { worked, stalls, at };
+                self.meter.take(reading, None).map(Some)
+            }
             Err(error) => {
-                let path = file.display();
+                let path = cgroup.display();
                 warn!("this stack's load is not measured any more: `{path}` {error}");
-                self.file = None;
+                self.cgroup = None;
                 Some(None)
             }
         }
     }
 }
 
-fn read(file: &Path) -> io::Result<Duration> {
-    let text = fs::read_to_string(file)?;
-    usage(&text).ok_or_else(|| {
-        let found = text.lines().next().unwrap_or_default();
-        io::Error::other(format!(
-            "has no line `usage_usec NUMBER`; it begins `{found}`"
-        ))
-    })
-}
-
-/// What a cgroup has used, by its `cpu.stat` (`cgroup-v2.rst`, "cpu.stat").
-fn usage(text: &str) -> Option<Duration> {
-    let mut lines = text.lines();
-    let used = lines.find_map(|line| line.strip_prefix("usage_usec "))?;
-    used.trim().parse().ok().map(Duration::from_micros)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_line_of_the_usage_is_found() {
-        let text = "usage_usec 69191528175\nuser_usec 60953231890\nsystem_usec 8238296284\n";
-        assert_eq!(usage(text), Some(Duration::from_micros(69_191_528_175)));
-        for text in ["", "user_usec 1\n", "usage_usec\n", "usage_usec x\n"] {
-            assert_eq!(usage(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn this_machine_is_measured_and_what_is_not_there_is_not() {

@@ -17,6 +17,7 @@ mod nonlocal;
 mod reports;
 #[cfg(test)]
 mod tests;
+mod weigh;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -30,17 +31,19 @@ use tracing::warn;
 
 use super::daemon::tell;
 use super::listeners::Aside;
+use super::servers::ListenerLoad;
 use super::sock_diag::SockDiag;
 use crate::engine::config::Config;
 use crate::engine::forwarding::ServiceKey;
 use crate::engine::message::Message;
-use crate::engine::ports::{PortMessage, PortRules, Program};
+use crate::engine::ports::{self, PortMessage, PortRules, Program};
 
 pub use error::PortsError;
 
 use clients::Clients;
 use govern::Governor;
 use reports::Reports;
+use weigh::Scales;
 
 /// Where the pins are, below the stack's.
 const DIRECTORY: &str = "ports";
@@ -72,6 +75,7 @@ type Keeping = BTreeMap<ServiceKey, u16>;
 enum Command {
     Apply(Box<Config>, oneshot::Sender<Result<(), PortsError>>),
     Remove(oneshot::Sender<Result<(), PortsError>>),
+    Weigh(Vec<ListenerLoad>),
 }
 
 impl Ports {
@@ -101,6 +105,7 @@ impl Ports {
             told: BTreeMap::new(),
             given_up: BTreeSet::new(),
             aside,
+            scales: Scales::default(),
         };
         let (done, answer) = oneshot::channel();
         let first = Command::Apply(Box::new(config.clone()), done);
@@ -124,6 +129,12 @@ impl Ports {
     pub async fn apply(&self, config: &Config) -> Result<(), PortsError> {
         let config = Box::new(config.clone());
         self.ask(|done| Command::Apply(config, done)).await
+    }
+
+    /// Has the listeners of ports that are shared by weight get connections by these loads, all of them at
+    /// this moment. Nobody waits: if the task is busy, the next loads will do.
+    pub fn weigh(&self, listeners: Vec<ListenerLoad>) {
+        let _ = self.commands.try_send(Command::Weigh(listeners));
     }
 
     /// Takes everything out of the kernel.
@@ -166,6 +177,8 @@ struct Task {
     given_up: BTreeSet<u64>,
     /// The listeners of quiesced servers.
     aside: watch::Receiver<Option<Aside>>,
+    /// How listeners that share a port by weight get on.
+    scales: Scales,
 }
 
 impl Task {
@@ -209,6 +222,7 @@ impl Task {
             Command::Remove(done) => {
                 let _ = done.send(self.remove());
             }
+            Command::Weigh(listeners) => self.weigh(&listeners).await,
         }
     }
 
@@ -228,6 +242,8 @@ impl Task {
             return Err(PortsError::Ended);
         };
         governor.write(&rules)?;
+        let weighted = ports::by_weight(&config);
+        governor.forget_orders(|port| weighted.iter().any(|ports| ports.contains(&port)))?;
         if self.clients.is_none() {
             let opened = Clients::open(&self.pin_dir);
             self.clients = opened.map_err(|error| clients::warn_of(&error)).ok();
@@ -245,6 +261,16 @@ impl Task {
         self.clients = None;
         self.unsettled.clear();
         govern::remove(&self.pin_dir)
+    }
+
+    async fn weigh(&mut self, loads: &[ListenerLoad]) {
+        let Some(governor) = self.governor.as_mut() else {
+            return;
+        };
+        let weighed = self.scales.weigh(&mut self.sock_diag, governor, loads);
+        if let Err(error) = weighed.await {
+            warn!("listeners of shared ports are not weighed anew: {error:#}");
+        }
     }
 
     fn forget_reports(&mut self) {

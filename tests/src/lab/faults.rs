@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use super::{Lab, configure, link};
 use crate::host::{LAN_INTERFACE, XCF_INTERFACE};
 use crate::namespace::Namespace;
+use crate::neighbour;
 use crate::program;
 use crate::switch::Switch;
 
@@ -57,6 +58,20 @@ impl Lab {
     /// The kernel refuses.
     pub fn heal(&self, stack: &str, networks: &[Network], fault: Fault) -> Result<()> {
         self.set_links(stack, networks, fault, false)
+    }
+
+    /// Loses the SYNs that come for `stack` by `network`, and nothing else; or ends that.
+    ///
+    /// # Errors
+    ///
+    /// The stack has no such interface, or the kernel refuses.
+    pub fn lose_syns(&self, stack: &str, network: Network, is_losing: bool) -> Result<()> {
+        let interface = match network {
+            Network::Lan => LAN_INTERFACE,
+            Network::Xcf => XCF_INTERFACE,
+        };
+        let mac = neighbour::mac_of(self.stack(stack).host(), interface)?;
+        self.switch(network).set_losing_syns(mac, is_losing)
     }
 
     /// Powers `stack` off. The caller has dropped the servers that this process runs on it.

@@ -9,6 +9,7 @@ mod agreement;
 mod attacks;
 mod bulk;
 mod clean_stop;
+mod connectivity;
 mod controlled;
 mod dataplane;
 mod definers;

@@ -10,7 +10,80 @@ fn share() -> Share {
         cursor: Word::new(0),
         live: Word::new(0),
         cookies: [const { Word::new(0) }; MAX_SLOTS as usize],
+        number: Word::new(0),
+        given: [const { Word::new(0) }; MAX_SLOTS as usize],
     }
+}
+
+fn order(live: u64, slots: &[u8]) -> Order {
+    let [live, len, places @ ..] = Order::words(live, slots).map(Word::new);
+    Order { live, len, places }
+}
+
+#[test]
+fn an_order_is_kept_over_and_over_while_its_listeners_are_there() {
+    let share = share();
+    for slot in [1, 5, 63] {
+        share.note(slot, slot);
+    }
+    let live = share.live.load();
+    let slots = [5, 63, 5, 1, 5, 63, 5, 1, 63, 5];
+    let mut taken = Vec::new();
+    let ten = order(live, &slots);
+    for _ in 0..25 {
+        taken.extend(ten.take_number(&share));
+    }
+    let expected: Vec<u64> = slots
+        .iter()
+        .cycle()
+        .take(25)
+        .map(|&slot| slot.into())
+        .collect();
+    assert_eq!(taken, expected);
+    // A listener more, one less, or no order.
+    assert_eq!(order(live | bit(2), &slots).take_number(&share), None);
+    assert_eq!(order(live & !bit(5), &slots).take_number(&share), None);
+    assert_eq!(order(live, &[]).take_number(&share), None);
+    assert_eq!(share.number.load(), 25);
+    share.count(5);
+    assert_eq!(share.given[5].load(), 1);
+}
+
+#[test]
+fn the_longest_order_has_room() {
+    let share = share();
+    for slot in 0..64 {
+        share.note(slot, slot);
+    }
+    let slots: Vec<u8> = (0..64).flat_map(|slot| [slot; 16]).collect();
+    assert_eq!(slots.len(), MAX_PLACES);
+    let longest = order(!0, &slots);
+    let taken: Option<Vec<u64>> = (0..MAX_PLACES)
+        .map(|_| longest.take_number(&share))
+        .collect();
+    let expected: Vec<u64> = slots.iter().map(|&slot| slot.into()).collect();
+    assert_eq!(taken, Some(expected));
+}
+
+#[test]
+fn numbers_are_taken_once_by_however_many_at_a_time() {
+    let share = share();
+    share.note(0, 1);
+    share.note(1, 2);
+    let order = order(bit(0) | bit(1), &[0, 1, 0, 0]);
+    let got = counts();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..1_000 {
+                    let slot = order.take_number(&share).expect("a slot");
+                    got[slot as usize].fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    assert_eq!(got[0].load(Ordering::SeqCst), 3_000);
+    assert_eq!(got[1].load(Ordering::SeqCst), 1_000);
 }
 
 /// The sockets of a share: who lives, who takes connections, and how many each has got.

@@ -56,6 +56,8 @@ fn a_new_connection_is_taken_from_the_owner_and_its_claimant_only() {
             &[],
         );
         assert_eq!(bench.flows().count(), 0);
+        let taken = if verdict == Verdict::Accepted { 2 } else { 0 };
+        assert_eq!(bench.tables.syn_counts(sender), [0, taken]);
     }
 }
 
@@ -66,6 +68,8 @@ fn what_a_client_sends_is_relayed_to_the_owner() {
         let frame = Frame::new(40_000, flags);
         assert_eq!(bench.target(frame, &[Event::Relayed]), 1);
     }
+    // Not as one of its targets.
+    assert_eq!(bench.tables.syn_counts(1), [0, 0]);
     // A member to which nothing is offered is a client as well, but hands out no connections.
     assert_eq!(
         bench.target(from(7, Frame::new(40_000, ACK)), &[Event::Relayed]),

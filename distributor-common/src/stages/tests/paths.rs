@@ -77,3 +77,23 @@ fn every_checksum_stays_valid() {
         assert_eq!(checksum(&bytes[14..34]), 0, "{frame:?}");
     }
 }
+
+#[test]
+fn every_syn_to_a_target_is_counted_and_nothing_else() {
+    let mut bench = Bench::new(&[1, 2]);
+    let stored = [Event::FlowStored];
+    assert_eq!(bench.target(Frame::new(40_000, SYN), &stored), 1);
+    assert_eq!(bench.target(Frame::new(40_001, SYN), &stored), 2);
+    // A repeated one is sent again, and may be lost again.
+    assert_eq!(bench.target(Frame::new(40_000, SYN), &[]), 1);
+    for flags in [ACK, ACK | FIN, RST] {
+        bench.target(Frame::new(40_000, flags), &[]);
+    }
+    assert_eq!(bench.tables.syn_counts(1), [2, 0]);
+    assert_eq!(bench.tables.syn_counts(2), [1, 0]);
+    // One that whoever sent it lets die here was never sent.
+    let mut dying = Frame::new(40_001, SYN).bytes();
+    dying[22] = 1;
+    bench.send(dying, Verdict::TtlExpired, &[]);
+    assert_eq!(bench.tables.syn_counts(2), [1, 0]);
+}

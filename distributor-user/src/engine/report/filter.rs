@@ -1,7 +1,7 @@
 //! Which records of a report are wanted, and how many.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,15 @@ pub struct Network {
 pub struct Endpoint {
     address: IpAddr,
     port: u16,
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(place: SocketAddr) -> Self {
+        Self {
+            address: place.ip(),
+            port: place.port(),
+        }
+    }
 }
 
 /// Why a filter cannot be read.

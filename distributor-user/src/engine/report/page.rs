@@ -10,15 +10,16 @@ use serde_json::Value;
 use super::layout::Column;
 use super::schema::{document, object, resolve};
 use super::{
-    FilterKind, ReportName, configuration, home, portlist, stats, sysplex, vcrt, vdpt, vipadcfg,
-    vipadyn,
+    FilterKind, ReportName, configuration, explain, home, portlist, stats, sysplex, vcrt, vdpt,
+    vipadcfg, vipadyn,
 };
 use crate::engine::reference::MADE;
 
 const BEGINNING: &str = "\
 `distributor netstat REPORT [OPTION…] [--name STACK] [--format table|short|long|json]`
 asks a running stack about itself, `distributor sysplex vipadyn|group` about the
-group, with the same options; root and the members of the group `distributor` may.
+group, with the same options, and `distributor explain ADDR:PORT` about the weights of
+a service; root and the members of the group `distributor` may.
 What nothing measures is shown as dashes, in JSON as null.
 
 | layout | what it is |
@@ -168,6 +169,17 @@ fn about(report: ReportName) -> (&'static str, &'static str, Vec<Section>) {
             "Who is a member of the group, how well it is heard, and what it owns.",
             vec![section("Members", "rows", sysplex::MEMBERS)],
         ),
+        ReportName::Explain => (
+            "",
+            "Why does this target get this share? `distributor explain ADDR:PORT`, on any stack: what \
+             was measured or said, each step of the arithmetic, and what comes of it. A report of our \
+             own, the same in all layouts.",
+            vec![
+                section("A service", "services", &[]),
+                section("A target", "services.targets", explain::TARGETS),
+                section("A step", "services.targets.reasons", &[]),
+            ],
+        ),
     }
 }
 
@@ -257,7 +269,8 @@ fn write_report(text: &mut String, report: ReportName) {
         | ReportName::Home
         | ReportName::Stats
         | ReportName::Sysplex
-        | ReportName::Group => {}
+        | ReportName::Group
+        | ReportName::Explain => {}
     }
 }
 

@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Configuration, Frame, Group, Home, Portlist, ReportName, Stats, Sysplex, Vcrt, Vdpt, Vipadcfg,
-    Vipadyn,
+    Configuration, Explain, Frame, Group, Home, Portlist, ReportName, Stats, Sysplex, Vcrt, Vdpt,
+    Vipadcfg, Vipadyn,
 };
 
 /// The schema of a report's JSON, as a document of its own.
@@ -50,6 +50,7 @@ fn body(report: ReportName) -> Value {
         ReportName::Stats => root::<Stats>(),
         ReportName::Sysplex => root::<Sysplex>(),
         ReportName::Group => root::<Group>(),
+        ReportName::Explain => root::<Explain>(),
     }
 }
 

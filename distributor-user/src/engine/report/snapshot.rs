@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::engine::config::Service;
+use crate::engine::config::{Service, Terms};
 use crate::engine::definitions::Readiness;
 use crate::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
-use crate::engine::load::Load;
+use crate::engine::load::Server;
 use crate::engine::responsiveness::Responsiveness;
 use crate::engine::selection::{Row, Warmth};
-use crate::engine::stack::Stack;
+use crate::engine::stack::{Loads, Stack};
 
 /// What VDPT and VCRT show of a stack besides the connections.
 #[derive(Clone, Debug)]
@@ -26,7 +26,9 @@ pub struct Snapshot {
     /// The present stacks, this one included, by their DYNAMICXCF addresses.
     present: BTreeMap<IpAddr, Present>,
     /// What they could still do, as far as they have said so.
-    loads: BTreeMap<IpAddr, Load>,
+    loads: Loads,
+    /// How many of a hundred SYNs that are sent to them arrive, as far as that is known.
+    connectivity: BTreeMap<IpAddr, u8>,
     /// The targets that have come back and do not get all of their share yet.
     warming: BTreeMap<(ServiceKey, IpAddr), Warmth>,
 }
@@ -49,6 +51,8 @@ pub(super) struct Target<'a> {
     pub(super) is_quiesced: bool,
     /// How its servers take connections.
     pub(super) responsiveness: Responsiveness,
+    /// How many of a hundred SYNs that are sent to it arrive, if that is known.
+    pub(super) tcsr: Option<u8>,
     /// What its operator says that it weighs.
     pub(super) weight: Option<u8>,
     /// Whether a path to it answers.
@@ -100,6 +104,7 @@ impl Snapshot {
             present,
             loads: stack.loads(),
             warming: stack.warming().collect(),
+            connectivity: stack.connectivity(),
         }
     }
 
@@ -116,6 +121,17 @@ impl Snapshot {
             .map(|stack| stack.name.as_str())
     }
 
+    /// The DYNAMICXCF addresses of all present stacks.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.present.keys().copied()
+    }
+
+    /// The servers of a service on one stack, as far as they are measured.
+    pub(super) fn servers(&self, key: ServiceKey, target: IpAddr) -> &[Server] {
+        let servers = self.loads.servers.get(&(key, target));
+        servers.map_or(&[], Vec::as_slice)
+    }
+
     /// Returns what is known of a present target of a service.
     pub(super) fn target(&self, dynamic_xcf: IpAddr, key: ServiceKey) -> Option<Target<'_>> {
         let Present { name, readiness } = self.present.get(&dynamic_xcf)?;
@@ -126,20 +142,27 @@ impl Snapshot {
             listeners: row.map_or(0, |row| row.listeners),
             is_quiesced: row.is_some_and(|row| row.is_quiesced),
             responsiveness: row.map(|row| row.responsiveness).unwrap_or_default(),
+            tcsr: self.connectivity.get(&dynamic_xcf).copied(),
             weight: row.and_then(|row| row.weight),
             is_reachable: path.is_some_and(|path| *path != Path::Unreachable),
         })
     }
 
     /// What selection knows of each row of a service.
-    pub(super) fn rows(&self, key: ServiceKey, service: &ServiceTargets) -> Vec<Row> {
+    pub(super) fn rows(
+        &self,
+        key: ServiceKey,
+        service: &ServiceTargets,
+        terms: Option<&Terms>,
+    ) -> Vec<Row> {
         let row = |target: &IpAddr| {
             let known = self.target(*target, key);
             Row {
                 target: *target,
                 is_eligible: known.is_some_and(|known| known.is_eligible()),
-                load: self.loads.get(target).copied(),
+                load: terms.and_then(|terms| self.loads.of(terms, key, *target)),
                 responsiveness: known.map(|known| known.responsiveness).unwrap_or_default(),
+                tcsr: known.and_then(|known| known.tcsr).unwrap_or(100),
                 weight: known.and_then(|known| known.weight),
                 warmth: self.warmth(*target, key),
             }

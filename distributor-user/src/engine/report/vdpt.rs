@@ -52,14 +52,19 @@ pub struct VdptRow {
     pub total_connections: u64,
     /// Number of connections to it that the flow table holds, ending ones included.
     pub active_connections: u64,
-    /// Normalised weight: with WEIGHTEDACTIVE and MAGLEV the configured one; with BASEWLM the target's
-    /// part of all free capacity after TSR, null until all targets have reported theirs; with
-    /// TARGCONTROLLED what the target says. Null with other methods.
+    /// Normalised weight: with WEIGHTEDACTIVE and MAGLEV the configured one; with BASEWLM and SERVERWLM the
+    /// target's part of all free capacity, its stack's or its servers', after TSR, null until all targets
+    /// have reported theirs; with TARGCONTROLLED what the target says. Null with other methods. `distributor
+    /// explain` shows how it comes about.
     pub wlm: Option<u16>,
-    /// Target server responsiveness in percent: `cer`, relative to that of the best target, times `sef`;
-    /// null without a listener. Below 10 a target gets nothing while another has more.
+    /// The same before it is scaled to 16 and reduced by TSR: with BASEWLM and SERVERWLM the target's part of
+    /// 64, with TARGCONTROLLED what it says; null likewise.
+    pub raw_weight: Option<u16>,
+    /// Target server responsiveness in percent: `tcsr` and `cer`, each relative to that of the best target,
+    /// times `sef`; null without a listener. Below 10 a target gets nothing while another has more.
     pub tsr: Option<u16>,
-    /// Target connectivity success rate in percent; null until something measures it.
+    /// Target connectivity success rate in percent: SYNs sent by this stack that have arrived; null without
+    /// a listener, and until some were sent.
     pub tcsr: Option<u16>,
     /// Connection establishment rate in percent: handshakes that are completed within a second; null
     /// without a listener.
@@ -101,6 +106,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::table("idle_because", "Idle").long("Idle"),
     Column::short("target", "Target", 16).long("Stack"),
     Column::only_long("standby", "SrvType"),
+    Column::only_long("raw_weight", "Raw"),
     Column::only_long("tcsr", "TCSR"),
     Column::only_long("cer", "CER"),
     Column::only_long("sef", "SEF"),
@@ -127,8 +133,9 @@ pub fn vdpt(
     let mut rows = Vec::new();
     for (key, service) in &forwarding.services {
         let terms = terms.get(key).copied();
-        let known = stack.rows(*key, service);
+        let known = stack.rows(*key, service, terms);
         let weights = terms.map_or_else(Vec::new, |terms| selection::weights(terms, &known));
+        let raw = terms.map_or_else(Vec::new, |terms| selection::raw_weights(terms, &known));
         let responsiveness = selection::responsiveness(&known);
         for (row, address) in (0..).zip(&*service.rows) {
             let Some(target) = stack.target(*address, *key) else {
@@ -167,8 +174,9 @@ pub fn vdpt(
                 total_connections: count(totals),
                 active_connections: count(active),
                 wlm: weight.or(configured),
+                raw_weight: raw.get(usize::from(row)).copied().flatten(),
                 tsr,
-                tcsr: None,
+                tcsr: target.tcsr.map(u16::from).filter(|_| has_listener),
                 cer: measured(target.responsiveness.cer),
                 sef: measured(target.responsiveness.sef),
                 slow_start: is_warming.then(|| warmth.percent()),
@@ -185,7 +193,7 @@ pub fn vdpt(
 }
 
 /// Why a target that is handed nothing is not.
-fn idle_because(
+pub(super) fn idle_because(
     target: &Target<'_>,
     weight: Option<u16>,
     tsr: Option<u16>,
@@ -279,8 +287,10 @@ fn long(out: &mut String, row: &VdptRow, style: Style) -> fmt::Result {
         writeln!(out, "    SlowStart: {}", number(Some(percent), 3))?;
     }
     if matches!(row.method.as_str(), "BASEWLM" | "SERVERWLM") {
-        writeln!(out, "      Raw          CP: --  zAAP: --  zIIP: --")?;
-        writeln!(out, "      Proportional CP: --  zAAP: --  zIIP: --")?;
+        // Processors are all of one kind.
+        let raw = number(row.raw_weight, 2);
+        writeln!(out, "      Raw          CP: {raw}  zAAP: --  zIIP: --")?;
+        writeln!(out, "      Proportional CP: {raw}  zAAP: --  zIIP: --")?;
     }
     writeln!(
         out,

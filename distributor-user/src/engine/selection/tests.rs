@@ -20,8 +20,10 @@ fn rows(known: &[(bool, Option<u32>)]) -> Vec<Row> {
         load: free.map(|free| Load {
             capacity: 1_000,
             free,
+            ..Load::default()
         }),
         responsiveness: Responsiveness::default(),
+        tcsr: 100,
         weight: None,
         warmth: Warmth::FULL,
     };
@@ -65,6 +67,22 @@ fn handshakes_count_relative_to_the_best_and_acceptance_as_it_is() {
         (&[(0, 100), (0, 50), (0, 0)], &[100, 50, 0]),
     ] {
         assert_eq!(responsiveness(&with(known)), expected, "{known:?}");
+    }
+}
+
+#[test]
+fn what_is_lost_on_the_way_counts_relative_to_the_best_way() {
+    for (tcsr, expected) in [
+        ([100, 50, 100], [100, 25, 50]),
+        // Everything loses half.
+        ([50, 50, 25], [100, 50, 25]),
+        ([0, 0, 0], [100, 50, 50]),
+    ] {
+        let mut rows = with(&[(100, 100), (100, 50), (100, 50)]);
+        for (row, tcsr) in rows.iter_mut().zip(tcsr) {
+            row.tcsr = tcsr;
+        }
+        assert_eq!(responsiveness(&rows), expected, "{tcsr:?}");
     }
 }
 
@@ -299,5 +317,32 @@ fn base_wlm_goes_by_free_capacity_once_every_eligible_target_has_said_it() {
         let rows = rows(known);
         assert_eq!(weights(&terms, &rows), weights_of, "{known:?}");
         assert_eq!(ring(&terms, &rows, None), expected, "{known:?}");
+    }
+}
+
+#[test]
+fn servers_of_a_shared_port_are_ordered_by_what_they_could_do_and_how_they_accept() {
+    let load = |free| Load {
+        capacity: 1_000,
+        free,
+        ..Load::default()
+    };
+    for (free, acceptance, expected) in [
+        (&[500, 500, 500][..], &[100, 100, 100][..], &[][..]),
+        (&[300, 900], &[100, 100], &[1, 0, 1, 1]),
+        // One that does not accept gets nothing, one that is slow less.
+        (&[500, 500], &[100, 5], &[0]),
+        (&[500, 500], &[50, 100], &[1, 0, 1]),
+        // All are as bad as each other, or there is but one.
+        (&[500, 500], &[0, 0], &[]),
+        (&[500], &[50], &[]),
+        (&[], &[], &[]),
+    ] {
+        let loads: Vec<Load> = free.iter().copied().map(load).collect();
+        assert_eq!(
+            order(&loads, acceptance),
+            expected,
+            "{free:?} {acceptance:?}"
+        );
     }
 }

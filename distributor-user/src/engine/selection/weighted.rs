@@ -4,27 +4,47 @@ use crate::engine::load::Load;
 use crate::engine::responsiveness::UNRESPONSIVE;
 
 /// The sum of all targets' weights, as WLM gives them.
-const TOTAL: u64 = 64;
+pub(super) const TOTAL: u64 = 64;
 /// The largest weight that is distributed by.
 pub(super) const LARGEST: u16 = 16;
 /// How much of a system must be free somewhere for free capacity to count: one part in this many.
 const SCARCE: u64 = 20;
 
-/// WLM's weights of systems: how the free capacity of all is spread over them, 0–64 each.
-///
-/// When nobody has anything to speak of, all of a system's capacity counts: there is no telling whose
-/// work could wait.
+/// What of systems or servers their weights go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Basis {
+    /// What is free of their capacity.
+    Free,
+    /// All of it: nobody has anything free to speak of, and there is no telling whose work could wait.
+    Capacity,
+}
+
+impl Basis {
+    pub(super) fn of(loads: &[Load]) -> Self {
+        let is_free = |load: &Load| u64::from(load.free) * SCARCE >= u64::from(load.capacity);
+        if loads.iter().any(is_free) {
+            Self::Free
+        } else {
+            Self::Capacity
+        }
+    }
+
+    /// What counts of one, in thousandths of a processor.
+    pub(super) const fn units(self, load: &Load) -> u32 {
+        match self {
+            Self::Free => load.free,
+            Self::Capacity => load.capacity,
+        }
+    }
+}
+
+/// WLM's weights of systems: how what they have free is spread over them, 0–64 each.
 pub(super) fn of_systems(loads: &[Load]) -> Vec<u16> {
-    let is_free = |load: &Load| u64::from(load.free) * SCARCE >= u64::from(load.capacity);
-    let units: Vec<u64> = if loads.iter().any(is_free) {
-        loads.iter().map(|load| u64::from(load.free)).collect()
-    } else {
-        loads.iter().map(|load| u64::from(load.capacity)).collect()
-    };
-    let sum: u64 = units.iter().sum();
+    let basis = Basis::of(loads);
+    let units = loads.iter().map(|load| u64::from(basis.units(load)));
+    let sum: u64 = units.clone().sum();
     let weight = |units: u64| (units * TOTAL).checked_div(sum).unwrap_or_default();
     units
-        .into_iter()
         .map(|units| u16::try_from(weight(units)).unwrap_or(LARGEST))
         .collect()
 }
@@ -108,6 +128,7 @@ mod tests {
         let load = |(capacity, free): &(u32, u32)| Load {
             capacity: *capacity,
             free: *free,
+            ..Load::default()
         };
         loads.iter().map(load).collect()
     }

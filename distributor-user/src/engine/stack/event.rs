@@ -9,7 +9,7 @@ use super::{Orders, Served, Vary};
 use crate::engine::config::Config;
 use crate::engine::fact::{Ask, Fact, Outcome, ReadyRow};
 use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
-use crate::engine::load::Load;
+use crate::engine::load::{self, Load};
 use crate::engine::message::Message;
 use crate::engine::ownership::AdoptedEpoch;
 use crate::engine::responsiveness::Responsiveness;
@@ -125,6 +125,18 @@ pub enum Event {
     Responsiveness(BTreeMap<(IpAddr, u16), Responsiveness>),
     /// What this stack could still do; absent from when it can no longer be measured.
     Load(Option<Load>),
+    /// What servers of ours could still do, of the services that [`Stack::weighed`](super::Stack::weighed)
+    /// names and as far as they could be measured.
+    Servers(BTreeMap<ServiceKey, Vec<load::Server>>),
+    /// How many SYNs the packet path has sent to each target, by its DYNAMICXCF address.
+    SynsSent(BTreeMap<IpAddr, u64>),
+    /// Answer to [`Effect::CountSyns`].
+    SynsTaken {
+        /// From the effect.
+        asked: (String, u64),
+        /// How many there are.
+        taken: u64,
+    },
     /// Sockets of ours were closed.
     FlowsEnding(Vec<FlowKey>),
     /// Connections of ours are no longer in the socket dump.
@@ -262,6 +274,13 @@ pub enum Effect {
     SetAside(BTreeSet<Server>),
     /// Keep the orders that are in force for a daemon that goes on where this one was.
     KeepOrders,
+    /// Count the SYNs that were taken from the stack with this DYNAMICXCF address, and report it.
+    CountSyns {
+        /// Whose.
+        from: IpAddr,
+        /// Who asked and its request number.
+        asked: (String, u64),
+    },
     /// Read the flow table, and report it.
     SnapshotFlows,
     /// Put connections that a target has into the flow table.

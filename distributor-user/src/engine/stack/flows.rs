@@ -96,6 +96,14 @@ impl Stack {
                 parts_left,
                 outcome,
             } => self.take_answer(from, request, parts_left, outcome, effects),
+            Fact::Servers(rows) => self.take_servers(from, rows),
+            Fact::SynsRequest { request } => effects.push(Effect::CountSyns {
+                from: target,
+                asked: (from.to_owned(), request),
+            }),
+            Fact::SynsTaken { request, taken } => {
+                self.take_syns_taken(target, request, taken, now, effects);
+            }
             Fact::Ownership { words } => {
                 let from = from.to_owned();
                 for (dvipa, word) in words {

@@ -28,6 +28,7 @@ impl Stack {
     ) -> Forwarding {
         let mut rows = std::mem::take(&mut self.rows);
         let (ready, loads) = (self.ready(), self.loads());
+        let connectivity = self.connectivity();
         self.weighs = false;
         let mut forwarding = Forwarding::default();
         let mut alike = Alike::default();
@@ -48,7 +49,9 @@ impl Stack {
             let row = |target: &IpAddr| {
                 let ready = ready.iter().find(|(ready, _)| ready == target);
                 let ready = ready.map(|(_, said)| *said);
-                Row::new(&service.terms, *target, ready, loads.get(target).copied())
+                let load = loads.of(&service.terms, key, *target);
+                let tcsr = connectivity.get(target).copied();
+                Row::new(&service.terms, *target, ready, load, tcsr)
             };
             let mut known: Vec<Row> = after.iter().map(row).collect();
             if service.terms.method.has_slow_start() {

@@ -7,10 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::Stack;
+use super::{Loads, Stack};
 use crate::engine::config::Service;
 use crate::engine::forwarding::ServiceKey;
-use crate::engine::load::Load;
 use crate::engine::selection::{self, Ready, Row};
 
 impl Stack {
@@ -19,7 +18,7 @@ impl Stack {
         &mut self,
         dvipas: impl Iterator<Item = &'a IpAddr>,
         ready: &BTreeMap<ServiceKey, Vec<(IpAddr, Ready)>>,
-        loads: &BTreeMap<IpAddr, Load>,
+        loads: &Loads,
     ) -> BTreeSet<ServiceKey> {
         let Some(own) = self.dynamic_xcf() else {
             return BTreeSet::new();
@@ -46,14 +45,15 @@ impl Stack {
 }
 
 /// The targets of a service that may receive new connections.
-fn rows(service: &Service, ready: &[(IpAddr, Ready)], loads: &BTreeMap<IpAddr, Load>) -> Vec<Row> {
+fn rows(service: &Service, ready: &[(IpAddr, Ready)], loads: &Loads) -> Vec<Row> {
     let terms = &service.terms;
     let targets = ready
         .iter()
         .filter(|(target, _)| terms.destinations.include(*target));
     let row = |(target, said): &(IpAddr, Ready)| {
-        let load = loads.get(target).copied();
-        Row::new(terms, *target, Some(*said), load)
+        let load = loads.of(terms, ServiceKey::of(service), *target);
+        // Nothing lies between a connection that starts here and a server here.
+        Row::new(terms, *target, Some(*said), load, None)
     };
     targets.map(row).collect()
 }

@@ -1,25 +1,45 @@
 //! What this stack and the others could still do: who is told, and when it matters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::{Effect, Stack};
-use crate::engine::fact::Fact;
-use crate::engine::load::Load;
+use crate::engine::config::{DistMethod, Terms};
+use crate::engine::fact::{Fact, ServerRow};
+use crate::engine::forwarding::ServiceKey;
+use crate::engine::load::{Load, Server, of_servers};
+
+/// What the stacks and their servers could still do, as far as they have said so.
+#[derive(Clone, Debug, Default)]
+pub struct Loads {
+    /// Of stacks, by their DYNAMICXCF addresses.
+    pub stacks: BTreeMap<IpAddr, Load>,
+    /// Of the servers of one service on one stack.
+    pub servers: BTreeMap<(ServiceKey, IpAddr), Vec<Server>>,
+}
+
+impl Loads {
+    /// What counts for a target of a service: what its stack could do, or with SERVERWLM its servers.
+    #[must_use]
+    pub fn of(&self, terms: &Terms, key: ServiceKey, target: IpAddr) -> Option<Load> {
+        match terms.method {
+            DistMethod::ServerWlm { .. } => of_servers(self.servers.get(&(key, target))?),
+            DistMethod::BaseWlm { .. }
+            | DistMethod::RoundRobin
+            | DistMethod::WeightedActive
+            | DistMethod::HotStandby { .. }
+            | DistMethod::TargControlled
+            | DistMethod::Maglev => self.stacks.get(&target).copied(),
+        }
+    }
+}
 
 impl Stack {
     /// Takes what this stack could still do, if that is known, and tells the others: whoever comes to
     /// own a DVIPA knows it already.
     pub(super) fn take_own_load(&mut self, load: Option<Load>, effects: &mut Vec<Effect>) {
         self.is_dirty |= note(&mut self.load, load) && self.weighs;
-        let present = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.left_at.is_none());
-        effects.extend(present.map(|(name, _)| Effect::Send {
-            to: name.clone(),
-            fact: Fact::Load(load),
-        }));
+        self.tell_all(&Fact::Load(load), effects);
     }
 
     /// Takes what a member could still do.
@@ -29,15 +49,80 @@ impl Stack {
         }
     }
 
-    /// What each stack could still do that has said so, by its DYNAMICXCF address.
+    /// Takes what servers of this stack could still do, and tells the others.
+    pub(super) fn take_own_servers(
+        &mut self,
+        servers: BTreeMap<ServiceKey, Vec<Server>>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let row = |(key, servers): (&ServiceKey, &Vec<Server>)| ServerRow {
+            dvipa: key.dvipa,
+            port: key.port,
+            servers: servers.clone(),
+        };
+        let rows = servers.iter().map(row).collect();
+        self.tell_all(&Fact::Servers(rows), effects);
+        self.is_dirty |= note_servers(&mut self.servers, servers) && self.weighs;
+    }
+
+    /// Takes what servers of a member could still do.
+    pub(super) fn take_servers(&mut self, from: &str, rows: Vec<ServerRow>) {
+        let told = rows.into_iter().map(|row| {
+            let (dvipa, port) = (row.dvipa, row.port);
+            (ServiceKey { dvipa, port }, row.servers)
+        });
+        if let Some(member) = self.members.get_mut(from) {
+            self.is_dirty |= note_servers(&mut member.servers, told.collect()) && self.weighs;
+        }
+    }
+
+    fn tell_all(&self, fact: &Fact, effects: &mut Vec<Effect>) {
+        let members = self.members.iter();
+        let present = members.filter(|(_, member)| member.left_at.is_none());
+        effects.extend(present.map(|(name, _)| Effect::Send {
+            to: name.clone(),
+            fact: fact.clone(),
+        }));
+    }
+
+    /// The services whose servers here count for who gets a connection.
     #[must_use]
-    pub fn loads(&self) -> BTreeMap<IpAddr, Load> {
-        let members = self
-            .members
-            .values()
-            .filter(|member| member.left_at.is_none());
-        let members = members.filter_map(|member| Some((member.dynamic_xcf, member.load?)));
-        members.chain(self.dynamic_xcf().zip(self.load)).collect()
+    pub fn weighed(&self) -> BTreeSet<ServiceKey> {
+        let Some(own) = self.dynamic_xcf() else {
+            return BTreeSet::new();
+        };
+        let by_servers = |key: &ServiceKey| {
+            let mut services = self.distribution(key.dvipa).iter();
+            services.any(|service| {
+                let terms = &service.terms;
+                service.port == key.port
+                    && matches!(terms.method, DistMethod::ServerWlm { .. })
+                    && terms.destinations.include(own)
+            })
+        };
+        let listeners = self.listeners.iter().map(|row| {
+            let (dvipa, port) = (row.dvipa, row.port);
+            ServiceKey { dvipa, port }
+        });
+        listeners.filter(by_servers).collect()
+    }
+
+    /// What the stacks and their servers could still do, as far as they have said so.
+    #[must_use]
+    pub fn loads(&self) -> Loads {
+        let members = self.members.values();
+        let present = members.filter(|member| member.left_at.is_none());
+        let told = present.map(|member| (member.dynamic_xcf, member.load, &member.servers));
+        let own = self.dynamic_xcf();
+        let own = own.map(|address| (address, self.load, &self.servers));
+        let mut loads = Loads::default();
+        for (address, load, servers) in told.chain(own) {
+            loads.stacks.extend(load.map(|load| (address, load)));
+            let servers = servers.iter();
+            let servers = servers.map(|(key, servers)| ((*key, address), servers.clone()));
+            loads.servers.extend(servers);
+        }
+        loads
     }
 }
 
@@ -49,6 +134,27 @@ fn note(known: &mut Option<Load>, told: Option<Load>) -> bool {
     };
     if matters {
         *known = told;
+    }
+    matters
+}
+
+/// Keeps what is told of each service where that matters; says whether it does anywhere.
+fn note_servers(
+    known: &mut BTreeMap<ServiceKey, Vec<Server>>,
+    told: BTreeMap<ServiceKey, Vec<Server>>,
+) -> bool {
+    let before = known.len();
+    known.retain(|key, _| told.contains_key(key));
+    let mut matters = known.len() != before;
+    for (key, servers) in told {
+        let mut last = known.get(&key).and_then(|last| of_servers(last));
+        let is_other = known
+            .get(&key)
+            .is_none_or(|last| last.len() != servers.len());
+        if note(&mut last, of_servers(&servers)) || is_other {
+            known.insert(key, servers);
+            matters = true;
+        }
     }
     matters
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::Effect;
 use super::desired::{Hop, Hops, NextHopKey};
 use crate::engine::definitions::{Definitions, Distributions, Readiness};
-use crate::engine::forwarding::Path;
-use crate::engine::load::Load;
+use crate::engine::forwarding::{Path, ServiceKey};
+use crate::engine::load::{Load, Server};
 use crate::engine::ownership::Liveness;
 
 /// Another stack of the group.
@@ -32,6 +32,8 @@ pub struct Member {
     pub readiness: Readiness,
     /// What it could still do, as far as it has said so; as of when that last mattered.
     pub load: Option<Load>,
+    /// What its servers could still do, likewise.
+    pub servers: BTreeMap<ServiceKey, Vec<Server>>,
     /// Paths to it, and whether beats arrive on them.
     pub paths: BTreeMap<NextHopKey, bool>,
     /// Paths that lag behind another one.
@@ -69,6 +71,7 @@ impl Member {
             takes_orders: false,
             readiness: Readiness::default(),
             load: None,
+            servers: BTreeMap::new(),
             paths: BTreeMap::new(),
             lagging: BTreeSet::new(),
             distributions: Distributions::new(),
@@ -90,6 +93,7 @@ impl Member {
         if self.dynamic_xcf == dynamic_xcf {
             anew.chosen = self.chosen;
             anew.load = self.load;
+            anew.servers = std::mem::take(&mut self.servers);
             anew.readiness = std::mem::take(&mut self.readiness);
             // Its packet path goes on meanwhile, and what it sends is known by these.
             anew.paths = std::mem::take(&mut self.paths);

@@ -10,7 +10,9 @@ use crate::engine::forwarding::{
 use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 
 mod affinity;
+mod connectivity;
 mod isolation;
+mod load;
 mod orders;
 mod passed;
 mod reconfigure;

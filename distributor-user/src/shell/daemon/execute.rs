@@ -87,6 +87,10 @@ impl Daemon {
             Effect::Answer { request, outcome } => self.questions.answer(request, outcome),
             Effect::SetAside(servers) => self.kernel.listeners.set_aside(servers),
             Effect::KeepOrders => self.keep_orders(),
+            Effect::CountSyns { from, asked } => {
+                let taken = self.dataplane.syns_taken(from);
+                return Ok(Some(Event::SynsTaken { asked, taken }));
+            }
             Effect::ResetConnections(served) => {
                 // Beside the loop: there may be a hundred thousand.
                 tokio::spawn(async move {

@@ -34,11 +34,12 @@ use crate::shell::connections::{Connections, Ends};
 use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{self, GroupEvent, GroupOptions, KeyRing};
 use crate::shell::listeners::Listeners;
-use crate::shell::load::LoadMeter;
+use crate::shell::load::{LoadMeter, all_processors};
 use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::objects;
 use crate::shell::ports::{Ports, PortsError};
 use crate::shell::responsiveness::{self, Faults};
+use crate::shell::servers::{Measured, Servers};
 use crate::shell::sysctls::Sysctls;
 
 /// What the daemon does to its kernel besides the packet path.
@@ -58,6 +59,7 @@ pub(super) struct Sources {
     admin: mpsc::Receiver<admin::Pending>,
     listeners: watch::Receiver<Vec<ReadyRow>>,
     faults: watch::Receiver<Faults>,
+    measured: mpsc::Receiver<Measured>,
     ends: mpsc::Receiver<Ends>,
     hops: mpsc::Receiver<HopChange>,
     repaired: mpsc::Receiver<Repaired>,
@@ -86,6 +88,7 @@ impl Sources {
             Ok(()) = self.faults.changed() => {
                 Input::Event(Event::Responsiveness(self.faults.borrow_and_update().clone()))
             }
+            Some(measured) = self.measured.recv() => Input::Measured(measured),
             Some(ends) = self.ends.recv() => Input::Event(match ends {
                 Ends::Ending(flows) => Event::FlowsEnding(flows),
                 Ends::Gone(flows) => Event::FlowsGone(flows),
@@ -150,6 +153,8 @@ impl Daemon {
         let watch_object = objects::built(objects::WATCH);
         let (listeners, rows) = Listeners::start(watch_object, set_aside)?;
         let faults = responsiveness::start(watch_object, rows.clone())?;
+        let capacity = options.capacity.unwrap_or_else(all_processors);
+        let (servers, measured) = Servers::start(capacity)?;
         let (connections, ends) = Connections::start(watch_object)?;
         let (next_hops, hops) = NextHops::start(&netlink)?;
         let (changes, outcomes) = Changes::new()?;
@@ -190,6 +195,7 @@ impl Daemon {
             contested: Contested::default(),
             load: LoadMeter::open(options.load_cgroup.as_deref(), options.capacity),
             questions: Questions::from(instance),
+            servers,
             options,
         };
         let sources = Sources {
@@ -197,6 +203,7 @@ impl Daemon {
             admin,
             listeners: rows,
             faults,
+            measured,
             ends,
             hops,
             repaired,

@@ -120,6 +120,7 @@ impl Daemon {
             ReportName::Stats => Body::Stats(self.statistics(&mut room).await?),
             ReportName::Sysplex => Body::Sysplex(report::sysplex(&self.stack, filters, &mut room)),
             ReportName::Group => Body::Group(report::group(&self.stack, &mut room)),
+            ReportName::Explain => Body::Explain(report::explain(&self.stack, filters, &mut room)),
         };
         Ok(Begun::Made(body, room))
     }

@@ -207,8 +207,9 @@ impl Dataplane {
         let dvipas = counts.keys().map(|course| course.dvipa()).collect();
         let mut wanted = self.services.slots();
         wanted.append(&mut self.senders.slots());
-        self.slots
-            .release(&wanted, &slots, &self.settings[0].targets);
+        let targets = &self.settings[0].targets;
+        let freed = self.slots.release(&wanted, &slots, targets);
+        self.forget_syns(&freed);
         self.services.release();
         self.close_prefilter(&dvipas);
         self.close_interfaces()?;

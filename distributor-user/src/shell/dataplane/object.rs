@@ -13,7 +13,7 @@ use super::DataplaneError;
 use crate::shell::objects;
 
 /// Maps that live as long as the stack, not as long as the daemon.
-pub(super) const PINNED_MAPS: [&str; 12] = [
+pub(super) const PINNED_MAPS: [&str; 13] = [
     map::SETTINGS,
     map::FLOWS,
     map::SERVICE_INDEX,
@@ -22,6 +22,7 @@ pub(super) const PINNED_MAPS: [&str; 12] = [
     map::VIPAS,
     map::SENDERS,
     map::CONNECTIONS,
+    map::SYNS,
     map::KEPT,
     map::TRANSMIT,
     map::COUNTERS,

@@ -12,7 +12,7 @@ use std::path::Path;
 use aya::maps::{MapData, MapType};
 use distributor_common::abi::{
     self, ABI_VERSION, Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS,
-    MAX_SERVICES, MAX_VIPAS, Service, ServiceKey, Settings, Tally, Vipa,
+    MAX_SERVICES, MAX_TARGETS, MAX_VIPAS, Service, ServiceKey, Settings, Syns, Tally, Vipa,
 };
 use distributor_common::flow::Bucket;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
@@ -192,6 +192,13 @@ const SHAPES: &[Shape] = &[
         4,
         size_of::<Tally>(),
         Some(MAX_SERVICES * MAX_ROWS),
+    ),
+    (
+        abi::map::SYNS,
+        MapType::Array,
+        4,
+        size_of::<Syns>(),
+        Some(MAX_TARGETS),
     ),
     (
         abi::map::KEPT,

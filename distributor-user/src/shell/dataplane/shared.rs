@@ -11,7 +11,7 @@ use std::slice;
 use std::sync::Arc;
 
 use aya::maps::MapData;
-use distributor_common::abi::{Service, Settings, Tally, Vipa};
+use distributor_common::abi::{Service, Settings, Syns, Tally, Vipa};
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
 use memmap2::{MmapOptions, MmapRaw};
@@ -33,6 +33,8 @@ unsafe impl Words for Settings {}
 unsafe impl Words for Service {}
 // SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
 unsafe impl Words for Tally {}
+// SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
+unsafe impl Words for Syns {}
 // SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
 unsafe impl Words for Vipa {}
 // SAFETY: a `repr(C)` structure of `Word`s, of asserted size.

@@ -64,14 +64,22 @@ impl Slots {
         self.by_address.get(&address).copied()
     }
 
+    /// All targets with their slots.
+    pub(super) fn all(&self) -> impl Iterator<Item = (IpAddr, u16)> {
+        self.by_address
+            .iter()
+            .map(|(address, slot)| (*address, *slot))
+    }
+
     /// Frees the slots that are neither wanted nor in use, now and at the time before: a packet that
-    /// was on its way into the flow table meanwhile has arrived.
+    /// was on its way into the flow table meanwhile has arrived. Returns them.
     pub(super) fn release(
         &mut self,
         wanted: &BTreeSet<u16>,
         in_use: &BTreeSet<u16>,
         targets: &[Target],
-    ) {
+    ) -> Vec<u16> {
+        let mut freed = Vec::new();
         let was_idle = std::mem::take(&mut self.idle);
         self.by_address.retain(|_, slot| {
             if wanted.contains(slot) || in_use.contains(slot) {
@@ -84,8 +92,10 @@ impl Slots {
             let target = &targets[usize::from(*slot)];
             set_path(target, abi::Path::Unreachable);
             target.identity.iter().for_each(|word| word.store(0));
+            freed.push(*slot);
             false
         });
+        freed
     }
 }
 

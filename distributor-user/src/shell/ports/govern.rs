@@ -13,8 +13,8 @@ use std::path::Path;
 use aya::maps::{Array, HashMap, MapData, RingBuf, SockHash};
 use aya::{Ebpf, EbpfLoader};
 use distributor_common::ports::{
-    ABI_VERSION, Layout, MAX_RULES, PORT_BLOCKS, PORTS_PER_BLOCK, PortEntry, Rule, Share, ShareKey,
-    object, place,
+    ABI_VERSION, Layout, MAX_RULES, OrderWords, PORT_BLOCKS, PORTS_PER_BLOCK, PortEntry, Rule,
+    Share, ShareKey, object, place,
 };
 
 use super::nonlocal::{self, Changed};
@@ -36,11 +36,12 @@ const PROGRAMS: [&str; 4] = [
     object::GOVERN_BIND6,
 ];
 
-const MAPS: [&str; 9] = [
+const MAPS: [&str; 10] = [
     object::EDITION,
     object::PORTS,
     object::RULES,
     object::SHARES,
+    object::ORDERS,
     object::LISTENERS,
     object::TURNS,
     object::KEEPING,
@@ -59,6 +60,7 @@ pub(super) struct Governor {
     ports: Array<MapData, [u16; PORTS_PER_BLOCK]>,
     rules: Array<MapData, [u64; size_of::<Rule>() / 8]>,
     pub(super) shares: HashMap<MapData, [u32; 5], ShareWords>,
+    pub(super) orders: HashMap<MapData, [u32; 5], OrderWords>,
     pub(super) listeners: SockHash<MapData, [u32; 6]>,
     keeping: HashMap<MapData, [u32; 5], u32>,
     reports: Option<Reports>,
@@ -107,6 +109,7 @@ impl Governor {
             ports,
             rules: take(object::RULES)?.try_into()?,
             shares: take(object::SHARES)?.try_into()?,
+            orders: take(object::ORDERS)?.try_into()?,
             listeners: take(object::LISTENERS)?.try_into()?,
             keeping: take(object::KEEPING)?.try_into()?,
             reports: Some(
@@ -250,6 +253,21 @@ impl Governor {
         Ok(())
     }
 
+    /// Removes the orders of ports that are not shared by weight any more.
+    pub(super) fn forget_orders(
+        &mut self,
+        is_weighted: impl Fn(u16) -> bool,
+    ) -> Result<(), PortsError> {
+        let keys: Result<Vec<_>, _> = self.orders.keys().collect();
+        for words in keys? {
+            let port = u16::try_from(ShareKey::of(words).port).unwrap_or_default();
+            if !is_weighted(port) {
+                self.orders.remove(&words)?;
+            }
+        }
+        Ok(())
+    }
+
     fn drop_share(&mut self, words: [u32; 5]) -> Result<(), PortsError> {
         let share = ShareKey::of(words);
         for slot in 0..share_slots() {
@@ -257,6 +275,8 @@ impl Governor {
             // Most have none.
             let _ = self.listeners.remove(&key.words());
         }
+        // Most have none.
+        let _ = self.orders.remove(&words);
         Ok(self.shares.remove(&words)?)
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
 use anyhow::Context as _;
-use distributor_common::ports::{ListenerKey, ShareKey, mapped};
+use distributor_common::ports::{ListenerKey, ShareKey, mapped, share};
 use netlink_packet_sock_diag::inet::StateFlags;
 
 use super::fetch;
@@ -15,10 +15,6 @@ use crate::shell::sock_diag::{Entry, Scope, SockDiag};
 
 /// `BPF_NOEXIST`: only where nothing is.
 const ONLY_NEW: u64 = 1;
-
-/// The word of a share that has a bit for each slot, and the first of the cookies.
-const LIVE: usize = 1;
-const FIRST_COOKIE: usize = 2;
 
 /// The listeners on these ports.
 pub(super) async fn on(sock_diag: &mut SockDiag, ports: &BTreeSet<u16>) -> io::Result<Vec<Entry>> {
@@ -43,7 +39,11 @@ pub(super) async fn compare(
     let mut known = aside.clone();
     for share in &governor.shares {
         let (_, words) = share.context("no list of shares")?;
-        known.extend(words[FIRST_COOKIE..].iter().copied());
+        known.extend(
+            words[share::FIRST_COOKIE..][..share_slots() as usize]
+                .iter()
+                .copied(),
+        );
     }
     let mut missing: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for listener in listeners {
@@ -62,18 +62,19 @@ pub(super) fn set_aside(governor: &mut Governor, cookies: &BTreeSet<u64>) -> any
     for (words, mut state) in shares.context("no list of shares")? {
         let mut is_changed = false;
         for slot in 0..share_slots() {
-            let cookie = &mut state[FIRST_COOKIE + slot as usize];
+            let cookie = &mut state[share::FIRST_COOKIE + slot as usize];
             if !cookies.contains(cookie) {
                 continue;
             }
             *cookie = 0;
             is_changed = true;
-            let share = ShareKey::of(words);
+            let key = ListenerKey {
+                share: ShareKey::of(words),
+                slot,
+            };
             // From here on it has no turn. One that has ended is not there.
-            let _ = governor
-                .listeners
-                .remove(&ListenerKey { share, slot }.words());
-            state[LIVE] &= !(1 << slot);
+            let _ = governor.listeners.remove(&key.words());
+            state[share::LIVE] &= !(1 << slot);
         }
         if is_changed {
             // Connections that are handed out at this moment may be counted as none.
@@ -87,7 +88,7 @@ pub(super) fn set_aside(governor: &mut Governor, cookies: &BTreeSet<u64>) -> any
 /// Lets a listener that was there before the programs take part.
 pub(super) fn take_in(governor: &mut Governor, listener: &Entry) -> io::Result<()> {
     let socket = fetch::socket(listener)?;
-    let share = ShareKey {
+    let shared = ShareKey {
         address: match listener.local.ip() {
             address if address.is_unspecified() => [0; 4],
             IpAddr::V4(address) => mapped(u32::from_ne_bytes(address.octets())),
@@ -98,22 +99,26 @@ pub(super) fn take_in(governor: &mut Governor, listener: &Entry) -> io::Result<(
     let other = |error| io::Error::other(error);
     let mut state: ShareWords = governor
         .shares
-        .get(&share.words(), 0)
+        .get(&shared.words(), 0)
         .unwrap_or([0; size_of::<ShareWords>() / 8]);
     for slot in 0..share_slots() {
-        let key = ListenerKey { share, slot }.words();
+        let key = ListenerKey {
+            share: shared,
+            slot,
+        }
+        .words();
         if governor
             .listeners
             .insert(key, socket.as_raw_fd(), ONLY_NEW)
             .is_ok()
         {
             let at = slot as usize;
-            state[FIRST_COOKIE + at] = listener.cookie;
-            state[LIVE] |= 1 << slot;
+            state[share::FIRST_COOKIE + at] = listener.cookie;
+            state[share::LIVE] |= 1 << slot;
             // Connections that are handed out at this moment may be counted as none.
             return governor
                 .shares
-                .insert(share.words(), state, 0)
+                .insert(shared.words(), state, 0)
                 .map_err(other);
         }
     }

@@ -18,6 +18,7 @@ use crate::shell::profile_files::ProfileFiles;
 use crate::shell::testing::{Peer, eventually, in_namespace, ip};
 
 mod clients;
+mod weigh;
 
 const BPFFS: &str = "/sys/fs/bpf";
 const VIPA: Ipv4Addr = Ipv4Addr::new(10, 1, 3, 10);

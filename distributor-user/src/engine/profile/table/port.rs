@@ -69,12 +69,8 @@ pub(in super::super) static SHAREPORT: Row = flag(
 );
 pub(in super::super) static SHAREPORTWLM: Row = flag(
     "SHAREPORTWLM",
-    "Several listeners share the port, by their WLM weights.",
-)
-.but(Standing::Noted(
-    "the listeners get connections in turn, as by `SHAREPORT`: no weight of a single server is \
-     measured",
-));
+    "Several listeners share the port, by what each server could still do and how it accepts.",
+);
 pub(in super::super) static BIND: Row = Row::new(
     "BIND",
     &[Part::Argument(Argument::new(

@@ -62,17 +62,14 @@ pub(in super::super) static ROUNDROBIN: Row = flag(
     "ROUNDROBIN",
     "Every target stack that is ready gets one connection in turn.",
 );
-const METHOD: Standing =
-    Standing::Unsupported("connections are handed out in turn, as by `ROUNDROBIN`");
 pub(in super::super) static BASEWLM: Row = flag(
     "BASEWLM",
     "Targets by the free capacity of their systems; the default.",
 );
 pub(in super::super) static SERVERWLM: Row = flag(
     "SERVERWLM",
-    "Targets by how well their servers meet their goals.",
-)
-.but(METHOD);
+    "Targets by what the servers of the port could still do.",
+);
 pub(in super::super) static WEIGHTEDACTIVE: Row = flag(
     "WEIGHTEDActive",
     "Targets so that active connections keep to fixed weights.",
@@ -136,7 +133,6 @@ pub(in super::super) static NOHEALTHSWITCH: Row = flag(
 
 const SHARE: Argument = Argument::new("n", "a number from 0 to 99", Number(0, 99));
 const COST: Argument = Argument::new("n", "a cost from 1 to 100", Number(1, 100));
-const WITH_METHOD: Standing = Standing::Noted("it refines a method that is not acted on either");
 pub(in super::super) static PROCTYPE: Row = Row::new(
     "PROCTYPE",
     &[Part::Keywords(
@@ -173,7 +169,9 @@ pub(in super::super) static PROCXCOST: Row = Row::new(
     )],
     "SERVERWLM: what work for a special processor costs on a normal one.",
 )
-.but(WITH_METHOD);
+.but(Standing::Meaningless(
+    "processors are all of one kind here, and work costs the same on each",
+));
 pub(in super::super) static ZAAP_COST: Row =
     Row::new("ZAAP", &[Part::Argument(COST)], "Cost of zAAP work.");
 pub(in super::super) static ZIIP_COST: Row =
@@ -187,7 +185,9 @@ pub(in super::super) static ILWEIGHTING: Row = Row::new(
     ))],
     "SERVERWLM: how much displacing unimportant work is favoured.",
 )
-.but(WITH_METHOD);
+.but(Standing::Meaningless(
+    "work has no levels of importance here, and only what nobody uses counts as free",
+));
 
 const GROUP: Argument = Argument::new("groupname", "a group name of 1 to 16 characters", Name(16));
 pub(in super::super) static TIER1: Row = Row::new(

@@ -102,6 +102,7 @@ fn round_robin_counts_stacks_and_not_listeners() {
         is_eligible: true,
         load: None,
         responsiveness: Responsiveness::default(),
+        tcsr: 100,
         weight: None,
         warmth: Warmth::FULL,
     };

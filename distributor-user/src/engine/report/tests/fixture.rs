@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::super::*;
 use crate::engine::config::Config;
-use crate::engine::fact::{Fact, ReadyRow};
+use crate::engine::fact::{Fact, ReadyRow, ServerRow};
 use crate::engine::forwarding::{ClientKey, Flow, FlowKey, FlowState, KeptClient, ServiceKey};
 use crate::engine::group::drops;
 use crate::engine::links::{Link, LinkAddress};
+use crate::engine::load::{Account, Load, Server, Stall, StallCause};
 use crate::engine::ownership::LISTEN_AS_BACKUP;
 use crate::engine::profile::{self, Operand, ReadError, Reader, Text};
 use crate::engine::responsiveness::Responsiveness;
@@ -161,6 +162,35 @@ pub(super) fn owner() -> Stack {
         };
         handle(Event::Fact { from: name(), fact });
     }
+    let server = |used, within| {
+        let mut load = Load {
+            capacity: 2_000,
+            used,
+            stall: Some(Stall {
+                cause: StallCause::Processor,
+                permille: 100,
+            }),
+            within: Some(within),
+            before: Some(900),
+            free: 0,
+        };
+        load.free = load.smoothed();
+        let account = Account::Cgroup;
+        Server { account, load }
+    };
+    handle(Event::Fact {
+        from: "TCPIPB".to_owned(),
+        fact: Fact::Servers(vec![ServerRow {
+            dvipa: ip("10.1.8.10"),
+            port: 8080,
+            servers: vec![server(500, 4_000), server(1_200, 600)],
+        }]),
+    });
+    let key = ServiceKey {
+        dvipa: ip("10.1.8.10"),
+        port: 8080,
+    };
+    handle(Event::Servers([(key, vec![server(0, 1_800)])].into()));
     handle(Event::Listeners(vec![
         ready("10.1.8.10", 8080, 1),
         ready("10.1.8.10", 10000, 1),
@@ -345,6 +375,7 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
         ReportName::Stats => Body::Stats(Stats::default()),
         ReportName::Sysplex => Body::Sysplex(sysplex(stack, filters, &mut room)),
         ReportName::Group => Body::Group(group(stack, &mut room)),
+        ReportName::Explain => Body::Explain(explain(stack, filters, &mut room)),
     };
     let time = "2026-07-31T19:12:08+02:00".to_owned();
     Report {

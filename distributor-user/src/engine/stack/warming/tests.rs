@@ -21,6 +21,7 @@ fn percent(warming: &mut Warming, eligible: [bool; 3], now: Duration) -> [u16; 3
         is_eligible: eligible[usize::from(host) - 1],
         load: None,
         responsiveness: Responsiveness::default(),
+        tcsr: 100,
         weight: None,
         warmth: Warmth::FULL,
     });
