@@ -62,8 +62,6 @@ fn the_definer_is_right_and_what_it_cannot_have_yet_is_said() {
             "2:14 warning [SDL0221I] `SYSPLEXMONITOR` is not supported yet",
             "4:10 note [SDL0223I] `DATAGRAMFWD` has no effect here",
             "4:37 warning [SDL0221I] `SOURCEVIPA` is not supported yet",
-            "7:20 note [SDL0222I] `SHAREPORTWLM` is understood, but not acted on yet",
-            "12:31 warning [SDL0221I] `SERVERWLM` is not supported yet",
             "22:3 warning [SDL0221I] `VIPAROUTE` is not supported yet",
         ]
     );
