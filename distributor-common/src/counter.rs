@@ -154,6 +154,8 @@ counters! {
     Astray = 41 "astray" Drop;
     /// Dropped: a new connection that starts here, and no owner can be reached; the client sends again.
     OwnerAway = 42 "owner-away" Drop;
+    /// Dropped: a new connection before the owner has heard of a ready target; the client sends again.
+    Unsettled = 43 "unsettled" Drop;
     ---
     /// New connections that were given a place in the flow table.
     FlowStored = 48 "flow-stored";

@@ -94,7 +94,7 @@ pub struct Standing {
 pub struct Roles {
     /// Whose DVIPA it is.
     pub owner: Option<u16>,
-    /// Who is about to own it.
+    /// Who is about to own it; the owner itself as long as it does not know all of its targets.
     pub claimant: Option<u16>,
     /// Who owned it before the owner: its relays are a client's packets.
     pub former: Option<u16>,
@@ -198,6 +198,13 @@ impl Standing {
     #[must_use]
     pub const fn is_target(self, slot: u16) -> bool {
         self.targets & Self::target_bit(slot) != 0
+    }
+
+    /// Whether somebody is about to own the DVIPA, or its owner does not know all of its targets yet.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_claimant(self) -> bool {
+        (self.parties >> 16) as u16 != Self::NONE
     }
 
     /// Whether it is settled who owns the DVIPA.

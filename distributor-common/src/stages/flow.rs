@@ -189,7 +189,12 @@ fn new<T: Tables>(
     }
     // Without the lock: whatever becomes of the flow, a target is known for it.
     let Some(candidates) = Candidates::find(segment, hash, service, tables) else {
-        return Err(Verdict::NoReadyTarget);
+        let standing = vipa::find(segment.key.dvipa().0, tables);
+        return Err(if standing.is_some_and(Standing::has_claimant) {
+            Verdict::Unsettled
+        } else {
+            Verdict::NoReadyTarget
+        });
     };
     let entry = match bucket.lock() {
         None => {

@@ -28,7 +28,12 @@ pub const BUDGET: u32 = 20_000;
 #[inline(always)]
 pub fn begin<T: Tables>(segment: &Segment, standing: Standing, tables: &T) -> Result<u16, Verdict> {
     if standing.offers() == 0 {
-        return Err(Verdict::UnknownFlow);
+        // Who has just begun has not heard of the targets that may know it.
+        return Err(if standing.has_claimant() {
+            Verdict::Astray
+        } else {
+            Verdict::UnknownFlow
+        });
     }
     let first = first(segment, standing);
     to(first, Event::FlowOffered, standing, tables)

@@ -11,6 +11,7 @@
 
 mod affinity;
 mod audit;
+mod beginning;
 mod connectivity;
 mod desired;
 mod event;
@@ -138,8 +139,8 @@ pub struct Stack {
     adopted_senders: BTreeMap<[u8; 6], IpAddr>,
     /// Since when this engine runs.
     began: Duration,
-    /// Whether it was said whose listeners clients keep, whether that had changed or not.
-    has_confirmed_keeping: bool,
+    /// Whether members may still be about to be heard.
+    is_beginning: bool,
     /// What the operator has asked for.
     orders: Orders,
     /// What was asked of members for an operator.
@@ -216,7 +217,7 @@ impl Stack {
             contested: options.contested,
             adopted_senders: adopted.forwarding.senders.clone(),
             began: now,
-            has_confirmed_keeping: false,
+            is_beginning: true,
             orders: adopted.orders,
             passed: Passed::new(),
             is_dirty: true,

@@ -135,3 +135,26 @@ fn nothing_is_sent_back_to_where_it_came_from() {
         bench.send(frame.bytes(), Verdict::Transmitted, &[]);
     }
 }
+
+#[test]
+fn an_owner_that_does_not_know_its_targets_yet_refuses_nothing() {
+    let mut bench = Bench::new(&[]);
+    introduce(&mut bench.tables);
+    let roles = |claimant| Roles {
+        owner: Some(1),
+        claimant,
+        is_owned: true,
+        is_distributed: true,
+        ..Roles::default()
+    };
+    let frames = |bench: &mut Bench, syn, other| {
+        bench.send(Frame::new(40_000, SYN).bytes(), syn, &[]);
+        for flags in [ACK, FIN | ACK, RST] {
+            bench.send(Frame::new(40_001, flags).bytes(), other, &[]);
+        }
+    };
+    bench.tables.set_vipa(VIPA, roles(Some(1)), &[]);
+    frames(&mut bench, Verdict::Unsettled, Verdict::Astray);
+    bench.tables.set_vipa(VIPA, roles(None), &[]);
+    frames(&mut bench, Verdict::NoReadyTarget, Verdict::UnknownFlow);
+}

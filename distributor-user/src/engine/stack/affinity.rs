@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Duration;
 
-use super::{Effect, SETTLE, Stack};
+use super::{Effect, Stack};
 use crate::engine::forwarding::ServiceKey;
 
 impl Stack {
@@ -29,12 +28,9 @@ impl Stack {
         affine.collect()
     }
 
-    /// Says once which services these are, when the members have been heard: an earlier daemon may have
-    /// left others.
-    pub(super) fn confirm_keeping(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        if !self.has_confirmed_keeping && now >= self.began + SETTLE {
-            self.has_confirmed_keeping = true;
-            effects.push(Effect::KeepListeners(self.applied.keeping.clone()));
-        }
+    /// Says which services these are, when the members have been heard: an earlier daemon may have left
+    /// others.
+    pub(super) fn confirm_keeping(&self, effects: &mut Vec<Effect>) {
+        effects.push(Effect::KeepListeners(self.applied.keeping.clone()));
     }
 }

@@ -82,7 +82,7 @@ impl Stack {
         // A target that was taken out of a service keeps the connections that it has, and their path.
         let former = self.applied.forwarding.targets.keys().copied();
         let former = former.filter(|target| self.is_member(*target));
-        forwarding.dvipas = self.dvipas_forwarded(placements);
+        forwarding.dvipas = self.dvipas_forwarded(placements, now);
         let offered = forwarding.dvipas.values().flat_map(|dvipa| {
             let stacks = dvipa.offers.iter().copied();
             stacks.chain(dvipa.owner).chain(dvipa.claimant)
@@ -187,6 +187,7 @@ impl Stack {
     fn dvipas_forwarded(
         &self,
         placements: &BTreeMap<IpAddr, Placement>,
+        now: Duration,
     ) -> BTreeMap<IpAddr, DvipaForwarding> {
         let claimed = self
             .ownership
@@ -201,11 +202,16 @@ impl Stack {
                 (owner, _) => owner.and_then(|owner| self.address_of(owner)),
             };
             let offers = self.standing.offers.get(&dvipa);
+            let claimant = holding.claimant;
+            let claimant = claimant.and_then(|claimant| self.address_of(claimant));
+            // As long as it does not know its targets, an owner refuses nothing.
+            let unsure = || {
+                let is_mine = owner.is_some() && owner == self.dynamic_xcf();
+                owner.filter(|_| is_mine && self.misses_targets(dvipa, now))
+            };
             let forwarded = DvipaForwarding {
                 owner,
-                claimant: holding
-                    .claimant
-                    .and_then(|claimant| self.address_of(claimant)),
+                claimant: claimant.or_else(unsure),
                 offers: offers.map(Arc::clone).unwrap_or_default(),
                 epoch: holding.epoch,
                 has_successor: self.standing.shared.contains(&dvipa),

@@ -10,6 +10,7 @@ use crate::engine::forwarding::{
 use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 
 mod affinity;
+mod beginning;
 mod connectivity;
 mod isolation;
 mod load;

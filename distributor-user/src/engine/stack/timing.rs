@@ -55,7 +55,7 @@ impl Stack {
             }
         }
         self.forget_senders(now);
-        self.confirm_keeping(now, effects);
+        self.grow_up(now, effects);
         self.decide(Input::Timer, now, effects);
         self.owning.expire_relays(now);
         self.release_idle(effects);

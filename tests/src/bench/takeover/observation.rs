@@ -33,6 +33,9 @@ pub(super) const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(VIPA), PORT);
 /// What servers listen on.
 const DUAL_STACK: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT);
 
+/// How many lines of each daemon are shown if something has gone wrong.
+const LINES: usize = 40;
+
 /// How long everything is observed before an event.
 const BEFORE: Duration = Duration::from_secs(1);
 
@@ -137,6 +140,17 @@ impl Stage {
 
     pub(super) fn lab(&self) -> &Lab {
         &self.lab
+    }
+
+    /// Prints what the daemons have said last.
+    fn tell(&self) {
+        for stack in self.lab.stacks() {
+            let output = stack.output();
+            let lines = output.lines().count().saturating_sub(LINES);
+            for line in output.lines().skip(lines) {
+                eprintln!("    {}: {line}", stack.name());
+            }
+        }
     }
 
     /// Waits until `stack` alone answers for the VIPA, and knows every server.
@@ -269,6 +283,9 @@ impl Observation<'_> {
                 "{who:?} answered for the VIPA at once, {} times; {after:?} after the beginning first",
                 rivals.len()
             ));
+        }
+        if !self.lost.is_empty() || !self.faults.is_empty() {
+            self.stage.tell();
         }
         Ok(Observed {
             timeline,
