@@ -43,6 +43,8 @@ impl Daemon {
         loop {
             tokio::select! {
                 () = signals.stop() => break,
+                // What was said and not heeded is said again: a hand-over takes more than one word.
+                () = self.life.due(self.timer()) => self.live(sources).await,
                 input = sources.next() => self.take(input).await,
                 _ = look.tick() => {
                     let is_silent = silence.lasts(self.distributed_packets());
