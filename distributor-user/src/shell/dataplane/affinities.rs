@@ -22,11 +22,17 @@ use crate::engine::forwarding::{ClientKey, KeptClient};
 #[derive(Clone, Debug)]
 pub(super) struct Affinities {
     timers: Timers,
-    terms: HashMap<ServiceEnd, Terms>,
     /// When the table was last read.
     read_at: Duration,
     /// Whether some client may keep a target.
     are_there: bool,
+}
+
+/// The same for a report, with the services whose clients do.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    affinities: Affinities,
+    terms: HashMap<ServiceEnd, Terms>,
 }
 
 /// A service as the flow table has it: the DVIPA in the order of memory, and the port.
@@ -45,7 +51,6 @@ impl Affinities {
     pub(super) fn new(is_adopted: bool) -> Self {
         Self {
             timers: Timers::default(),
-            terms: HashMap::new(),
             read_at: Duration::ZERO,
             are_there: is_adopted,
         }
@@ -112,7 +117,6 @@ impl Dataplane {
     pub fn tend_affinities(&mut self, now: Duration) -> Result<(), DataplaneError> {
         let terms = self.terms();
         if terms.is_empty() && !self.affinities.are_there {
-            self.affinities.terms = terms;
             return Ok(());
         }
         let reading = clock::read(object::program_mut(&mut self.object, program::READ_CLOCKS)?)
@@ -135,8 +139,15 @@ impl Dataplane {
         self.note_unnoted(&terms, &kept, &used, stamp);
         self.affinities.are_there = !(terms.is_empty() && kept.is_empty());
         self.affinities.read_at = now;
-        self.affinities.terms = terms;
         Ok(())
+    }
+
+    /// What is known of clients that keep their targets.
+    pub(super) fn keeping(&self) -> Keeping {
+        Keeping {
+            affinities: self.affinities.clone(),
+            terms: self.terms(),
+        }
     }
 
     /// The services whose clients keep their targets.
@@ -194,12 +205,10 @@ impl Traffic {
         all.filter_map(|(key, tag)| {
             let client = key.is_affinity().then(|| client_key(&key))?;
             let target = self.settings[0].targets.get(usize::from(tag.target()))?;
+            let Keeping { affinities, terms } = &self.keeping;
             let Affinities {
-                timers,
-                terms,
-                read_at,
-                ..
-            } = &self.affinities;
+                timers, read_at, ..
+            } = affinities;
             let seconds = terms.get(&service_end(&key))?.seconds;
             let left_s = timers.left_s(&client, seconds, *read_at);
             Some(KeptClient {

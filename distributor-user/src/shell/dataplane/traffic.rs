@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use distributor_common::abi::Settings;
 
-use super::affinities::Affinities;
+use super::affinities::Keeping;
 use super::flows::{Flows, engine_key, engine_state};
 use super::services::Counts;
 use super::shared::Shared;
@@ -21,7 +21,7 @@ use crate::engine::forwarding::{Flow, ServiceKey};
 #[derive(Debug)]
 pub struct Traffic {
     pub(super) flows: Flows,
-    pub(super) affinities: Affinities,
+    pub(super) keeping: Keeping,
     counts: Counts,
     pub(super) settings: Shared<Settings>,
 }
@@ -35,7 +35,7 @@ impl Dataplane {
     pub fn traffic(&self) -> Result<Traffic, DataplaneError> {
         Ok(Traffic {
             flows: self.flows.clone(),
-            affinities: self.affinities.clone(),
+            keeping: self.keeping(),
             counts: self.services.counts()?,
             settings: self.settings.clone(),
         })
