@@ -254,3 +254,58 @@ fn without_the_program_dumps_find_everything() {
         becomes(&mut snapshots, &[]).await;
     });
 }
+
+#[test]
+fn listeners_of_quiesced_servers_do_not_count() {
+    in_namespace(|| async {
+        ip(&format!("address add {DVIPA}/32 dev lo scope host"));
+        let (told, mut aside) = watch::channel(None);
+        let (listeners, mut snapshots) = Listeners::start(built(WATCH), told).expect("the task");
+        listeners.watch(dvipas(&[DVIPA]));
+        let _own = listener(DVIPA, 8443, false);
+        let mut process = server(listener(DVIPA, 8443, false));
+        becomes(&mut snapshots, &[row(DVIPA, 8443, 2)]).await;
+        assert_eq!(*aside.borrow(), None, "nobody has said who is quiesced");
+
+        let named = |port, job: &str| Server {
+            port,
+            job: job.parse().expect("a job name"),
+        };
+        let none = ReadyRow {
+            is_quiesced: true,
+            ..row(DVIPA, 8443, 0)
+        };
+        let shared = BTreeSet::from([8443]);
+        for (servers, expected, sockets, others) in [
+            (vec![], row(DVIPA, 8443, 2), 0, BTreeSet::new()),
+            (
+                vec![named(Some(8443), "SLEEP")],
+                row(DVIPA, 8443, 1),
+                1,
+                shared,
+            ),
+            (
+                vec![named(Some(80), "SLEEP")],
+                row(DVIPA, 8443, 2),
+                0,
+                BTreeSet::new(),
+            ),
+            (
+                vec![named(None, "SLEEP"), named(None, "DISTRIB*")],
+                none,
+                2,
+                BTreeSet::new(),
+            ),
+        ] {
+            listeners.set_aside(servers.into_iter().collect());
+            becomes(&mut snapshots, &[expected]).await;
+            let is_told = aside.wait_for(|aside| {
+                let told = aside.as_ref();
+                told.is_some_and(|told| told.cookies.len() == sockets && told.shared == others)
+            });
+            soon("what is aside", is_told).await.expect("the task runs");
+        }
+        process.kill().expect("the process is killed");
+        process.wait().expect("the process is ours");
+    });
+}
