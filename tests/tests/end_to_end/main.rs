@@ -30,6 +30,8 @@ mod reports;
 mod responsiveness;
 mod round_robin;
 mod scenario;
+mod servers;
+mod slow_start;
 mod standby;
 mod supervision;
 mod survival;

@@ -125,3 +125,64 @@ fn a_drained_target_shows_what_is_left_and_resets_it_in_the_end() {
     let greeted = greetings(lab.client(), SERVICE, CONNECTIONS).expect("connections");
     assert_eq!(greeted, [("TCPIP3".to_owned(), CONNECTIONS)].into());
 }
+
+#[test]
+fn a_target_is_quiesced_and_drained_from_another_host() {
+    let _turn = turn();
+    let (lab, _servers) = served();
+    let (front_end, three) = (lab.stack("TCPIP"), lab.stack("TCPIP3"));
+    let load = Load::start(lab.client(), SERVICE, CONNECTIONS).expect("living connections");
+    let here = load
+        .servers()
+        .iter()
+        .filter(|server| *server == "TCPIP2")
+        .count();
+    let port = format!("port={PORT}");
+    let quiesce = ["vary", "quiesce", &port, "target=TCPIP2"];
+    let said = three.order(&quiesce).expect("an order");
+    assert!(said.contains("SDL0110I port 8443"), "{said}");
+    wait_for_idle(&lab, Some("quiesced"));
+    let again = front_end.order(&quiesce).expect_err("it is so").to_string();
+    assert!(again.contains("already"), "{again}");
+    let log = lab.stack("TCPIP2").output();
+    assert!(log.contains("SDL0114I TCPIP3 passes on"), "{log}");
+    let resume = ["vary", "resume", &port, "target=TCPIP2"];
+    front_end.order(&resume).expect("an order");
+    wait_for_idle(&lab, None);
+
+    let nobody = front_end.order(&["drain", "TCPIP9"]);
+    let nobody = nobody.expect_err("no such member").to_string();
+    assert!(
+        nobody.contains("TCPIP9 is no member") && nobody.contains("TCPIP2, TCPIP3"),
+        "{nobody}"
+    );
+    let said = front_end.order(&["drain", "TCPIP2", "--port", "8443"]);
+    let said = said.expect("an order");
+    let left = format!("TCPIP2 has {here} connections left: {here} to {VIPA} port {PORT}");
+    assert!(said.contains("SDL0112I") && said.contains(&left), "{said}");
+    let said = front_end
+        .order(&["drain", "TCPIP2", "--wait", "--deadline", "2s"])
+        .expect("it waits until nothing is left");
+    assert!(
+        said.contains(&left)
+            && said
+                .trim_end()
+                .ends_with("TCPIP2 has no connection any more"),
+        "{said}"
+    );
+    let lost = load.stop().expect("the end");
+    assert_eq!(lost.len(), here, "{lost:?}");
+    assert!(
+        lost.iter()
+            .all(|lost| lost.server == "TCPIP2" && lost.reason.contains("reset")),
+        "{lost:?}"
+    );
+
+    lab.stack("TCPIP2").kill().expect("a daemon");
+    wait::until("TCPIP2 to be missed", PATIENCE, || {
+        let order = front_end.order(&["vary", "resume", "target=TCPIP2"]);
+        let refusal = order.expect_err("nobody is there").to_string();
+        Ok(refusal.contains("TCPIP2 is not there"))
+    })
+    .expect("what is said of a member that is gone");
+}
