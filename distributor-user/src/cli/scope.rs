@@ -73,6 +73,9 @@ fn parse(words: &[String]) -> Result<Named, String> {
     if is_all && scope != Scope::Target {
         return Err("expected `target`, which is everything, without a port or a job".to_owned());
     }
+    if !is_all && target.is_none() && scope == Scope::Target {
+        return Err("expected `target` or what of it is meant, found nothing".to_owned());
+    }
     Ok(Named { target, scope })
 }
 
@@ -186,6 +189,8 @@ mod tests {
             ("port=80 port=81", "again"),
             ("job=ninechars", "1 to 8 characters"),
             ("asid=1", "found `asid=1`"),
+            ("", "found nothing"),
+            (",", "found nothing"),
         ] {
             let error = named(text).expect_err("no scope");
             assert!(error.contains(expected), "{text}: {error}");

@@ -181,3 +181,56 @@ pub struct ReadyRow {
     #[serde(default)]
     pub weight: Option<u8>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::servers::Server;
+
+    #[test]
+    fn what_is_asked_is_what_arrives() {
+        let job = "WEB*".parse().expect("a job name");
+        let scopes = [
+            Scope::Target,
+            Scope::Port(8443),
+            Scope::Server(Server { port: None, job }),
+            Scope::Server(Server {
+                port: Some(8443),
+                job,
+            }),
+        ];
+        let within = Some(Duration::from_mins(10));
+        let asks = scopes.into_iter().flat_map(|scope| {
+            [
+                Ask::Quiesce(scope),
+                Ask::Resume(scope),
+                Ask::Weigh(scope, Some(5)),
+                Ask::Drain { scope, within },
+                Ask::Remaining(scope),
+            ]
+        });
+        for ask in asks {
+            let fact = Fact::Asked { request: 7, ask };
+            let bytes = postcard::to_stdvec(&fact).expect("bytes");
+            let read: Fact = postcard::from_bytes(&bytes).expect("a fact");
+            assert_eq!(read, fact);
+        }
+    }
+
+    #[test]
+    fn connections_are_counted_by_service() {
+        let flow = |port, client_port| FlowKey {
+            client: [10, 1, 1, 101].into(),
+            client_port,
+            dvipa: [10, 1, 3, 10].into(),
+            port,
+        };
+        let counted = Remaining::count(&[flow(8443, 1), flow(80, 1), flow(8443, 2)]);
+        let counted: Vec<_> = counted
+            .iter()
+            .map(|row| (row.port, row.connections))
+            .collect();
+        assert_eq!(counted, [(80, 1), (8443, 2)]);
+        assert_eq!(Remaining::count(&[]), []);
+    }
+}
