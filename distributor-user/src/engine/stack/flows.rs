@@ -90,7 +90,7 @@ impl Stack {
                 }
             }
             Fact::Load(load) => self.take_load(from, load),
-            Fact::Servers(rows) => self.take_servers(from, rows),
+            Fact::Servers { parts_left, rows } => self.take_servers(from, parts_left, rows),
             Fact::SynsRequest { request } => effects.push(Effect::CountSyns {
                 from: target,
                 asked: (from.to_owned(), request),

@@ -16,7 +16,7 @@ use crate::engine::group::drops;
 use crate::engine::message::Message;
 use crate::engine::report::{
     self, Body, CounterRow, DaemonRow, Frame, GroupRow, InterfaceRow, Query, Report, ReportName,
-    Room, Stats,
+    Room, Stats, Unexplained,
 };
 use crate::engine::stack::{Event, Vary};
 use crate::shell::admin::{Answer, Remaining, Request};
@@ -32,6 +32,8 @@ enum Begun {
     Made(Body, Room),
     /// It walks over connections.
     Walk(Box<Walk>),
+    /// It explains services, perhaps thousands.
+    Explanation(Box<Unexplained>, Room),
 }
 
 impl Daemon {
@@ -97,6 +99,12 @@ impl Daemon {
                     let _ = answer.send(reply(walk.make().await));
                 });
             }
+            Ok(Begun::Explanation(unexplained, room)) => {
+                tokio::task::spawn_blocking(move || {
+                    let explained = Body::Explain(unexplained.explain());
+                    let _ = answer.send(reply(Ok((explained, room))));
+                });
+            }
             Ok(Begun::Made(body, room)) => {
                 let _ = answer.send(reply(Ok((body, room))));
             }
@@ -146,7 +154,10 @@ impl Daemon {
             ReportName::Stats => Body::Stats(self.statistics(&mut room).await?),
             ReportName::Sysplex => Body::Sysplex(report::sysplex(&self.stack, filters, &mut room)),
             ReportName::Group => Body::Group(report::group(&self.stack, &mut room)),
-            ReportName::Explain => Body::Explain(report::explain(&self.stack, filters, &mut room)),
+            ReportName::Explain => {
+                let unexplained = Unexplained::of(&self.stack, filters, &mut room);
+                return Ok(Begun::Explanation(Box::new(unexplained), room));
+            }
         };
         Ok(Begun::Made(body, room))
     }
