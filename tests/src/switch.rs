@@ -2,8 +2,8 @@
 //!
 //! A stack's interfaces lead to a switch by virtual Ethernet links. Such a link
 //! delivers what an XDP program sends into it only if its other end runs an XDP
-//! program too: so every port of a switch runs `pass`, which changes nothing
-//! and counts what came in. The kernel counts what went out.
+//! program too: so every port of a switch runs `pass`, which changes nothing,
+//! loses nothing but the SYNs that a test wants lost, and counts what came in. The kernel counts what went out.
 //!
 //! A port fails in either of two ways. Without its cable, the host sees the loss
 //! of its carrier. Deaf, it sees nothing at all: the bridge discards whatever

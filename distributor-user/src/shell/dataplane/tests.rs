@@ -17,6 +17,8 @@ use crate::engine::forwarding::{
 };
 use crate::shell::testing::ip;
 
+mod syns;
+
 const VIPA: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 3, 10));
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
