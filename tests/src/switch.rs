@@ -199,13 +199,10 @@ impl Switch {
         let found = connected.programs.map_mut("LOST_SYNS");
         let map = found.context("the lab's object has no map `LOST_SYNS`")?;
         let mut lost: HashMap<&mut MapData, u64, u32> = HashMap::try_from(map)?;
-        let mut key = [0; 8];
-        key[..6].copy_from_slice(&mac);
-        let key = u64::from_ne_bytes(key);
         if is_losing {
-            lost.insert(key, 1, 0)?;
+            lost.insert(key_of(mac), 1, 0)?;
         } else {
-            lost.remove(&key)?;
+            lost.remove(&key_of(mac))?;
         }
         Ok(())
     }
@@ -276,3 +273,13 @@ fn sent_frames(table: &str, interface: &str) -> Option<u64> {
             .ok()
     })
 }
+
+/// What the lab's program calls an Ethernet address.
+fn key_of(mac: [u8; 6]) -> u64 {
+    let mut key = [0; 8];
+    key[..6].copy_from_slice(&mac);
+    u64::from_ne_bytes(key)
+}
+
+#[cfg(test)]
+mod tests;
