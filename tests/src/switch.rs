@@ -2,8 +2,8 @@
 //!
 //! A stack's interfaces lead to a switch by virtual Ethernet links. Such a link
 //! delivers what an XDP program sends into it only if its other end runs an XDP
-//! program too: so every port of a switch runs `pass`, which changes nothing
-//! and counts what came in. The kernel counts what went out.
+//! program too: so every port of a switch runs `pass`, which changes nothing,
+//! loses nothing but the SYNs that a test wants lost, and counts what came in. The kernel counts what went out.
 //!
 //! A port fails in either of two ways. Without its cable, the host sees the loss
 //! of its carrier. Deaf, it sees nothing at all: the bridge discards whatever
@@ -199,13 +199,10 @@ impl Switch {
         let found = connected.programs.map_mut("LOST_SYNS");
         let map = found.context("the lab's object has no map `LOST_SYNS`")?;
         let mut lost: HashMap<&mut MapData, u64, u32> = HashMap::try_from(map)?;
-        let mut key = [0; 8];
-        key[..6].copy_from_slice(&mac);
-        let key = u64::from_ne_bytes(key);
         if is_losing {
-            lost.insert(key, 1, 0)?;
+            lost.insert(key_of(mac), 1, 0)?;
         } else {
-            lost.remove(&key)?;
+            lost.remove(&key_of(mac))?;
         }
         Ok(())
     }
@@ -276,3 +273,13 @@ fn sent_frames(table: &str, interface: &str) -> Option<u64> {
             .ok()
     })
 }
+
+/// What the lab's program calls an Ethernet address.
+fn key_of(mac: [u8; 6]) -> u64 {
+    let mut key = [0; 8];
+    key[..6].copy_from_slice(&mac);
+    u64::from_ne_bytes(key)
+}
+
+#[cfg(test)]
+mod tests;

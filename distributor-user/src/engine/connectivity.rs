@@ -15,7 +15,8 @@
 //! first answer nothing is known.
 //!
 //! What is shown is (3 × the last interval + what was shown before) / 4, as z/OS
-//! smooths. A target that gets no SYNs any more is tried again: see [`TRY_AGAIN`].
+//! smooths. A target that gets no SYNs any more is tried again, and each time that it
+//! is tried in vain later: see [`TRY_AGAIN`].
 
 use std::time::Duration;
 
@@ -25,8 +26,12 @@ use super::responsiveness::{PERFECT, UNRESPONSIVE, differs, share, smoothed};
 const FEW: u64 = 3;
 
 /// After so long without SYNs enough to tell, a target that seemed out of reach gets a few; after as long
-/// again it counts as one of which nothing is known.
+/// again it counts as one of which nothing is known. Doubled each time that none of these few arrives, up to
+/// [`TRY_SELDOM`]: with HOTSTANDBY a target that is tried is given all of them.
 pub const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// The longest time between two attempts.
+pub const TRY_SELDOM: Duration = Duration::from_secs(160);
 
 /// What both sides have counted, as of one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,10 @@ pub struct Gauge {
     /// What had been sent and lost when it was last told from these.
     judged: (u64, u64),
     judged_at: Duration,
+    /// When it is tried again, after that.
+    pause: Duration,
+    /// Whether it is being tried.
+    is_tried: bool,
     shown: Option<u8>,
 }
 
@@ -61,6 +70,8 @@ impl Gauge {
             lost: 0,
             judged: (counts.sent, 0),
             judged_at: now,
+            pause: TRY_AGAIN,
+            is_tried: false,
             shown: None,
         }
     }
@@ -93,7 +104,14 @@ impl Gauge {
         if sent > FEW {
             let arrived = sent.saturating_sub(self.lost - lost_before);
             let before = self.shown.unwrap_or(PERFECT);
-            self.shown = Some(smoothed(share(arrived, sent), before));
+            let shown = smoothed(share(arrived, sent), before);
+            if shown > UNRESPONSIVE {
+                self.pause = TRY_AGAIN;
+            } else if self.is_tried {
+                self.pause = TRY_SELDOM.min(self.pause * 2);
+            }
+            self.is_tried = false;
+            self.shown = Some(shown);
             self.judged = (counts.sent, self.lost);
             self.judged_at = now;
         }
@@ -104,9 +122,10 @@ impl Gauge {
     pub fn rest(&mut self, now: Duration) -> Option<u8> {
         let quiet = now.saturating_sub(self.judged_at);
         if let Some(shown) = self.shown.filter(|shown| *shown < PERFECT)
-            && quiet >= TRY_AGAIN
+            && quiet >= self.pause
         {
             self.judged_at = now;
+            self.is_tried = true;
             self.shown = (shown < UNRESPONSIVE).then_some(UNRESPONSIVE);
         }
         self.shown
@@ -218,5 +237,25 @@ mod tests {
             ),
             Some(100)
         );
+    }
+
+    #[test]
+    fn whoever_is_tried_in_vain_is_tried_less_and_less() {
+        let mut gauge = Gauge::new(Counts { sent: 0, taken: 1 }, Duration::ZERO);
+        let mut sent = 0;
+        let mut lose = |gauge: &mut Gauge, at| {
+            sent += 10;
+            gauge.take(Counts { sent, taken: 1 }, SECOND * at);
+        };
+        lose(&mut gauge, 1);
+        lose(&mut gauge, 2);
+        let mut tried = Vec::new();
+        for at in 3..900 {
+            if gauge.rest(SECOND * at) == Some(UNRESPONSIVE) {
+                tried.push(at);
+                lose(&mut gauge, at);
+            }
+        }
+        assert_eq!(tried, [7, 17, 37, 77, 157, 317, 477, 637, 797]);
     }
 }

@@ -73,8 +73,14 @@ pub enum Fact {
         /// What came of it.
         outcome: Outcome,
     },
-    /// The sender's servers of single services, as far as they are measured; replaces what it said before.
-    Servers(Vec<ServerRow>),
+    /// Part of what the sender says of its servers of single services, as far as they are measured; the
+    /// last part completes what replaces all that it said before.
+    Servers {
+        /// Parts still to come; 0 in the last.
+        parts_left: u32,
+        /// One entry per DVIPA × port.
+        rows: Vec<ServerRow>,
+    },
     /// Asks how many SYNs the receiver has taken from the sender.
     SynsRequest {
         /// Returned in the answer.

@@ -29,7 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use configuration::{Configuration, DaemonRow, configuration};
-pub use explain::{Explain, explain};
+pub use explain::{Explain, Unexplained};
 pub use filter::{Endpoint, FilterError, FilterKind, Filters, Limit, Network, Room};
 pub use home::{Home, HomeRow, home};
 pub use layout::{Layout, Style};

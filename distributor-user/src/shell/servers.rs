@@ -157,3 +157,6 @@ impl Task {
         Some(measured)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,43 +84,65 @@ pub(super) const TARGETS: &[Column] = &[
     Column::only_long("idle_because", "Idle"),
 ];
 
-/// Explains the services that match.
-#[must_use]
-pub fn explain(stack: &Stack, filters: &Filters, room: &mut Room) -> Explain {
-    let snapshot = Snapshot::of(stack);
-    let mut services = Vec::new();
-    for dvipa in stack.known_dvipas() {
-        let owner = stack.owner(dvipa);
-        let is_in_force = snapshot.forwarding.distributes(dvipa);
-        let distributed = if is_in_force {
-            stack.own_distribution(dvipa)
-        } else {
-            stack.distribution(dvipa)
-        };
-        for service in distributed {
-            let key = ServiceKey::of(service);
-            if !filters.match_endpoints(&[(dvipa, Some(key.port))]) {
-                continue;
-            }
-            let applied = snapshot.forwarding.services.get(&key);
-            let targets = match applied {
-                Some(applied) => applied.clone(),
-                None => heard(&snapshot, service),
+/// What is to be explained, as of one moment: there may be thousands of services, and the stack goes on
+/// meanwhile.
+#[derive(Clone, Debug)]
+pub struct Unexplained {
+    stack: Snapshot,
+    /// With the names of their DVIPAs' owners.
+    services: Vec<(Service, Option<String>)>,
+}
+
+impl Unexplained {
+    /// Takes a copy of what `stack` knows now of the services that match.
+    #[must_use]
+    pub fn of(stack: &Stack, filters: &Filters, room: &mut Room) -> Self {
+        let snapshot = Snapshot::of(stack);
+        let mut services = Vec::new();
+        for dvipa in stack.known_dvipas() {
+            let distributed = if snapshot.forwarding.distributes(dvipa) {
+                stack.own_distribution(dvipa)
+            } else {
+                stack.distribution(dvipa)
             };
-            if !room.admit() {
-                continue;
+            for service in distributed {
+                let endpoint = (dvipa, Some(service.port));
+                if filters.match_endpoints(&[endpoint]) && room.admit() {
+                    let owner = stack.owner(dvipa).map(ToOwned::to_owned);
+                    services.push((service.clone(), owner));
+                }
             }
-            services.push(ExplainedService {
-                dvipa,
-                port: key.port,
-                method: service.terms.method.keyword().to_owned(),
-                owner: owner.map(ToOwned::to_owned),
-                is_in_force: applied.is_some(),
-                targets: explained(&snapshot, service, &targets),
-            });
+        }
+        Self {
+            stack: snapshot,
+            services,
         }
     }
-    Explain { services }
+
+    /// Explains all of it.
+    #[must_use]
+    pub fn explain(self) -> Explain {
+        let Self { stack, services } = self;
+        let explain = |(service, owner): (Service, Option<String>)| {
+            let key = ServiceKey::of(&service);
+            let applied = stack.forwarding.services.get(&key);
+            let targets = match applied {
+                Some(applied) => applied.clone(),
+                None => heard(&stack, &service),
+            };
+            ExplainedService {
+                dvipa: key.dvipa,
+                port: key.port,
+                method: service.terms.method.keyword().to_owned(),
+                owner,
+                is_in_force: applied.is_some(),
+                targets: explained(&stack, &service, &targets),
+            }
+        };
+        Explain {
+            services: services.into_iter().map(explain).collect(),
+        }
+    }
 }
 
 /// The targets of a service of another stack, as far as this one has heard.

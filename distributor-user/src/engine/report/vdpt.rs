@@ -42,8 +42,8 @@ pub struct VdptRow {
     /// method gives it any.
     pub is_active: bool,
     /// Why it is handed none: nothing listens there (`no-listener`), its operator has
-    /// quiesced it (`quiesced`), no path to it answers (`unreachable`), its servers do not accept
-    /// (`unresponsive`), nothing of its capacity is free while others have some (`no-capacity`), its
+    /// quiesced it (`quiesced`), no path to it answers (`unreachable`), its servers do not accept or nothing
+    /// that is sent to them arrives (`unresponsive`), nothing of its capacity is free while others have some (`no-capacity`), its
     /// operator has it weigh 0 (`no-weight`), or with HOTSTANDBY another one gets them all (`standby`); null
     /// if it is handed connections, and while this stack starts or stops.
     #[schemars(extend("enum" = ["no-listener", "quiesced", "unreachable", "unresponsive", "no-capacity", "no-weight", "standby", null]))]

@@ -96,7 +96,7 @@ impl Stack {
                 parts_left,
                 outcome,
             } => self.take_answer(from, request, parts_left, outcome, effects),
-            Fact::Servers(rows) => self.take_servers(from, rows),
+            Fact::Servers { parts_left, rows } => self.take_servers(from, parts_left, rows),
             Fact::SynsRequest { request } => effects.push(Effect::CountSyns {
                 from: target,
                 asked: (from.to_owned(), request),

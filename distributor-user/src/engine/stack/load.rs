@@ -9,6 +9,9 @@ use crate::engine::fact::{Fact, ServerRow};
 use crate::engine::forwarding::ServiceKey;
 use crate::engine::load::{Load, Server, of_servers};
 
+/// After so many servers another fact begins.
+const SERVERS_PER_FACT: usize = 500;
+
 /// What the stacks and their servers could still do, as far as they have said so.
 #[derive(Clone, Debug, Default)]
 pub struct Loads {
@@ -55,24 +58,28 @@ impl Stack {
         servers: BTreeMap<ServiceKey, Vec<Server>>,
         effects: &mut Vec<Effect>,
     ) {
-        let row = |(key, servers): (&ServiceKey, &Vec<Server>)| ServerRow {
-            dvipa: key.dvipa,
-            port: key.port,
-            servers: servers.clone(),
-        };
-        let rows = servers.iter().map(row).collect();
-        self.tell_all(&Fact::Servers(rows), effects);
+        if servers.is_empty() && self.servers.is_empty() {
+            return;
+        }
+        for fact in in_parts(&servers) {
+            self.tell_all(&fact, effects);
+        }
         self.is_dirty |= note_servers(&mut self.servers, servers) && self.weighs;
     }
 
     /// Takes what servers of a member could still do.
-    pub(super) fn take_servers(&mut self, from: &str, rows: Vec<ServerRow>) {
-        let told = rows.into_iter().map(|row| {
+    pub(super) fn take_servers(&mut self, from: &str, parts_left: u32, rows: Vec<ServerRow>) {
+        let Some(member) = self.members.get_mut(from) else {
+            return;
+        };
+        let part = rows.into_iter().map(|row| {
             let (dvipa, port) = (row.dvipa, row.port);
             (ServiceKey { dvipa, port }, row.servers)
         });
-        if let Some(member) = self.members.get_mut(from) {
-            self.is_dirty |= note_servers(&mut member.servers, told.collect()) && self.weighs;
+        member.telling.extend(part);
+        if parts_left == 0 {
+            let told = std::mem::take(&mut member.telling);
+            self.is_dirty |= note_servers(&mut member.servers, told) && self.weighs;
         }
     }
 
@@ -124,6 +131,30 @@ impl Stack {
         }
         loads
     }
+}
+
+/// What is said of servers, in parts that a fact has room for; at least one.
+fn in_parts(servers: &BTreeMap<ServiceKey, Vec<Server>>) -> Vec<Fact> {
+    let mut parts: Vec<Vec<ServerRow>> = vec![Vec::new()];
+    let mut in_last = 0;
+    for (key, servers) in servers {
+        if in_last >= SERVERS_PER_FACT {
+            parts.push(Vec::new());
+            in_last = 0;
+        }
+        in_last += servers.len();
+        let row = ServerRow {
+            dvipa: key.dvipa,
+            port: key.port,
+            servers: servers.clone(),
+        };
+        parts.last_mut().expect("there is one").push(row);
+    }
+    let left = (0..u32::try_from(parts.len()).unwrap_or(u32::MAX)).rev();
+    let parts = left.zip(parts);
+    parts
+        .map(|(parts_left, rows)| Fact::Servers { parts_left, rows })
+        .collect()
 }
 
 /// Keeps what is told if that matters; says whether it does.

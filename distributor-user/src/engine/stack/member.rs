@@ -34,6 +34,8 @@ pub struct Member {
     pub load: Option<Load>,
     /// What its servers could still do, likewise.
     pub servers: BTreeMap<ServiceKey, Vec<Server>>,
+    /// The parts of that which have come so far, of what it is just telling.
+    pub telling: BTreeMap<ServiceKey, Vec<Server>>,
     /// Paths to it, and whether beats arrive on them.
     pub paths: BTreeMap<NextHopKey, bool>,
     /// Paths that lag behind another one.
@@ -72,6 +74,7 @@ impl Member {
             readiness: Readiness::default(),
             load: None,
             servers: BTreeMap::new(),
+            telling: BTreeMap::new(),
             paths: BTreeMap::new(),
             lagging: BTreeSet::new(),
             distributions: Distributions::new(),

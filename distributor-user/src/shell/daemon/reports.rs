@@ -13,7 +13,7 @@ use crate::engine::agreement::Running;
 use crate::engine::group::drops;
 use crate::engine::report::{
     self, Body, CounterRow, DaemonRow, Frame, GroupRow, InterfaceRow, Query, Report, ReportName,
-    Room, Stats,
+    Room, Stats, Unexplained,
 };
 use crate::shell::admin::{Answer, Request};
 use crate::shell::dataplane::AttachMode;
@@ -27,6 +27,8 @@ enum Begun {
     Made(Body, Room),
     /// It walks over connections.
     Walk(Box<Walk>),
+    /// It explains services, perhaps thousands.
+    Explanation(Box<Unexplained>, Room),
 }
 
 impl Daemon {
@@ -67,6 +69,12 @@ impl Daemon {
                     let _turn = turn.lock().await;
                     // Whoever asked may have gone.
                     let _ = answer.send(reply(walk.make().await));
+                });
+            }
+            Ok(Begun::Explanation(unexplained, room)) => {
+                tokio::task::spawn_blocking(move || {
+                    let explained = Body::Explain(unexplained.explain());
+                    let _ = answer.send(reply(Ok((explained, room))));
                 });
             }
             Ok(Begun::Made(body, room)) => {
@@ -120,7 +128,10 @@ impl Daemon {
             ReportName::Stats => Body::Stats(self.statistics(&mut room).await?),
             ReportName::Sysplex => Body::Sysplex(report::sysplex(&self.stack, filters, &mut room)),
             ReportName::Group => Body::Group(report::group(&self.stack, &mut room)),
-            ReportName::Explain => Body::Explain(report::explain(&self.stack, filters, &mut room)),
+            ReportName::Explain => {
+                let unexplained = Unexplained::of(&self.stack, filters, &mut room);
+                return Ok(Begun::Explanation(Box::new(unexplained), room));
+            }
         };
         Ok(Begun::Made(body, room))
     }

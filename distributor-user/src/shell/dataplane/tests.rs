@@ -18,6 +18,7 @@ use crate::engine::forwarding::{
 use crate::shell::testing::ip;
 
 mod affinities;
+mod syns;
 
 const VIPA: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 3, 10));
 const XDP_DROP: u32 = 1;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use distributor_common::ports::{Order, OrderWords, ShareKey, share};
+use tracing::debug;
 
 use super::govern::{Governor, ShareWords};
 use super::listeners;
@@ -130,6 +131,11 @@ impl Scales {
             return Ok(());
         };
         if self.orders.get(&key) != Some(order) {
+            let [live, places, ..] = order;
+            debug!(
+                "TCP port {}: listeners {live:#x} get connections by {places} places",
+                key[4]
+            );
             let written = governor.orders.insert(key, order, 0);
             written.context("an order cannot be written")?;
             self.orders.insert(key, *order);

@@ -21,6 +21,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// The same where nobody was found, or who was found has ended.
 const LOOK_SOON: Duration = Duration::from_secs(1);
 
+/// Servers of one service that count at most: what a member can be told in one piece.
+const MOST_SERVERS: usize = 256;
+
 /// Finds servers and measures them, one look after the other.
 #[derive(Debug, Default)]
 pub(super) struct Watcher {
@@ -106,7 +109,8 @@ impl Watcher {
         };
         let services = subjects.iter();
         let services = services.map(|(key, subjects)| {
-            let servers: Vec<Server> = subjects.iter().filter_map(server).collect();
+            let servers = subjects.iter().filter_map(server).take(MOST_SERVERS);
+            let servers: Vec<Server> = servers.collect();
             (*key, servers)
         });
         let listener = |(listener, subject): &(&Entry, Subject)| {

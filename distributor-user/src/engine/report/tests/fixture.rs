@@ -180,11 +180,14 @@ pub(super) fn owner() -> Stack {
     };
     handle(Event::Fact {
         from: "TCPIPB".to_owned(),
-        fact: Fact::Servers(vec![ServerRow {
-            dvipa: ip("10.1.8.10"),
-            port: 8080,
-            servers: vec![server(500, 4_000), server(1_200, 600)],
-        }]),
+        fact: Fact::Servers {
+            parts_left: 0,
+            rows: vec![ServerRow {
+                dvipa: ip("10.1.8.10"),
+                port: 8080,
+                servers: vec![server(500, 4_000), server(1_200, 600)],
+            }],
+        },
     });
     let key = ServiceKey {
         dvipa: ip("10.1.8.10"),
@@ -375,7 +378,7 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
         ReportName::Stats => Body::Stats(Stats::default()),
         ReportName::Sysplex => Body::Sysplex(sysplex(stack, filters, &mut room)),
         ReportName::Group => Body::Group(group(stack, &mut room)),
-        ReportName::Explain => Body::Explain(explain(stack, filters, &mut room)),
+        ReportName::Explain => Body::Explain(Unexplained::of(stack, filters, &mut room).explain()),
     };
     let time = "2026-07-31T19:12:08+02:00".to_owned();
     Report {

@@ -43,7 +43,10 @@ fn told(stack: &mut Stack, from: &str, free: &[u32]) -> Vec<Effect> {
     let rows = if free.is_empty() { vec![] } else { vec![row] };
     let event = Event::Fact {
         from: from.to_owned(),
-        fact: Fact::Servers(rows),
+        fact: Fact::Servers {
+            parts_left: 0,
+            rows,
+        },
     };
     stack.handle(event, ZERO)
 }
@@ -134,9 +137,53 @@ fn a_target_measures_what_the_owner_distributes_by_servers_and_tells_everybody()
     };
     let expected = ["TCPIP", "TCPIP3"].map(|to| Effect::Send {
         to: to.to_owned(),
-        fact: Fact::Servers(vec![row.clone()]),
+        fact: Fact::Servers {
+            parts_left: 0,
+            rows: vec![row.clone()],
+        },
     });
     assert_eq!(effects, expected);
     let own = stack.loads().servers;
     assert_eq!(own.get(&(key(), xcf(2))), servers.get(&key()));
+}
+
+#[test]
+fn what_is_too_long_for_one_fact_is_said_in_parts() {
+    let mut stack = stack("TCPIP2", target(2), Adopted::default());
+    start(&mut stack);
+    join(&mut stack, "TCPIP", 1, &Definitions::of(&by_servers()));
+    // Nothing is said where nothing is measured and nothing was.
+    assert_eq!(stack.handle(Event::Servers(BTreeMap::new()), ZERO), []);
+    let of = |port| {
+        let dvipa = vipa();
+        (ServiceKey { dvipa, port }, vec![server(700); 64])
+    };
+    let servers: BTreeMap<_, _> = (1..=20).map(of).collect();
+    let effects = stack.handle(Event::Servers(servers.clone()), ZERO);
+
+    let mut other = super::stack("TCPIP", by_servers(), Adopted::default());
+    start(&mut other);
+    join(&mut other, "TCPIP2", 2, &Definitions::default());
+    let mut parts = Vec::new();
+    for effect in effects {
+        let Effect::Send { fact, .. } = effect else {
+            panic!("{effect:?}");
+        };
+        assert!(other.loads().servers.is_empty(), "not before all is there");
+        let Fact::Servers { parts_left, .. } = fact else {
+            panic!("{fact:?}");
+        };
+        let length = postcard::to_stdvec(&fact).expect("bytes").len();
+        assert!(length < 32 << 10, "{length}");
+        parts.push(parts_left);
+        let from = "TCPIP2".to_owned();
+        other.handle(Event::Fact { from, fact }, ZERO);
+    }
+    assert_eq!(parts, [2, 1, 0]);
+    let told = other.loads().servers;
+    assert_eq!(told.len(), 20);
+    assert!(
+        told.iter()
+            .all(|((key, _), told)| servers.get(key) == Some(told))
+    );
 }
