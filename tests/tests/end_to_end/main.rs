@@ -5,6 +5,7 @@
 
 mod accounting;
 mod active;
+mod affinity;
 mod agreement;
 mod attacks;
 mod bulk;
