@@ -82,6 +82,23 @@ impl Load {
             || self.free.abs_diff(before.free) >= (self.capacity / Self::MATTERS).max(1)
     }
 
+    /// The same of a server as if its stack had everything left: that tells servers of one stack apart,
+    /// which what the stack has left does not.
+    #[must_use]
+    pub fn by_itself(self) -> Self {
+        if self.within.is_none() {
+            return self;
+        }
+        let by_itself = Self {
+            within: None,
+            ..self
+        };
+        Self {
+            free: by_itself.smoothed(),
+            ..by_itself
+        }
+    }
+
     /// What was not used in the last interval, and could have been.
     #[must_use]
     pub fn unused(self) -> u32 {
@@ -165,6 +182,25 @@ pub fn of_servers(servers: &[Server]) -> Option<Load> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn servers_of_one_stack_are_told_apart_though_it_has_nothing_left() {
+        let server = |used, before| Load {
+            capacity: 400,
+            used,
+            within: Some(0),
+            before: Some(before),
+            ..Load::default()
+        };
+        let free = |load: Load| load.by_itself().free;
+        assert_eq!([free(server(400, 0)), free(server(0, 0))], [0, 300]);
+        let alone = Load {
+            within: None,
+            free: 7,
+            ..server(0, 0)
+        };
+        assert_eq!(alone.by_itself(), alone);
+    }
 
     #[test]
     fn a_sixteenth_of_the_capacity_matters() {

@@ -259,6 +259,7 @@ impl Task {
     fn remove(&mut self) -> Result<(), PortsError> {
         self.governor = None;
         self.clients = None;
+        self.scales = Scales::default();
         self.unsettled.clear();
         govern::remove(&self.pin_dir)
     }

@@ -50,9 +50,10 @@ fn a_target_learns_of_a_path_with_a_small_mtu() {
     let longest = before.iter().map(Vec::len).max();
     assert!(longest > Some(ETHERNET + SMALL_MTU), "{longest:?}");
 
-    // As a router between would: what it has last seen of the target, it quotes.
-    let answer = before.last().expect("an answer");
-    let error = fragmentation_needed(answer, mac(owner), mac(lab.client()));
+    // As a router between would about the segment that comes next; what has been acknowledged, the
+    // target's kernel takes for an attack.
+    let answer = following(before.last().expect("an answer"));
+    let error = fragmentation_needed(&answer, mac(owner), mac(lab.client()));
     tap.send(&error).expect("an error");
     let target = conversation.server().to_owned();
     let learnt = || Ok(route(&lab, &target)?.contains(&format!("mtu {SMALL_MTU}")));
@@ -87,6 +88,21 @@ fn answers(tap: &Tap, conversation: &Conversation) -> Result<Vec<Vec<u8>>> {
 
 fn mac(host: &Host) -> [u8; 6] {
     host.link(LAN_INTERFACE).expect("an interface").1
+}
+
+/// The frame that comes after a segment: it begins where that ends.
+fn following(segment: &[u8]) -> Vec<u8> {
+    const SEQUENCE: usize = ETHERNET + 24;
+    let word = |at: usize| u16::from_be_bytes([segment[at], segment[at + 1]]);
+    let headers = 20 + usize::from(segment[ETHERNET + 32] >> 4) * 4;
+    let payload = u32::from(word(ETHERNET + 2)) - u32::try_from(headers).expect("two headers");
+    let mut following = segment.to_vec();
+    let sequence = following[SEQUENCE..][..4]
+        .first_chunk()
+        .expect("four bytes");
+    let next = u32::from_be_bytes(*sequence).wrapping_add(payload);
+    following[SEQUENCE..][..4].copy_from_slice(&next.to_be_bytes());
+    following
 }
 
 /// The error of a router at the Ethernet address `router` about a frame, sent to `owner`.

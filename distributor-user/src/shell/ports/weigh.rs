@@ -91,7 +91,8 @@ impl Scales {
                 established: given,
                 waiting: *waiting.get(&cookie)?,
             };
-            known.push(self.look(cookie, *loads.get(&cookie)?, counts));
+            let load = loads.get(&cookie)?.by_itself();
+            known.push(self.look(cookie, load, counts));
         }
         let (loads, acceptance): (Vec<Load>, Vec<u8>) = known.into_iter().unzip();
         let order = selection::order(&loads, &acceptance);
