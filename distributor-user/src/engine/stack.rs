@@ -301,6 +301,14 @@ impl Stack {
         self.owning.flush(effects);
     }
 
+    fn take_hop(&mut self, path: NextHopKey, hop: Option<Hop>) {
+        self.is_dirty = true;
+        match hop {
+            Some(hop) => self.hops.insert(path, hop),
+            None => self.hops.remove(&path),
+        };
+    }
+
     fn take(&mut self, event: Event, now: Duration, effects: &mut Vec<Effect>) {
         match event {
             Event::Joined { name, dynamic_xcf } => {
@@ -333,13 +341,7 @@ impl Stack {
             Event::Probed { name, age } => self.take_probe(&name, age, now, effects),
             Event::Arrivals(arrived) => self.take_arrivals(arrived, now, effects),
             Event::Link { ifindex, is_up } => self.take_link(ifindex, is_up),
-            Event::NextHop { path, hop } => {
-                self.is_dirty = true;
-                match hop {
-                    Some(hop) => self.hops.insert(path, hop),
-                    None => self.hops.remove(&path),
-                };
-            }
+            Event::NextHop { path, hop } => self.take_hop(path, hop),
             Event::Fact { from, fact } => self.take_fact(&from, fact, now, effects),
             Event::Listeners(ready) => {
                 self.is_dirty = true;

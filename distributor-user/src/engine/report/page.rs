@@ -83,9 +83,9 @@ fn about(report: ReportName) -> (&'static str, &'static str, Vec<Section>) {
     match report {
         ReportName::Vipadcfg => (
             "netstat -F",
-            "What this stack's profile says about DVIPAs, and what its operator has quiesced. Sections without records are left out. \
-             SHORT, table and LONG have a line or block for each port and target of a \
-             VIPADISTRIBUTE.",
+            "What this stack's profile says about DVIPAs, and what its operator has quiesced. \
+             Sections without records are left out. SHORT, table and LONG have a line or block for \
+             each port and target of a VIPADISTRIBUTE.",
             vec![
                 section("VIPA Backup, VIPA Define", "dvipas", vipadcfg::BACKUPS),
                 section("VIPA Range", "ranges", vipadcfg::RANGES),
@@ -169,18 +169,22 @@ fn about(report: ReportName) -> (&'static str, &'static str, Vec<Section>) {
             "Who is a member of the group, how well it is heard, and what it owns.",
             vec![section("Members", "rows", sysplex::MEMBERS)],
         ),
-        ReportName::Explain => (
-            "",
-            "Why does this target get this share? `distributor explain ADDR:PORT`, on any stack: what \
-             was measured or said, each step of the arithmetic, and what comes of it. A report of our \
-             own, the same in all layouts.",
-            vec![
-                section("A service", "services", &[]),
-                section("A target", "services.targets", explain::TARGETS),
-                section("A step", "services.targets.reasons", &[]),
-            ],
-        ),
+        ReportName::Explain => about_explain(),
     }
+}
+
+fn about_explain() -> (&'static str, &'static str, Vec<Section>) {
+    (
+        "",
+        "Why does this target get this share? `distributor explain ADDR:PORT`, on any stack: what \
+         was measured or said, each step of the arithmetic, and what comes of it. A report of our \
+         own, the same in all layouts.",
+        vec![
+            section("A service", "services", &[]),
+            section("A target", "services.targets", explain::TARGETS),
+            section("A step", "services.targets.reasons", &[]),
+        ],
+    )
 }
 
 /// Writes the page.

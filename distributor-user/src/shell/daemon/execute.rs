@@ -13,7 +13,7 @@ use super::{Daemon, orders};
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::FlowKey;
 use crate::engine::message::Message;
-use crate::engine::stack::{Effect, Event, Placement};
+use crate::engine::stack::{Effect, Event, NextHopKey, Placement};
 use crate::shell::group::SendError;
 use crate::shell::{challenge, connections, probe};
 
@@ -131,17 +131,19 @@ impl Daemon {
                 name,
                 target,
                 paths,
-            } => {
-                let port = self.options.port + probe::PORT_OFFSET;
-                let paths = self.network.probe_paths(&paths, port);
-                self.probes.ask(name, target, paths);
-            }
+            } => self.probe(name, target, &paths),
             Effect::SnapshotFlows => {
                 return Ok(Some(Event::FlowSnapshot(self.dataplane.flows().collect())));
             }
             Effect::Tell(message) => tell(&message),
         }
         Ok(None)
+    }
+
+    fn probe(&mut self, name: String, target: IpAddr, paths: &[NextHopKey]) {
+        let port = self.options.port + probe::PORT_OFFSET;
+        let paths = self.network.probe_paths(paths, port);
+        self.probes.ask(name, target, paths);
     }
 
     /// Removes the flows of a target, and has their clients find out beside the loop.

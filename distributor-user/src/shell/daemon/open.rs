@@ -153,8 +153,7 @@ impl Daemon {
         let watch_object = objects::built(objects::WATCH);
         let (listeners, rows) = Listeners::start(watch_object, set_aside)?;
         let faults = responsiveness::start(watch_object, rows.clone())?;
-        let capacity = options.capacity.unwrap_or_else(all_processors);
-        let (servers, measured) = Servers::start(capacity)?;
+        let (servers, measured) = Servers::start(options.capacity.unwrap_or_else(all_processors))?;
         let (connections, ends) = Connections::start(watch_object)?;
         let (next_hops, hops) = NextHops::start(&netlink)?;
         let (changes, outcomes) = Changes::new()?;
