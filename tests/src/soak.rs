@@ -85,6 +85,9 @@ pub fn soak(time: Duration, seed: u64, say: &dyn Fn(&str)) -> Result<Outcome> {
         outcome.faults.extend(lost.iter().map(ToString::to_string));
         outcome.faults.extend(churn.failures());
     }
+    if !outcome.faults.is_empty() {
+        stage.tell();
+    }
     say("everything is put back");
     let rested = stage.rest().and_then(|()| load.wait_for_round());
     outcome

@@ -31,6 +31,9 @@ const TARGETS: [&str; 3] = [BACKUP, STEADY, UNSTEADY];
 
 const METHODS: [&str; 4] = ["ROUNDROBIN", "BASEWLM", "WEIGHTEDACTIVE", "MAGLEV"];
 
+/// How many lines of each daemon are shown if something has gone wrong.
+const LINES: usize = 60;
+
 /// How long the lab may take to be as it was.
 const RESTED: Duration = Duration::from_secs(30);
 /// How long a connection may be in the table that no kernel knows any more, and a while.
@@ -243,6 +246,21 @@ impl Stage {
             stack.reload()?;
         }
         Ok(format!("{method} over {targets:?}"))
+    }
+
+    /// Prints what every stack has counted, and what its daemon has said last.
+    pub(super) fn tell(&self) {
+        for stack in self.lab.stacks() {
+            let name = stack.name();
+            let counters = stack.counters().unwrap_or_default();
+            let counted: Vec<_> = counters.iter().filter(|(_, count)| **count > 0).collect();
+            eprintln!("{name}: {counted:?}");
+            let output = stack.output();
+            let lines = output.lines().count().saturating_sub(LINES);
+            for line in output.lines().skip(lines) {
+                eprintln!("{name}: {line}");
+            }
+        }
     }
 
     /// Puts everything back, and waits until it is as it was.

@@ -35,7 +35,6 @@ mod round_robin;
 mod scenario;
 mod servers;
 mod slow_start;
-mod soak;
 mod standby;
 mod supervision;
 mod survival;
