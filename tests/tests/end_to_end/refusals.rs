@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
@@ -151,7 +153,23 @@ impl Bad<'_> {
         self.refuses(run, &["bpffs", "mount -t bpf"]);
     }
 
+    /// Waits until frames pass between the stack and the client: a bridge forwards them only from when
+    /// the kernel has taken note of its ports, and it may be busy with another lab's.
+    fn wait_for_client(&self) {
+        let discard = SocketAddr::from((self.lab.client().lan_address(), 9));
+        let is_reached = || {
+            let connect = || {
+                let patience = Duration::from_millis(200);
+                Ok(TcpStream::connect_timeout(&discard, patience).map_err(|error| error.kind()))
+            };
+            let connected = self.stack.namespace().run(connect)?;
+            Ok(matches!(connected, Err(ErrorKind::ConnectionRefused)))
+        };
+        wait::until("the client to refuse a connection", SOON, is_reached).expect("a network");
+    }
+
     fn taken_address(&self) {
+        self.wait_for_client();
         let client = self.lab.client().namespace();
         let address = format!("{VIPA}/32 dev {LAN_INTERFACE}");
         client
