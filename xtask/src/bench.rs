@@ -33,6 +33,8 @@ pub(crate) struct Arguments {
 /// Runs the verb.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     build_ebpf::build(&setup::everything(&arguments.setup)?)?;
+    // Servers that are processes of their own are started by it.
+    workspace::build_program("lab", Profile::Release)?;
     let program = workspace::build_program("bench", Profile::Release)?;
     root::provide_file_systems()?;
     let mut bench = process::as_root(&program)?;
