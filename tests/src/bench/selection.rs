@@ -170,6 +170,8 @@ fn weights() -> Result<[Duration; 2]> {
     }
     start(&lab, "BASEWLM", |_| "")?;
     let _servers = [serve(&lab, TARGETS[0])?, serve(&lab, TARGETS[1])?];
+    lab.stack("TCPIP")
+        .wait_for_ready(&TARGETS.map(|name| (name, 1)))?;
     let until_shared = |how: fn(usize, usize) -> bool, began: Instant| {
         lab.client().namespace().run(|| {
             let mut last = VecDeque::new();
