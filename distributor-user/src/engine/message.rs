@@ -200,8 +200,8 @@ kinds! {
     CONNECTED = "SDL0108I" info "a stack that was cut off is among others again, or knows that it is alone";
     UNRESPONSIVE = "EZD1182I" warning "servers of a target do not take the connections that they are given; VDPT shows TSR, CER and SEF";
     RESPONSIVE = "EZD1183I" info "servers that did not take connections take them again";
-    OUT_OF_REACH = "SDL0125W" warning "SYNs that are sent to a target do not arrive there, though it is heard; VDPT shows TCSR";
-    WITHIN_REACH = "SDL0126I" info "SYNs that are sent to a target arrive there again";
+    OUT_OF_REACH = "SDL0126W" warning "SYNs that are sent to a target do not arrive there, though it is heard; VDPT shows TCSR";
+    WITHIN_REACH = "SDL0127I" info "SYNs that are sent to a target arrive there again";
     JOINED = "EZD1176I" info "a member joined the group, or is back after a restart";
     LEFT = "EZZ9676E" warning "a member left the group, or is not heard any more";
 }
@@ -369,5 +369,18 @@ fn varied(vary: &Vary, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             "{scope} is drained: it gets no new connections, and what it has after {} s is reset",
             within.as_secs()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_messages_have_one_id() {
+        let ids: BTreeSet<_> = KINDS.iter().map(|kind| kind.id).collect();
+        assert_eq!(ids.len(), KINDS.len(), "{ids:?}");
     }
 }

@@ -61,7 +61,7 @@ fn a_target_that_syns_do_not_reach_gets_few_until_they_do() {
         "{unreached:?}"
     );
     assert!(
-        told("SDL0125W") && !told("SDL0126I"),
+        told("SDL0126W") && !told("SDL0127I"),
         "{}",
         front_end.output()
     );
@@ -73,7 +73,7 @@ fn a_target_that_syns_do_not_reach_gets_few_until_they_do() {
     wait_for("TCPIP2 to be tried again, and reached", |row| {
         row.is_active && row.tcsr.is_some_and(|tcsr| tcsr > 90)
     });
-    assert!(told("SDL0126I"), "{}", front_end.output());
+    assert!(told("SDL0127I"), "{}", front_end.output());
     drop(probing);
     assert_eq!(living.stop().expect("the load"), []);
 }
