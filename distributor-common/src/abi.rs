@@ -21,7 +21,7 @@ mod target;
 mod vipa;
 
 /// Version of everything in this module and in [`crate::flow`].
-pub const ABI_VERSION: u64 = 6;
+pub const ABI_VERSION: u64 = 7;
 
 /// Number of services that can exist at once.
 pub const MAX_SERVICES: u32 = 1 << 16;
@@ -114,14 +114,14 @@ pub struct Settings {
 pub struct Counters(pub [u64; COUNTER_SLOTS]);
 
 const _: () = {
-    assert!(size_of::<Settings>() == 192 + 8 * PREFILTER_WORDS + 64 * MAX_TARGETS as usize);
+    assert!(size_of::<Settings>() == 256 + 8 * PREFILTER_WORDS + 64 * MAX_TARGETS as usize);
     assert!(size_of::<ServiceKey>() == 20);
     assert!(size_of::<Service>() == 128);
     assert!(size_of::<Tally>() == 16);
     assert!(size_of::<Target>() == 64);
     assert!(size_of::<Syns>() == 16);
     assert!(size_of::<Vipa>() == 64);
-    assert!(size_of::<Life>() == 128);
+    assert!(size_of::<Life>() == 192);
     assert!(size_of::<Counters>() == 512);
 };
 

@@ -106,9 +106,9 @@ impl HostTables {
         self.vipas[index as usize].set_standing(standing);
     }
 
-    /// Says which member sends from an Ethernet address.
+    /// Says which member, by the slot of its IPv4 address, sends from an Ethernet address.
     pub fn add_sender(&mut self, mac: [u8; 6], slot: u16) {
-        self.senders.insert(mac, Sender::new(slot));
+        self.senders.insert(mac, Sender::new(Some(slot), None));
     }
 
     /// Distributes a port of an address over the targets in `ring`, whose row is their slot. If the address is none of the DVIPAs yet, it becomes one that this stack owns.

@@ -28,3 +28,4 @@ pub mod selection;
 pub mod servers;
 pub mod stack;
 pub mod sysctls;
+pub mod xcf;

@@ -118,14 +118,15 @@ impl Pair {
         kernel.set_choice_key(ChoiceKey::from_words(CHOICE_KEY));
         host.choice_key = CHOICE_KEY;
         let keys = PROBE_KEYS.map(ProbeKey::from_words);
-        kernel.set_probe_keys(target(0), PROBE_PORT, &keys);
+        kernel.set_probe_keys(target(0).into(), PROBE_PORT, &keys);
         let identity = probe::identity(target(0));
-        host.life().set_probe(identity, PROBE_PORT, &PROBE_KEYS);
+        host.life()
+            .set_probe(identity, [0, 0], PROBE_PORT, &PROBE_KEYS);
         kernel.set_grace(Duration::from_nanos(1));
         host.life().grace_ns.store(1);
         let mut forwarding = Forwarding::default();
         for slot in 1..TARGETS {
-            forwarding.senders.insert(member(slot), target(slot));
+            forwarding.senders.insert(member(slot), target(slot).into());
             host.add_sender(member(slot), slot.into());
         }
         for (dvipa, port) in SERVICES {

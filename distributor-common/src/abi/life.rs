@@ -18,7 +18,7 @@ pub struct Life {
     /// bit 32 on an edition, whose lowest bit names the half that is valid.
     probe: Word,
     /// Not used; 0.
-    pub reserved: Word,
+    pub reserved: [Word; 5],
     halves: [Secrets; 2],
 }
 
@@ -26,8 +26,11 @@ pub struct Life {
 #[derive(Debug)]
 #[repr(C)]
 struct Secrets {
-    /// The DYNAMICXCF address of this stack (an IPv4 address mapped into IPv6), in the order of memory.
+    /// The DYNAMICXCF address of this stack (an IPv4 address mapped into IPv6), in the order of memory;
+    /// of two, the IPv4 address.
     identity: [Word; 2],
+    /// The IPv6 DYNAMICXCF address of this stack; 0 if it has none.
+    ipv6: [Word; 2],
     keys: [[Word; 2]; PROBE_KEYS],
 }
 
@@ -45,9 +48,10 @@ impl Life {
             beat_ns: Word::new(0),
             grace_ns: Word::new(0),
             probe: Word::new(0),
-            reserved: Word::new(0),
+            reserved: core::array::from_fn(|_| Word::new(0)),
             halves: core::array::from_fn(|_| Secrets {
                 identity: pair(),
+                ipv6: pair(),
                 keys: core::array::from_fn(|_| pair()),
             }),
         }
@@ -87,20 +91,36 @@ impl Life {
         [high.load(), low.load()]
     }
 
-    /// The DYNAMICXCF address of this stack; `None` before it is known, or when it is IPv6.
+    /// The IPv4 DYNAMICXCF address of this stack; `None` before it is known, or without one.
     #[inline(always)]
     #[must_use]
     pub fn address(&self) -> Option<Be32> {
         mapped(self.identity(self.probe()))
     }
 
+    /// The IPv6 DYNAMICXCF address of this stack, in the order of memory; `None` before it is known, or
+    /// without one.
+    #[inline(always)]
+    #[must_use]
+    pub fn address6(&self) -> Option<[u64; 2]> {
+        let [high, low] = &self.halves[self.probe().half()].ipv6;
+        let address = [high.load(), low.load()];
+        if address[0] | address[1] == 0 {
+            None
+        } else {
+            Some(address)
+        }
+    }
+
     /// Changes who this stack is, port and keys in one step, as packets see it; keys beyond
-    /// [`PROBE_KEYS`] are left out. One writer at a time.
-    pub fn set_probe(&self, identity: [u64; 2], port: u16, keys: &[[u64; 2]]) {
+    /// [`PROBE_KEYS`] are left out. `ipv6` is 0 for a stack without an IPv6 DYNAMICXCF address. One
+    /// writer at a time.
+    pub fn set_probe(&self, identity: [u64; 2], ipv6: [u64; 2], port: u16, keys: &[[u64; 2]]) {
         let edition = (self.probe.load() >> 32).wrapping_add(1) & 0xffff_ffff;
         let half = &self.halves[(edition & 1) as usize];
         let pairs = half.keys.iter().zip(keys);
-        for (words, pair) in pairs.chain([(&half.identity, &identity)]) {
+        let addresses = [(&half.identity, &identity), (&half.ipv6, &ipv6)];
+        for (words, pair) in pairs.chain(addresses) {
             words[0].store(pair[0]);
             words[1].store(pair[1]);
         }

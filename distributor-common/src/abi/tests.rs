@@ -151,10 +151,11 @@ fn keys_of_the_probe_change_with_their_number() {
         (1, &[[7, 8], [9, 10], [11, 12]]),
         (0, &[]),
     ] {
-        let identity = [u64::from(port), 7];
-        life.set_probe(identity, port, keys);
+        let (identity, ipv6) = ([u64::from(port), 7], [0, u64::from(port)]);
+        life.set_probe(identity, ipv6, port, keys);
         let state = life.probe();
         assert_eq!(life.identity(state), identity);
+        assert_eq!(life.address6(), (port != 0).then_some(ipv6));
         assert_eq!(state.port(), port);
         for index in 0..4 {
             let expected = keys.get(index).filter(|_| index < PROBE_KEYS);
@@ -202,6 +203,16 @@ proptest! {
         let word = RingEntry::new(target, row).weighted(weight).word();
         let entry = RingEntry::from_word(word).expect("written");
         prop_assert_eq!((entry.target(), entry.row(), entry.weight()), (target, row, weight));
+    }
+
+    #[test]
+    fn senders_survive_their_word(
+        slots in prop::array::uniform2(prop::option::of(0..MAX_TARGETS as u16)),
+    ) {
+        let [ipv4, ipv6] = slots;
+        let word = Sender::new(ipv4, ipv6).word();
+        let sender = Sender::from_word(word).expect("written");
+        prop_assert_eq!([sender.ipv4(), sender.ipv6()], slots);
     }
 
     #[test]

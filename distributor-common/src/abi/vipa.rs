@@ -257,7 +257,8 @@ impl Standing {
     }
 }
 
-/// Value in `SENDERS`: the member that sends from an Ethernet address, by its target slot.
+/// Value in `SENDERS`: the member that sends from an Ethernet address, by its target slots. It has one
+/// for each family of which it has a DYNAMICXCF address.
 ///
 /// It is never 0, for the same reason as a [`super::RingEntry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,11 +267,16 @@ pub struct Sender(NonZeroU32);
 
 impl Sender {
     const WRITTEN: NonZeroU32 = NonZeroU32::new(1 << 31).expect("not 0");
+    /// Bits of a slot.
+    const BITS: u32 = 15;
+    /// Stands for no slot.
+    const NONE: u32 = (1 << Self::BITS) - 1;
 
-    /// The member in a slot.
+    /// The member in these slots, for IPv4 and for IPv6.
     #[must_use]
-    pub fn new(slot: u16) -> Self {
-        Self(Self::WRITTEN | u32::from(slot))
+    pub fn new(ipv4: Option<u16>, ipv6: Option<u16>) -> Self {
+        let field = |slot: Option<u16>| slot.map_or(Self::NONE, u32::from) & Self::NONE;
+        Self(Self::WRITTEN | field(ipv4) | field(ipv6) << Self::BITS)
     }
 
     /// The value in the map.
@@ -289,10 +295,25 @@ impl Sender {
         }
     }
 
-    /// Slot of the member.
+    /// Slot of the member by its IPv4 address.
     #[inline(always)]
     #[must_use]
-    pub const fn slot(self) -> u16 {
-        self.0.get() as u16
+    pub const fn ipv4(self) -> Option<u16> {
+        Self::slot(self.0.get())
+    }
+
+    /// Slot of the member by its IPv6 address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ipv6(self) -> Option<u16> {
+        Self::slot(self.0.get() >> Self::BITS)
+    }
+
+    #[inline(always)]
+    const fn slot(field: u32) -> Option<u16> {
+        match field & Self::NONE {
+            Self::NONE => None,
+            slot => Some(slot as u16),
+        }
     }
 }

@@ -49,7 +49,7 @@ pub fn distributor<T: Tables>(
     standing: Standing,
     tables: &T,
 ) -> Option<u16> {
-    let slot = tables.sender(source).map(Sender::slot)?;
+    let slot = tables.sender(source).and_then(Sender::ipv4)?;
     let is_own = !standing.is_authority(slot)
         && tables
             .target(slot)

@@ -194,7 +194,7 @@ fn everything() -> Bench {
     bench
         .tables
         .life()
-        .set_probe([0, 0], 8443, &[[1, 2], [3, 4]]);
+        .set_probe([0, 0], [0, 0], 8443, &[[1, 2], [3, 4]]);
     bench
 }
 

@@ -1,7 +1,8 @@
 //! What the packet path should do, in the engine's words.
 //!
 //! The engine names targets by their DYNAMICXCF addresses and services by
-//! DVIPA and port. Slots, rings and map entries are the data plane's business:
+//! DVIPA and port. A stack that has two is two targets: one for each family of
+//! DVIPAs, by the address of that family. Slots, rings and map entries are the data plane's business:
 //! it keeps the numbering stable across restarts, because flows refer to it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,12 +10,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::config::Service;
+use super::xcf::XcfAddresses;
 
 /// The complete desired state of the packet path of one stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
-    /// How each member is reached that anything leads to, by its DYNAMICXCF address; this stack
-    /// itself is [`Path::Local`]. A target that is gone from here keeps its slot and its flows
+    /// How each member is reached that anything leads to, by each of its DYNAMICXCF addresses; this
+    /// stack itself is [`Path::Local`]. A target that is gone from here keeps its slot and its flows
     /// until the last of them has ended.
     pub targets: BTreeMap<IpAddr, Path>,
     /// What this stack distributes: on DVIPAs that it owns, or is about to.
@@ -23,9 +25,9 @@ pub struct Forwarding {
     pub dvipas: BTreeMap<IpAddr, DvipaForwarding>,
     /// Services of which connections that start on this stack stay on it, while a server listens.
     pub kept: BTreeSet<ServiceKey>,
-    /// Which member, by its DYNAMICXCF address, sends from which Ethernet address; of all its
+    /// Which member, by its DYNAMICXCF addresses, sends from which Ethernet address; of all its
     /// interfaces.
-    pub senders: BTreeMap<[u8; 6], IpAddr>,
+    pub senders: BTreeMap<[u8; 6], XcfAddresses>,
 }
 
 impl Forwarding {
@@ -38,7 +40,8 @@ impl Forwarding {
     }
 }
 
-/// Who may send packets for a DVIPA to whom. Stacks are named by their DYNAMICXCF addresses.
+/// Who may send packets for a DVIPA to whom. Stacks are named by their DYNAMICXCF addresses of its
+/// family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DvipaForwarding {
     /// The owner; may be this stack. Absent: nobody is known to own it.

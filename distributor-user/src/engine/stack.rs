@@ -58,6 +58,7 @@ use super::load::{Load, Server};
 use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
 use super::responsiveness::Responsiveness;
+use super::xcf::XcfAddresses;
 use audit::Audits;
 use connectivity::Ways;
 use desired::Hops;
@@ -136,7 +137,7 @@ pub struct Stack {
     dead_links: BTreeSet<u32>,
     contested: BTreeSet<IpAddr>,
     /// Which member sent from which Ethernet address, as an earlier daemon knew.
-    adopted_senders: BTreeMap<[u8; 6], IpAddr>,
+    adopted_senders: BTreeMap<[u8; 6], XcfAddresses>,
     /// Since when this engine runs.
     began: Duration,
     /// Whether members may still be about to be heard.

@@ -216,7 +216,7 @@ fn knowledge(lab: &Lab, own: &Stack) -> Result<Forwarding> {
     for stack in stacks {
         for interface in [LAN_INTERFACE, XCF_INTERFACE] {
             let (_, mac) = stack.link(interface)?;
-            forwarding.senders.insert(mac, address(stack));
+            forwarding.senders.insert(mac, address(stack).into());
         }
         let path = if stack.name() == own.name() {
             Path::Local
@@ -313,7 +313,7 @@ fn offer_by_hand() -> Result<()> {
     // The first target asks whether the owner's daemon lives, and the owner's program answers.
     let key = ProbeKey::from_words([7, 8]);
     let stack = IpAddr::from(owner.xcf_address());
-    dataplanes[0].set_probe_keys(stack, 4912, &[ProbeKey::from_words([5, 6]), key]);
+    dataplanes[0].set_probe_keys(stack.into(), 4912, &[ProbeKey::from_words([5, 6]), key]);
     dataplanes[0].beat();
     let asker = &lab.stacks()[1];
     let paths = [ProbePath {

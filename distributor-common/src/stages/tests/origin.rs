@@ -27,7 +27,7 @@ fn started(mut bench: Bench) -> Bench {
     bench.tables.set_identity(1, OWN);
     bench.tables.set_identity(2, OTHER);
     let identity = probe::identity(OWN.into());
-    bench.tables.life().set_probe(identity, 0, &[]);
+    bench.tables.life().set_probe(identity, [0, 0], 0, &[]);
     bench
 }
 
@@ -222,6 +222,6 @@ fn a_connection_starts_from_an_address_that_can_be_answered() {
     assert_eq!(source(&bench, VIPA, 8443), Some(OWN));
     assert_eq!(source(&bench, VIPA, 22), Some(OWN));
     // Before the daemon has said who it is.
-    bench.tables.life().set_probe([0, 0], 0, &[]);
+    bench.tables.life().set_probe([0, 0], [0, 0], 0, &[]);
     assert_eq!(source(&bench, VIPA, 8443), None);
 }

@@ -16,7 +16,7 @@ fn bench() -> Bench {
     bench
         .tables
         .life()
-        .set_probe(identity(STACK.into()), PORT, &KEYS);
+        .set_probe(identity(STACK.into()), [0, 0], PORT, &KEYS);
     bench.tables.set_now_ns(NOW_NS);
     bench.tables.life().beat_ns.store(NOW_NS - 1_234_999_999);
     bench
@@ -133,11 +133,14 @@ fn what_is_no_question_is_the_kernels() {
 fn without_keys_or_port_nobody_is_answered() {
     let mut bench = bench();
     let right = frame::probe(OWN, PORT, &question(KEYS[0]));
-    bench.tables.life().set_probe(stack(1), PORT, &[]);
+    bench.tables.life().set_probe(stack(1), [0, 0], PORT, &[]);
     bench.send(right.clone(), Verdict::ProbeRefused, &[]);
-    bench.tables.life().set_probe(stack(1), PORT, &KEYS[1..]);
+    bench
+        .tables
+        .life()
+        .set_probe(stack(1), [0, 0], PORT, &KEYS[1..]);
     bench.send(right.clone(), Verdict::ProbeRefused, &[]);
-    bench.tables.life().set_probe(stack(1), 0, &KEYS);
+    bench.tables.life().set_probe(stack(1), [0, 0], 0, &KEYS);
     bench.send(right, Verdict::NotDistributed, &[]);
     let mut no_port = frame::probe(OWN, 0, &question(KEYS[0]));
     send(&mut bench, &mut no_port, Verdict::NotDistributed);

@@ -13,6 +13,7 @@ use crate::engine::forwarding::{
     Affinity, Choice, DvipaForwarding, Forwarding, Path, ServiceKey, ServiceTargets,
 };
 use crate::engine::selection::{self, Ready, Row};
+use crate::engine::xcf::XcfAddresses;
 
 /// Most targets that one service can have.
 pub(super) const MAX_ROWS: usize = 32;
@@ -92,7 +93,7 @@ impl Stack {
         forwarding.targets = former
             .chain(targets)
             .chain(offered)
-            .chain(forwarding.senders.values().copied())
+            .chain(forwarding.senders.values().flat_map(|member| member.iter()))
             .map(|target| (target, self.path_to(target)))
             .collect();
         self.rows = rows;
@@ -233,17 +234,17 @@ impl Stack {
     ///
     /// What an earlier daemon knew holds until every neighbour should be resolved again: a packet that
     /// nobody is known to have sent on would be relayed back, and would go round until its TTL ends.
-    fn senders(&self) -> BTreeMap<[u8; 6], IpAddr> {
+    fn senders(&self) -> BTreeMap<[u8; 6], XcfAddresses> {
         let mut senders = BTreeMap::new();
         for member in self.members.values() {
             for path in member.paths.keys() {
                 if let Some(hop) = self.hops.get(path) {
-                    senders.insert(hop.next_hop_mac, member.dynamic_xcf);
+                    senders.insert(hop.next_hop_mac, member.dynamic_xcf.into());
                 }
             }
         }
-        for (mac, address) in &self.adopted_senders {
-            senders.entry(*mac).or_insert(*address);
+        for (mac, member) in &self.adopted_senders {
+            senders.entry(*mac).or_insert(*member);
         }
         senders
     }

@@ -135,7 +135,11 @@ fn prepare_life(
     xcf: DynamicXcf,
     accepted: &[ProbeKey],
 ) {
-    dataplane.set_probe_keys(xcf.address, options.port + probe::PORT_OFFSET, accepted);
+    dataplane.set_probe_keys(
+        xcf.address.into(),
+        options.port + probe::PORT_OFFSET,
+        accepted,
+    );
     dataplane.set_grace(options.grace);
     // A start takes its time, and the others wait only for a daemon that lives. One that comes too
     // late for them waits in turn, until it knows who owns what its predecessor owned.

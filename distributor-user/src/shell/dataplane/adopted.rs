@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use distributor_common::abi::Ring;
+use distributor_common::abi::{Ring, Sender};
 use distributor_common::counter::Verdict;
 
 use super::{Dataplane, DataplaneError, targets};
 use crate::engine::forwarding::{
     Affinity, DvipaForwarding, Forwarding, ServiceKey, ServiceTargets,
 };
+use crate::engine::xcf::XcfAddresses;
 
 impl Dataplane {
     /// Returns what the packet path does at present.
@@ -55,9 +56,15 @@ impl Dataplane {
         forwarding.kept = self.kept.keys().copied().collect();
         let senders = self.senders.iter();
         forwarding.senders = senders
-            .filter_map(|(mac, slot)| Some((mac, self.address(slot)?)))
+            .filter_map(|(mac, member)| Some((mac, self.member(member)?)))
             .collect();
         forwarding
+    }
+
+    /// Returns by which addresses a member is known that has these slots.
+    fn member(&self, member: Sender) -> Option<XcfAddresses> {
+        let slots = [member.ipv4(), member.ipv6()].into_iter().flatten();
+        XcfAddresses::of(slots.filter_map(|slot| self.address(slot)))
     }
 
     /// Returns the targets of a service, and of those that have the same slots as their rows and the

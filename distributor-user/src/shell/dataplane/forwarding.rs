@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use aya::maps::MapError;
-use distributor_common::abi::{self, Roles, map, program};
+use distributor_common::abi::{self, Roles, Sender, map, program};
 use distributor_common::hash;
 
 use super::services::VipaEntry;
 use super::{Dataplane, DataplaneError, clock, object, targets};
 use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path};
 use crate::engine::group::key::ChoiceKey;
+use crate::engine::xcf::XcfAddresses;
 
 /// A half-open flow is given up after this long: a client's SYN and its five retransmissions by
 /// RFC 6298 take 63 s.
@@ -24,7 +25,7 @@ const HALF_OPEN_S: u64 = 75;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     forwarding: DvipaForwarding,
-    /// This stack's own DYNAMICXCF address, if it is known.
+    /// This stack's own DYNAMICXCF address of the DVIPA's family, if it is known.
     own: Option<IpAddr>,
     is_distributed: bool,
 }
@@ -57,10 +58,7 @@ impl Dataplane {
         }
         let senders = forwarding.senders.iter();
         let senders = senders
-            .map(|(&mac, &address)| {
-                let slot = self.slots.assign(address, &self.settings[0].targets)?;
-                Ok((mac, slot))
-            })
+            .map(|(&mac, &member)| Ok((mac, self.sender(member)?)))
             .collect::<Result<_, DataplaneError>>()?;
         self.senders.set(senders)?;
         for (&key, service) in &forwarding.services {
@@ -109,15 +107,25 @@ impl Dataplane {
         Ok(())
     }
 
+    /// The slots of a member.
+    fn sender(&mut self, member: XcfAddresses) -> Result<Sender, DataplaneError> {
+        let mut slot = |address: IpAddr| self.slots.assign(address, &self.settings[0].targets);
+        let ipv4 = member.ipv4().map(|ipv4| slot(ipv4.into())).transpose()?;
+        let ipv6 = member.ipv6().map(|ipv6| slot(ipv6.into())).transpose()?;
+        Ok(Sender::new(ipv4, ipv6))
+    }
+
     /// Says of which services connections that start here stay here.
     fn keep(&mut self, forwarding: &Forwarding) -> Result<(), DataplaneError> {
-        let Some(own) = own(forwarding) else {
-            return self.kept.set(&BTreeMap::new());
-        };
-        let slot = self.slots.assign(own, &self.settings[0].targets)?;
-        let kept = forwarding.kept.iter();
-        let entries = kept.map(|key| (*key, self.services.entry(*key, slot)));
-        self.kept.set(&entries.collect())
+        let mut entries = BTreeMap::new();
+        let own = own(forwarding);
+        for key in &forwarding.kept {
+            if let Some(own) = own.and_then(|own| own.for_dvipa(key.dvipa)) {
+                let slot = self.slots.assign(own, &self.settings[0].targets)?;
+                entries.insert(*key, self.services.entry(*key, slot));
+            }
+        }
+        self.kept.set(&entries)
     }
 
     /// Puts what is asked for a DVIPA into slots.
@@ -262,9 +270,10 @@ fn asked(forwarding: &Forwarding) -> BTreeMap<IpAddr, Asked> {
     let listed = forwarding.dvipas.keys();
     let all: BTreeSet<_> = listed.chain(&distributed).copied().collect();
     let asked = all.into_iter().map(|dvipa| {
-        let forwarding = forwarding.dvipas.get(&dvipa);
+        let own = own.and_then(|own| own.for_dvipa(dvipa));
+        let known = forwarding.dvipas.get(&dvipa);
         let asked = Asked {
-            forwarding: forwarding.cloned().unwrap_or_else(|| DvipaForwarding {
+            forwarding: known.cloned().unwrap_or_else(|| DvipaForwarding {
                 owner: own,
                 ..DvipaForwarding::default()
             }),
@@ -276,9 +285,9 @@ fn asked(forwarding: &Forwarding) -> BTreeMap<IpAddr, Asked> {
     asked.collect()
 }
 
-/// This stack's own DYNAMICXCF address, if anything leads to it.
-fn own(forwarding: &Forwarding) -> Option<IpAddr> {
-    let mut targets = forwarding.targets.iter();
-    let own = targets.find(|(_, path)| **path == Path::Local);
-    own.map(|(address, _)| *address)
+/// This stack's own DYNAMICXCF addresses, as far as anything leads to them.
+fn own(forwarding: &Forwarding) -> Option<XcfAddresses> {
+    let targets = forwarding.targets.iter();
+    let own = targets.filter(|(_, path)| **path == Path::Local);
+    XcfAddresses::of(own.map(|(address, _)| *address))
 }

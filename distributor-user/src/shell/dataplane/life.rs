@@ -3,7 +3,6 @@
 //! Nothing here decides when the daemon is dead; it only leaves the time of the
 //! last beat where the packet path finds it, and says how long that may be ago.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use distributor_common::probe;
@@ -11,6 +10,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::Dataplane;
 use crate::engine::group::key::ProbeKey;
+use crate::engine::xcf::XcfAddresses;
 
 impl Dataplane {
     /// Tells the packet path that the daemon lives at this moment. A system call at most.
@@ -39,12 +39,14 @@ impl Dataplane {
         (beat_ns != 0).then(|| Duration::from_nanos(monotonic_ns().saturating_sub(beat_ns)))
     }
 
-    /// Lets the packet path answer probes at a UDP port that are meant for this stack, by its
-    /// DYNAMICXCF address, and made with one of the first two of these keys; none without a key.
-    pub fn set_probe_keys(&self, stack: IpAddr, port: u16, keys: &[ProbeKey]) {
+    /// Lets the packet path answer probes at a UDP port that are meant for this stack, by the first of
+    /// its DYNAMICXCF addresses, and made with one of the first two of these keys; none without a key.
+    pub fn set_probe_keys(&self, stack: XcfAddresses, port: u16, keys: &[ProbeKey]) {
         let keys: Vec<_> = keys.iter().map(|key| key.words()).collect();
-        let identity = probe::identity(stack);
-        self.settings[0].life.set_probe(identity, port, &keys);
+        let identity = probe::identity(stack.first());
+        let ipv6 = stack.ipv6().map(|ipv6| probe::identity(ipv6.into()));
+        let life = &self.settings[0].life;
+        life.set_probe(identity, ipv6.unwrap_or_default(), port, &keys);
     }
 }
 

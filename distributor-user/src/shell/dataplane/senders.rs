@@ -11,57 +11,59 @@ use super::DataplaneError;
 #[derive(Debug)]
 pub(super) struct Senders {
     map: HashMap<MapData, u64, u32>,
-    slots: BTreeMap<[u8; 6], u16>,
+    members: BTreeMap<[u8; 6], Sender>,
 }
 
 impl Senders {
     /// Reads the map.
     pub(super) fn recover(map: HashMap<MapData, u64, u32>) -> Result<Self, DataplaneError> {
-        let mut slots = BTreeMap::new();
+        let mut members = BTreeMap::new();
         for entry in &map {
             let (key, word) = entry.map_err(DataplaneError::map(map::SENDERS))?;
             let [mac @ .., _, _] = key.to_ne_bytes();
             if let Some(sender) = Sender::from_word(word) {
-                slots.insert(mac, sender.slot());
+                members.insert(mac, sender);
             }
         }
-        Ok(Self { map, slots })
+        Ok(Self { map, members })
     }
 
-    /// Every Ethernet address with its member's slot.
-    pub(super) fn iter(&self) -> impl Iterator<Item = ([u8; 6], u16)> {
-        self.slots.iter().map(|(mac, slot)| (*mac, *slot))
+    /// Every Ethernet address with its member.
+    pub(super) fn iter(&self) -> impl Iterator<Item = ([u8; 6], Sender)> {
+        self.members.iter().map(|(mac, member)| (*mac, *member))
     }
 
     /// Slots that are named.
     pub(super) fn slots(&self) -> BTreeSet<u16> {
-        self.slots.values().copied().collect()
+        let members = self.members.values();
+        let slots = members.flat_map(|member| [member.ipv4(), member.ipv6()]);
+        slots.flatten().collect()
     }
 
     /// Makes the map say this and nothing else.
-    pub(super) fn set(&mut self, wanted: BTreeMap<[u8; 6], u16>) -> Result<(), DataplaneError> {
+    pub(super) fn set(&mut self, wanted: BTreeMap<[u8; 6], Sender>) -> Result<(), DataplaneError> {
         if wanted.len() > MAX_SENDERS as usize {
             return Err(DataplaneError::Full {
                 what: "Ethernet addresses of members",
                 limit: MAX_SENDERS,
             });
         }
-        let gone = self.slots.keys().filter(|mac| !wanted.contains_key(*mac));
+        let gone = self.members.keys().filter(|mac| !wanted.contains_key(*mac));
         for mac in gone.copied().collect::<Vec<_>>() {
             match self.map.remove(&key(mac)) {
                 Ok(()) | Err(MapError::KeyNotFound) => {}
                 Err(error) => return Err(DataplaneError::map(map::SENDERS)(error)),
             }
-            self.slots.remove(&mac);
+            self.members.remove(&mac);
         }
-        for (mac, slot) in wanted {
-            if self.slots.get(&mac) == Some(&slot) {
+        for (mac, member) in wanted {
+            if self.members.get(&mac) == Some(&member) {
                 continue;
             }
             self.map
-                .insert(key(mac), Sender::new(slot).word(), 0)
+                .insert(key(mac), member.word(), 0)
                 .map_err(DataplaneError::map(map::SENDERS))?;
-            self.slots.insert(mac, slot);
+            self.members.insert(mac, member);
         }
         Ok(())
     }

@@ -113,8 +113,8 @@ fn forwarding() -> Forwarding {
         }]
         .into(),
         senders: [
-            ([2, 0, 0, 0, 0, 2], target(2)),
-            ([2, 0, 0, 1, 0, 2], target(2)),
+            ([2, 0, 0, 0, 0, 2], target(2).into()),
+            ([2, 0, 0, 1, 0, 2], target(2).into()),
         ]
         .into(),
     }
