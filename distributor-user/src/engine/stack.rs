@@ -131,6 +131,8 @@ pub struct Stack {
     owning: Owning,
     rebuilds: Rebuilds,
     isolation: Isolation,
+    /// DVIPAs that an earlier daemon shared with members that have not been heard since.
+    inherited: BTreeSet<IpAddr>,
     grace: Duration,
     client_ifindexes: BTreeSet<u32>,
     /// Interfaces of this stack that have no carrier.
@@ -181,6 +183,7 @@ impl Stack {
         let ownership = Ownership::new(&options.name, &adopted.epochs(options.grace), now)
             .having_listened(options.listened, now);
         let own = Definitions::of(&options.config);
+        let inherited = adopted.shared();
         Self {
             distributions: own.by_dvipa(),
             own,
@@ -211,7 +214,8 @@ impl Stack {
             owning: Owning::of(&ownership),
             ownership,
             rebuilds: Rebuilds::default(),
-            isolation: Isolation::default(),
+            isolation: Isolation::with(&inherited),
+            inherited,
             grace: options.grace,
             client_ifindexes: options.client_ifindexes,
             dead_links: BTreeSet::new(),

@@ -29,6 +29,9 @@ impl Stack {
 
     /// Whether some target of a DVIPA has not been heard that may be about to be.
     pub(super) fn misses_targets(&self, dvipa: IpAddr, now: Duration) -> bool {
+        if self.is_unsure() && !self.inherited.is_empty() {
+            return true;
+        }
         if !self.is_beginning {
             return false;
         }

@@ -13,10 +13,15 @@
 //! In the states of the lower row the packet path is fenced, as it fences itself
 //! when the daemon is silent: no new connection, no answer to ARP, and what is
 //! known goes on. Nothing is taken away in here, and no connection ends.
+//!
+//! A daemon that goes on where another has ended begins unsure: it knows of nobody
+//! yet, and its predecessor may have been cut off.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Effect, Stack};
+use super::{Adopted, Effect, Placement, Stack};
 use crate::engine::message::Message;
 use crate::engine::ownership::Liveness;
 
@@ -46,6 +51,20 @@ pub(super) enum Isolation {
 }
 
 impl Isolation {
+    /// How a stack begins that has inherited DVIPAs which others could own.
+    pub(super) fn with(inherited: &BTreeSet<IpAddr>) -> Self {
+        if inherited.is_empty() {
+            Self::Heard
+        } else {
+            Self::Unsure(None)
+        }
+    }
+
+    /// Whether it is known if this stack is among others.
+    fn is_known(self) -> bool {
+        matches!(self, Self::Heard | Self::Alone)
+    }
+
     /// Whether somebody else may own what this stack owned.
     fn is_fenced(self) -> bool {
         matches!(
@@ -55,7 +74,28 @@ impl Isolation {
     }
 }
 
+impl Adopted {
+    /// The DVIPAs that an earlier daemon answered for and that another member could own.
+    pub(super) fn shared(&self) -> BTreeSet<IpAddr> {
+        let dvipas = self.forwarding.dvipas.iter();
+        let shared = dvipas.filter(|(dvipa, forwarding)| {
+            forwarding.has_successor && self.placements.get(*dvipa) == Some(&Placement::Owned)
+        });
+        shared.map(|(dvipa, _)| *dvipa).collect()
+    }
+}
+
 impl Stack {
+    /// Whether this stack does not know yet whether it is among others.
+    pub(super) fn is_unsure(&self) -> bool {
+        !self.isolation.is_known()
+    }
+
+    /// Whether others may own what this stack wants, and nobody is heard who could say so.
+    pub(super) fn must_wait(&self) -> bool {
+        self.is_unsure() && !matches!(self.isolation, Isolation::Reunited(_))
+    }
+
     /// Whether this stack's packet path must be fenced: it was cut off, and does not know yet
     /// whether somebody else owns what it owned.
     pub(super) fn is_cut_off(&self) -> bool {
@@ -65,7 +105,7 @@ impl Stack {
     /// Whether this stack wants to be told again and again how many packets have arrived.
     #[must_use]
     pub fn looks_for_packets(&self) -> bool {
-        !matches!(self.isolation, Isolation::Heard | Isolation::Alone)
+        self.is_unsure()
     }
 
     /// Follows a change of who is heard.
@@ -116,6 +156,9 @@ impl Stack {
         let was_fenced = self.isolation.is_fenced();
         self.is_dirty |= isolation != self.isolation;
         self.isolation = isolation;
+        if isolation.is_known() {
+            self.inherited.clear();
+        }
         let is_fenced = isolation.is_fenced();
         if was_fenced != is_fenced {
             effects.push(Effect::Fence(is_fenced));

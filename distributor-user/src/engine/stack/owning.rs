@@ -153,7 +153,8 @@ impl Stack {
             let willingness =
                 if is_leaving || self.orders.forbid(dvipa) || self.contested.contains(&dvipa) {
                     Willingness::Unwilling
-                } else if is_cut_off {
+                } else if is_cut_off || (self.must_wait() && !self.owning.owned.contains(&dvipa)) {
+                    // Who may be cut off wants nothing that others may own by now.
                     Willingness::Reluctant
                 } else {
                     Willingness::Willing

@@ -33,7 +33,7 @@ type Shared = (Option<IpAddr>, *const Destinations, Arc<[IpAddr]>);
 impl Stack {
     /// Derives everything from what the members define, this stack included.
     pub(super) fn take_stock(&mut self) {
-        let mut shared = BTreeSet::new();
+        let mut shared = self.inherited.clone();
         for (name, member) in &self.members {
             if member.left_at.is_some() {
                 // Who is cut off itself does not know whether they are gone.

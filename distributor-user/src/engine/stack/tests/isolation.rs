@@ -239,3 +239,87 @@ fn who_has_no_link_gives_nobody_up() {
     assert!(!effects.contains(&Effect::ResetTarget(xcf(2))));
     assert!(wait(&mut stack).0, "it is gone indeed");
 }
+
+/// What a daemon finds whose predecessor shared the DVIPA and has been silent for so long.
+fn left_behind(silent_for: Duration) -> Adopted {
+    let shared = DvipaForwarding {
+        has_successor: true,
+        ..owned(7)
+    };
+    Adopted {
+        forwarding: Forwarding {
+            dvipas: BTreeMap::from([(vipa(), shared)]),
+            ..Forwarding::default()
+        },
+        placements: BTreeMap::from([(vipa(), Placement::Owned)]),
+        silent_for: Some(silent_for),
+        orders: Orders::default(),
+    }
+}
+
+/// Lets time pass in which nothing arrives; returns all effects.
+fn silence(stack: &mut Stack, from: Duration, to: Duration) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let mut now = from;
+    while now < to {
+        if stack.looks_for_packets() {
+            effects.extend(stack.handle(Event::Arrivals(7), now));
+        }
+        effects.extend(stack.handle(Event::Tick, now));
+        effects.extend(stack.handle(Event::Timer, now));
+        now += Duration::from_millis(50);
+    }
+    effects
+}
+
+#[test]
+fn a_daemon_that_begins_while_its_stack_is_cut_off_claims_nothing() {
+    let config = || front_end(Destinations::list([xcf(2)]));
+    // Its predecessor was fenced, or had no time to notice.
+    for silent_for in [GRACE, ZERO] {
+        let mut stack = stack("TCPIP", config(), left_behind(silent_for));
+        let mut effects = stack.start(ZERO);
+        let later = LISTEN + SETTLE + Duration::from_secs(10);
+        effects.extend(silence(&mut stack, ZERO, later));
+        let is_told = |wanted: &Message| {
+            let told = effects.iter();
+            told.filter(|effect| matches!(effect, Effect::Tell(message) if message == wanted))
+                .count()
+        };
+        assert!(!stack.may_live(), "{silent_for:?}");
+        assert_eq!(is_told(&Message::CutOff), 1, "{silent_for:?}");
+        assert_eq!(
+            stack.owner(vipa()),
+            (silent_for < GRACE).then_some("TCPIP"),
+            "what it does not own it does not claim"
+        );
+        let applied = stack.applied().forwarding.dvipas.get(&vipa());
+        let is_open = |forwarding: &DvipaForwarding| !forwarding.has_successor;
+        assert!(!applied.is_some_and(is_open), "{silent_for:?}: {applied:?}");
+
+        // It learns who owns the DVIPA, and only then goes on.
+        let backup = Definitions::of(&config());
+        stack.handle(Event::Arrivals(8), later);
+        join(&mut stack, "TCPIP2", 2, &backup);
+        stack.handle(own(9, "TCPIP2", 200), later);
+        assert_eq!(stack.owner(vipa()), Some("TCPIP2"));
+        let settled = later + Duration::from_secs(1);
+        stack.handle(Event::Arrivals(9), settled);
+        assert!(stack.may_live());
+    }
+}
+
+#[test]
+fn a_daemon_that_begins_alone_owns_what_nobody_else_does() {
+    let config = front_end(Destinations::list([xcf(2)]));
+    let mut stack = stack("TCPIP", config, left_behind(GRACE));
+    stack.start(ZERO);
+    // Clients are there, and no member.
+    for arrived in 1..20 {
+        let now = Duration::from_millis(50 * arrived);
+        stack.handle(Event::Arrivals(arrived), now);
+        stack.handle(Event::Timer, now);
+    }
+    assert_eq!(stack.owner(vipa()), Some("TCPIP"));
+    assert!(stack.may_live());
+}
