@@ -114,6 +114,8 @@ impl Stage {
         })?;
         for stack in lab.stacks() {
             stack.write_profile(&profile_of(&lab, stack, METHODS[0], &TARGETS.into()))?;
+            // So that a daemon has one of its own that can be replaced.
+            stack.install(&[])?;
         }
         for stack in lab.stacks() {
             stack.restart()?;

@@ -74,6 +74,11 @@ fn an_owner_that_was_cut_off_takes_back_what_it_lost() {
 }
 
 #[test]
+fn an_owner_that_was_replaced_while_cut_off_knows_that_it_was() {
+    assert_kept("owner-replaced-while-cut-off");
+}
+
+#[test]
 fn a_rebooted_front_end_finds_its_connections() {
     assert_kept("front-end-rebooted");
 }

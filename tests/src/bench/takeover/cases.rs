@@ -69,6 +69,10 @@ pub(super) const EVENTS: &[Event] = &[
         run: returns::cut_off_and_healed,
     },
     Event {
+        name: "owner-replaced-while-cut-off",
+        run: returns::replaced_while_cut_off,
+    },
+    Event {
         name: "front-end-rebooted",
         run: returns::front_end_rebooted,
     },

@@ -178,7 +178,7 @@ impl Stage {
             stage: self,
             watch: Watch::start(&self.lab, VIPA)?,
             probing: Probing::start(client, form),
-            load,
+            loads: load.into_iter().collect(),
             lost: Vec::new(),
             faults: Vec::new(),
         };
@@ -199,7 +199,7 @@ pub(super) struct Observation<'a> {
     stage: &'a Stage,
     watch: Watch,
     probing: Probing,
-    load: Option<Load>,
+    loads: Vec<Load>,
     lost: Vec<Lost>,
     faults: Vec<String>,
 }
@@ -207,7 +207,7 @@ pub(super) struct Observation<'a> {
 impl Observation<'_> {
     /// Waits until all of it runs evenly, and notes if that takes too much of the machine.
     fn settle(&mut self) -> Result<()> {
-        if let Some(load) = &self.load {
+        for load in &self.loads {
             load.wait_for_round()?;
         }
         let (began, used) = (Instant::now(), processor_time()?);
@@ -243,12 +243,20 @@ impl Observation<'_> {
 
     /// Who greeted the living connections.
     pub(super) fn servers(&self) -> &[String] {
-        self.load.as_ref().map_or(&[], Load::servers)
+        self.loads.first().map_or(&[], Load::servers)
+    }
+
+    /// Opens more connections, which must live on as well.
+    pub(super) fn open_more(&mut self, connections: u32) -> Result<()> {
+        let load = Load::start(self.stage.lab.client(), SERVICE, connections)?;
+        load.wait_for_round()?;
+        self.loads.push(load);
+        Ok(())
     }
 
     /// Ends the living connections; the probes go on.
     pub(super) fn end_connections(&mut self) -> Result<()> {
-        if let Some(load) = self.load.take() {
+        for load in self.loads.drain(..) {
             self.lost.extend(load.stop()?);
         }
         Ok(())
@@ -271,7 +279,7 @@ impl Observation<'_> {
     /// Ends everything.
     pub(super) fn end(mut self) -> Result<Observed> {
         let timeline = self.probing.stop()?;
-        if let Some(load) = self.load.take() {
+        for load in self.loads.drain(..) {
             self.lost.extend(load.stop()?);
         }
         let seen = self.watch.stop()?;

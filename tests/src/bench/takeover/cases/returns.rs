@@ -115,6 +115,41 @@ pub(super) fn cut_off_and_healed() -> Result<Vec<Figures>> {
     ])
 }
 
+/// A daemon that begins while its stack is cut off knows of nobody, and of nothing that happened since.
+pub(super) fn replaced_while_cut_off() -> Result<Vec<Figures>> {
+    /// Connections that are opened while it is cut off.
+    const MORE: u32 = 100;
+    /// Longer than a new daemon waits for what an earlier one knew of.
+    const SETTLED: Duration = Duration::from_secs(5);
+
+    let stage = Stage::set(Setup::USUAL, &[])?;
+    let owner = stage.lab().stack(OWNER);
+    owner.install(b"one")?;
+    owner.kill()?;
+    owner.restart()?;
+    stage.wait_for_owner(OWNER)?;
+    owner.wait_for_programs()?;
+    let mut observation = stage.observe()?;
+    let event = Instant::now();
+    stage.lab().cut(OWNER, &Network::ALL, Fault::Silent)?;
+    observation.expect_owner(BACKUP);
+    owner.install(b"another")?;
+    let done = owner.reload()?;
+    observation.expect_that(done.contains("has taken over"), || done);
+    thread::sleep(SETTLED);
+    observation.open_more(MORE)?;
+    let healed = Instant::now();
+    stage.lab().heal(OWNER, &Network::ALL, Fault::Silent)?;
+    observation.expect_owner(OWNER);
+    thread::sleep(AFTER);
+    let end = Instant::now();
+    let mut observed = observation.end()?;
+    Ok(vec![
+        observed.figures("owner-cut-off-and-replaced", Some(500), event, healed),
+        observed.figures("replaced-owner-healed", Some(20), healed, end),
+    ])
+}
+
 /// Without a backup: the address is gone with its stack, and the connections wait for it.
 pub(super) fn front_end_rebooted() -> Result<Vec<Figures>> {
     let stage = Stage::set(
