@@ -17,7 +17,6 @@ use distributor_common::ports::{self, ShareKey, mapped, object};
 use netlink_packet_sock_diag::inet::StateFlags;
 use tracing::warn;
 
-use super::Task;
 use crate::engine::affinity::{Fate, Timers, Use};
 use crate::engine::forwarding::{ClientKey, ServiceKey};
 use crate::shell::sock_diag::{Scope, SockDiag};
@@ -137,39 +136,6 @@ impl Clients {
         .await?;
         self.map = Some(map);
         Ok(result)
-    }
-}
-
-impl Task {
-    /// Says in the kernel which clients keep their listeners.
-    pub(super) fn keep(&mut self) {
-        let wanted = self.wanted.borrow_and_update();
-        let (Some(governor), Some(wanted)) = (&mut self.governor, &*wanted) else {
-            return;
-        };
-        let wanted = wanted.iter();
-        let wanted = wanted.map(|(key, seconds)| (share_key(*key), (*seconds).into()));
-        if let Err(error) = governor.keep(&wanted.collect()) {
-            warn_of(&error.into());
-        }
-    }
-
-    /// Forgets clients whose time is over.
-    pub(super) async fn tend(&mut self) {
-        let Some(mut clients) = self.clients.take() else {
-            return;
-        };
-        let services = self.wanted.borrow().clone().unwrap_or_default();
-        let now = self.began.elapsed();
-        let tended = clients.tend(&services, &mut self.sock_diag, now).await;
-        let has_failed = tended.is_err();
-        if let Err(error) = tended
-            && !clients.has_failed
-        {
-            warn_of(&error);
-        }
-        clients.has_failed = has_failed;
-        self.clients = Some(clients);
     }
 }
 

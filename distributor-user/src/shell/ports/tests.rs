@@ -1,5 +1,6 @@
 //! On a real kernel, each test in a network namespace and with a bpffs of its own; needs root.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -7,11 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Socket, Type};
 
+use super::task::SETTLED;
 use super::*;
 use crate::engine::profile::{self, Style, Text};
 use crate::shell::profile_files::ProfileFiles;
