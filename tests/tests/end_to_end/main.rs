@@ -35,6 +35,7 @@ mod round_robin;
 mod scenario;
 mod servers;
 mod slow_start;
+mod soak;
 mod standby;
 mod supervision;
 mod survival;
