@@ -4,6 +4,7 @@
 //! that cannot do it. What is refused changes nothing.
 
 mod check;
+mod console;
 mod drain;
 mod explain;
 mod keygen;
@@ -57,6 +58,8 @@ enum Verb {
     Sysplex(netstat::Sysplex),
     /// Explains why each target of a service gets the share of new connections that it gets.
     Explain(explain::Explain),
+    /// Takes operator commands as z/OS's console does, such as D TCPIP,,NETSTAT,VDPT,DETAIL.
+    Console(console::Console),
     /// Prints a page of the documentation that is made from the program's tables.
     #[command(hide = true)]
     Reference(reference::Reference),
@@ -65,7 +68,15 @@ enum Verb {
 /// Runs the verb that the command line names.
 #[must_use]
 pub fn main() -> ExitCode {
-    let done = match Arguments::parse().verb {
+    do_it(Arguments::parse()).unwrap_or_else(|error| {
+        eprintln!("distributor: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+/// Does what a command line says.
+fn do_it(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.verb {
         Verb::Check(arguments) => check::run(&arguments),
         Verb::Keygen(arguments) => keygen::run(&arguments),
         Verb::Run(arguments) => run::run(arguments),
@@ -76,10 +87,7 @@ pub fn main() -> ExitCode {
         Verb::Netstat(arguments) => netstat::run(&arguments),
         Verb::Sysplex(arguments) => netstat::run_sysplex(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Console(arguments) => console::run(&arguments),
         Verb::Reference(arguments) => reference::run(&arguments),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("distributor: {error:#}");
-        ExitCode::from(2)
-    })
+    }
 }

@@ -9,6 +9,7 @@ pub mod affinity;
 pub mod agreement;
 pub mod config;
 pub mod connectivity;
+pub mod console;
 pub mod definitions;
 pub mod fact;
 pub mod forwarding;

@@ -25,6 +25,16 @@ impl StackArguments {
         self.name.is_some()
     }
 
+    /// The name, if one is given.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Where the daemons keep their admin sockets.
+    pub(super) fn run_dir(&self) -> &Path {
+        &self.run_dir
+    }
+
     /// Says whether a stack of this name seems to run here.
     pub(super) fn runs(&self, name: &str) -> bool {
         let mut stacks = admin::stacks(&self.run_dir).into_iter();

@@ -46,13 +46,21 @@ impl ProfileFiles {
         Self { symbols, ..self }
     }
 
-    /// Reads the profile at `path`.
+    /// Reads the profile at `path`; what is no file may name a data set or a member, if it is known
+    /// where these are.
     ///
     /// # Errors
     ///
     /// Says why there is no such text, and what would be right.
     pub fn open(&self, path: &Path) -> Result<Text, ReadError> {
-        read(path)
+        if self.include_dirs.is_empty() || path.exists() {
+            return read(path);
+        }
+        match Operand::parse(&path.to_string_lossy()) {
+            Some(Operand::Member { dataset, member }) => self.member(&dataset, &member),
+            Some(Operand::Name(name)) => self.name(&name, path),
+            Some(Operand::Path(_)) | None => read(path),
+        }
     }
 
     fn member(&self, dataset: &str, member: &str) -> Result<Text, ReadError> {

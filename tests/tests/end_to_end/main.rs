@@ -11,6 +11,7 @@ mod attacks;
 mod bulk;
 mod clean_stop;
 mod connectivity;
+mod console;
 mod controlled;
 mod dataplane;
 mod definers;
