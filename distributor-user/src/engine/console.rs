@@ -393,8 +393,8 @@ fn names<T>(choice: Choice<T>) -> String {
         .map(|(name, _)| format!("`{}`", name.to_uppercase()))
         .collect();
     match names.as_slice() {
-        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
-        [only] => only.clone(),
         [] => String::new(),
+        [only] => only.clone(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
     }
 }
