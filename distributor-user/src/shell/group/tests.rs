@@ -1,12 +1,13 @@
 mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::time::Instant;
 
 use super::*;
 use crate::engine::group::key::GroupKey;
-use crate::shell::testing::{DEADLINE, in_namespace, ip};
+use crate::shell::testing::{DEADLINE, eventually, in_namespace, ip};
 
 /// A stack of a test, with all events that it got.
 struct Stack {
@@ -52,8 +53,15 @@ fn add_addresses(stack: u8) {
     ip(&format!("addr add {}/32 dev lo", lan(stack)));
 }
 
+/// A socket that was closed a moment ago may live on in a process that another test is starting.
 async fn start(options: GroupOptions) -> Stack {
-    let (group, events) = Group::start(options).await.expect("the group starts");
+    let (group, events) = eventually("free addresses", async || {
+        match Group::start(options.clone()).await {
+            Err(GroupError::Bind { source, .. }) if source.kind() == ErrorKind::AddrInUse => None,
+            started => Some(started.expect("the group starts")),
+        }
+    })
+    .await;
     Stack {
         group,
         events,
