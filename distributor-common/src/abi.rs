@@ -13,15 +13,17 @@ use crate::word::Word;
 pub use self::life::{Life, PROBE_KEYS, ProbeState};
 pub use self::service::{Affinity, Choice, Ring, RingEntry, Service, ServiceKey, Tally};
 pub use self::target::{Path, PathKind, PathState, Syns, Target};
+pub use self::tunnel::{Encapsulation, Tunnel, TunnelKey};
 pub use self::vipa::{Roles, Sender, Standing, Vipa};
 
 mod life;
 mod service;
 mod target;
+mod tunnel;
 mod vipa;
 
 /// Version of everything in this module and in [`crate::flow`].
-pub const ABI_VERSION: u64 = 7;
+pub const ABI_VERSION: u64 = 8;
 
 /// Number of services that can exist at once.
 pub const MAX_SERVICES: u32 = 1 << 16;
@@ -33,6 +35,8 @@ pub const MAX_TARGETS: u32 = 1024;
 pub const MAX_VIPAS: u32 = 1 << 12;
 /// Number of Ethernet addresses from which members send.
 pub const MAX_SENDERS: u32 = 1 << 12;
+/// Number of pairs of addresses between which members send encapsulated packets.
+pub const MAX_TUNNELS: u32 = 1 << 14;
 /// Number of places in all rings together; services with the same ring share it.
 pub const MAX_RING_ENTRIES: u32 = 1 << 20;
 /// Number of interfaces that packets can be redirected to.
@@ -54,6 +58,8 @@ pub mod map {
     pub const VIPAS: &str = "VIPAS";
     /// Ethernet address (the lower 48 bits of a word, in the order of memory) → [`super::Sender`].
     pub const SENDERS: &str = "SENDERS";
+    /// [`super::TunnelKey`] → [`super::Sender`].
+    pub const TUNNELS: &str = "TUNNELS";
     /// [`super::Tally`]s per service × row.
     pub const CONNECTIONS: &str = "CONNECTIONS";
     /// [`super::Syns`] by target slot.
@@ -114,15 +120,16 @@ pub struct Settings {
 pub struct Counters(pub [u64; COUNTER_SLOTS]);
 
 const _: () = {
-    assert!(size_of::<Settings>() == 256 + 8 * PREFILTER_WORDS + 64 * MAX_TARGETS as usize);
+    assert!(size_of::<Settings>() == 256 + 8 * PREFILTER_WORDS + 128 * MAX_TARGETS as usize);
     assert!(size_of::<ServiceKey>() == 20);
     assert!(size_of::<Service>() == 128);
     assert!(size_of::<Tally>() == 16);
-    assert!(size_of::<Target>() == 64);
+    assert!(size_of::<Target>() == 128);
     assert!(size_of::<Syns>() == 16);
+    assert!(size_of::<TunnelKey>() == 32);
     assert!(size_of::<Vipa>() == 64);
     assert!(size_of::<Life>() == 192);
-    assert!(size_of::<Counters>() == 512);
+    assert!(size_of::<Counters>() == 1024);
 };
 
 #[cfg(test)]

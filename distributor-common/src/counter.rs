@@ -5,7 +5,7 @@
 //! and the reference page are made from [`COUNTERS`].
 
 /// Number of counters that one CPU has room for.
-pub const COUNTER_SLOTS: usize = 64;
+pub const COUNTER_SLOTS: usize = 128;
 
 /// What the kernel does with a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +131,12 @@ counters! {
     KeptHere = 21 "kept-here" Pass;
     /// Passed: a segment that starts here from an address that no other stack could answer to.
     Unanswerable = 22 "unanswerable" Pass;
+    /// Passed: a packet in another one that is not from a member to this stack.
+    TunnelStranger = 64 "tunnel-stranger" Pass;
+    /// Passed: a packet in another one from a member that is put together as no member does it.
+    TunnelOdd = 65 "tunnel-odd" Pass;
+    /// Passed: a packet in another one from a member that is for no DVIPA of this stack.
+    TunnelForeign = 66 "tunnel-foreign" Pass;
 
     /// Dropped: a fragment of TCP for an address that is distributed from here.
     Fragment = 32 "fragment" Drop;
@@ -156,6 +162,12 @@ counters! {
     OwnerAway = 42 "owner-away" Drop;
     /// Dropped: a new connection before the owner has heard of a ready target; the client sends again.
     Unsettled = 43 "unsettled" Drop;
+    /// Dropped: too big for the way to its target with the outer header in front of it.
+    TooBig = 67 "too-big" Drop;
+    /// Dropped: the driver has left no room for an outer header.
+    NoRoom = 68 "no-room" Drop;
+    /// Dropped: marked as congested in a tunnel, and its sender would not know (RFC 6040 §4.2).
+    Congested = 69 "congested" Drop;
     ---
     /// New connections that were given a place in the flow table.
     FlowStored = 48 "flow-stored";
@@ -183,6 +195,10 @@ counters! {
     AffinityUnnoted = 59 "affinity-unnoted";
     /// ICMP errors about a connection, sent where its segments go.
     ErrorSentOn = 60 "error-sent-on";
+    /// Packets that were put into another one, for a target with a VIPAROUTE.
+    Encapsulated = 80 "encapsulated";
+    /// Packets that a member had put into another one, and that were taken out of it.
+    Decapsulated = 81 "decapsulated";
 }
 
 /// The sum of all verdicts. It has no place of its own: a packet is counted once.

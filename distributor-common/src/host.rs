@@ -10,7 +10,7 @@ use std::vec::Vec;
 
 use crate::abi::{
     Affinity, Choice, Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service,
-    ServiceKey, Standing, Syns, Tally, Target, Vipa,
+    ServiceKey, Standing, Syns, Tally, Target, TunnelKey, Vipa,
 };
 use crate::counter::{COUNTER_SLOTS, Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
@@ -39,6 +39,7 @@ pub struct HostTables {
     targets: Vec<Target>,
     vipas: Vec<Vipa>,
     senders: BTreeMap<[u8; 6], Sender>,
+    tunnels: BTreeMap<TunnelKey, Sender>,
     budget: Word,
     life: Life,
     now_ns: AtomicU64,
@@ -74,6 +75,7 @@ impl HostTables {
             targets: (0..MAX_TARGETS).map(|_| Target::empty()).collect(),
             vipas: Vec::new(),
             senders: BTreeMap::new(),
+            tunnels: BTreeMap::new(),
             budget: Word::new(0),
             life: Life::empty(),
             now_ns: AtomicU64::new(0),
@@ -109,6 +111,14 @@ impl HostTables {
     /// Says which member, by the slot of its IPv4 address, sends from an Ethernet address.
     pub fn add_sender(&mut self, mac: [u8; 6], slot: u16) {
         self.senders.insert(mac, Sender::new(Some(slot), None));
+    }
+
+    /// Says which member sends packets inside others from one address to another.
+    pub fn add_tunnel(&mut self, [source, destination]: [[u8; 4]; 2], slot: u16) {
+        let [source, destination] = [source, destination].map(|end| Be32::from_bytes(end).0);
+        let addresses = u64::from(source) | u64::from(destination) << 32;
+        self.tunnels
+            .insert(TunnelKey::ipv4(addresses), Sender::new(Some(slot), None));
     }
 
     /// Distributes a port of an address over the targets in `ring`, whose row is their slot. If the address is none of the DVIPAs yet, it becomes one that this stack owns.
@@ -304,6 +314,10 @@ impl Tables for &HostTables {
     fn sender(&self, source: u64) -> Option<Sender> {
         let [mac @ .., _, _] = source.to_ne_bytes();
         self.senders.get(&mac).copied()
+    }
+
+    fn tunnel(&self, key: &TunnelKey) -> Option<Sender> {
+        self.tunnels.get(key).copied()
     }
 
     fn budget(&self) -> Option<&Word> {

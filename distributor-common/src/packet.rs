@@ -5,6 +5,7 @@
 //! is checked then and there, and every access inside the window is checked
 //! when the program is compiled.
 
+use crate::abi::Encapsulation;
 use crate::wire::Be16;
 
 /// A packet, from its Ethernet header on.
@@ -23,6 +24,14 @@ pub trait PacketBuf {
     fn holds(&self, offset: usize, len: usize) -> bool {
         offset + len <= self.total_len()
     }
+
+    /// Makes the packet `len` bytes longer, for an outer header; `false` if there is no room for that.
+    ///
+    /// What is in the Ethernet header and in the `len` bytes behind it is undefined until it is written.
+    fn lengthen(&mut self, len: usize, outer: Encapsulation) -> bool;
+
+    /// Takes away the first `len` bytes, so that the packet begins behind them; `false` if it cannot.
+    fn shorten(&mut self, len: usize) -> bool;
 }
 
 /// `N` consecutive bytes of a packet; reads and writes name their offset as a constant.
@@ -95,20 +104,37 @@ impl<'a, const N: usize> Window<'a, N> {
 /// A packet in a slice; what the host tests with.
 #[derive(Debug)]
 pub struct SlicePacket<'a> {
-    bytes: &'a mut [u8],
+    memory: &'a mut [u8],
+    /// Where in the memory the packet begins.
+    start: usize,
     ingress: u32,
 }
 
 impl<'a> SlicePacket<'a> {
-    /// A packet that came in on the interface `ingress`.
+    /// A packet that came in on the interface `ingress`, and has no room in front.
     pub fn new(bytes: &'a mut [u8], ingress: u32) -> Self {
-        Self { bytes, ingress }
+        Self::behind(0, bytes, ingress)
+    }
+
+    /// A packet that has `room` bytes of this memory in front of it.
+    pub fn behind(room: usize, memory: &'a mut [u8], ingress: u32) -> Self {
+        Self {
+            memory,
+            start: room,
+            ingress,
+        }
+    }
+
+    /// The packet as it is now.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.memory[self.start..]
     }
 }
 
 impl PacketBuf for SlicePacket<'_> {
     fn total_len(&self) -> usize {
-        self.bytes.len()
+        self.bytes().len()
     }
 
     fn ingress(&self) -> u32 {
@@ -116,9 +142,24 @@ impl PacketBuf for SlicePacket<'_> {
     }
 
     fn window<const N: usize>(&mut self, offset: usize) -> Option<Window<'_, N>> {
-        let end = offset.checked_add(N)?;
-        let bytes = self.bytes.get_mut(offset..end)?;
+        let start = self.start.checked_add(offset)?;
+        let end = start.checked_add(N)?;
+        let bytes = self.memory.get_mut(start..end)?;
         bytes.try_into().ok().map(Window::new)
+    }
+
+    fn lengthen(&mut self, len: usize, _: Encapsulation) -> bool {
+        let start = self.start.checked_sub(len);
+        self.start = start.unwrap_or(self.start);
+        start.is_some()
+    }
+
+    fn shorten(&mut self, len: usize) -> bool {
+        let is_longer = len < self.total_len();
+        if is_longer {
+            self.start += len;
+        }
+        is_longer
     }
 }
 

@@ -5,7 +5,7 @@
 //!               │          │        └─unknown─▶ service ─▶ select ─▶ store ─────┤
 //!               │          │           │           └─ no new connection ─▶ offer ┤
 //!               │          │           └─ of another stack ─▶ held ─▶ hand on, relay
-//!               └──────────┴─ nothing of ours ─▶ aside (ICMP errors, probe, ARP) ─▶ pass
+//!               └──────────┴─ nothing of ours ─▶ aside (tunnels, ICMP errors, probe, ARP) ─▶ pass
 //! ```
 //!
 //! A packet for an address on which nothing is distributed leaves after one
@@ -13,12 +13,15 @@
 //! Each stage either goes on or ends in a [`Verdict`], which is counted once,
 //! here. No stage drops what it does not understand.
 
+use self::decapsulate::Carrier;
 use self::parse::Segment;
 use crate::counter::Verdict;
 use crate::packet::PacketBuf;
 use crate::tables::Tables;
 
 pub mod affinity;
+pub mod decapsulate;
+pub mod encapsulate;
 pub mod fence;
 pub mod flow;
 pub mod forward;
@@ -48,8 +51,11 @@ pub enum Concern {
 #[inline(always)]
 pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
     match prefilter(packet, &tables) {
-        Ok(Concern::Vipa) => concerned(packet, tables),
-        Ok(Concern::Aside { is_arp }) => aside(packet, is_arp, tables),
+        Ok(Concern::Vipa) => concerned(packet, None, tables),
+        Ok(Concern::Aside { is_arp }) => match aside(packet, is_arp, tables) {
+            Aside::Ended(verdict) => verdict,
+            Aside::Opened(carrier) => concerned(packet, Some(carrier), tables),
+        },
         Err(verdict) => verdict,
     }
 }
@@ -64,47 +70,79 @@ pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<
     parse::prefilter(packet, tables).inspect_err(|verdict| tables.count_verdict(*verdict))
 }
 
+/// What became of a packet that is not TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aside {
+    /// It is decided about, and counted.
+    Ended(Verdict),
+    /// A member had put a TCP segment into it, which is still to be decided about.
+    Opened(Carrier),
+}
+
 /// Decides about a packet that is not TCP, and counts it: an ICMP error may be about a flow, others
-/// about the daemon.
+/// about the daemon, or carry what a member sends.
 #[inline(always)]
-pub fn aside<P: PacketBuf, T: Tables>(packet: &mut P, is_arp: bool, tables: T) -> Verdict {
+pub fn aside<P: PacketBuf, T: Tables>(packet: &mut P, is_arp: bool, tables: T) -> Aside {
     let verdict = if is_arp {
         fence::arp(packet, &tables)
     } else {
-        icmp::error(packet, &tables).unwrap_or_else(|| probe::answer(packet, &tables))
+        let carrier = match decapsulate::open(packet, &tables) {
+            Some(Ok(carrier)) if parse::is_tcp(packet) => return Aside::Opened(carrier),
+            Some(Ok(carrier)) => Ok(Some(carrier)),
+            Some(Err(verdict)) => Err(verdict),
+            None => Ok(None),
+        };
+        carrier.map_or_else(
+            |verdict| verdict,
+            |carrier| {
+                icmp::error(packet, carrier, &tables)
+                    .unwrap_or_else(|| probe::answer(packet, &tables))
+            },
+        )
     };
     tables.count_verdict(verdict);
-    verdict
+    Aside::Ended(verdict)
 }
 
 /// Decides about a TCP segment for an address that is a DVIPA or shares its bit of the prefilter with
 /// one, changes it where that is needed, and counts it.
 #[inline(always)]
-pub fn concerned<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
-    let verdict = decide(packet, &tables);
+pub fn concerned<P: PacketBuf, T: Tables>(
+    packet: &mut P,
+    carrier: Option<Carrier>,
+    tables: T,
+) -> Verdict {
+    let verdict = match parse::segment(packet, &tables) {
+        Ok(segment) => onward(packet, &segment, carrier, &tables),
+        Err(verdict) => verdict,
+    };
     tables.count_verdict(verdict);
     verdict
 }
 
+/// Decides about a segment that may be of a flow.
 #[inline(always)]
-fn decide<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
-    match parse::segment(packet, tables) {
-        Ok(segment) => onward(packet, &segment, tables),
+fn onward<P: PacketBuf, T: Tables>(
+    packet: &mut P,
+    segment: &Segment,
+    carrier: Option<Carrier>,
+    tables: &T,
+) -> Verdict {
+    let target = match flow::known(segment, tables) {
+        Some(slot) => Ok(slot),
+        None => flow::target(segment, source(packet, carrier), tables),
+    };
+    match target {
+        Ok(slot) if held::returns(slot, segment, carrier) => Verdict::Returning,
+        Ok(slot) => forward::to_target(packet, tables, slot, segment.is_syn()),
         Err(verdict) => verdict,
     }
 }
 
-/// Decides about a segment that may be of a flow.
+/// Whom a packet comes from: the member that has carried it here, or the Ethernet address.
 #[inline(always)]
-fn onward<P: PacketBuf, T: Tables>(packet: &mut P, segment: &Segment, tables: &T) -> Verdict {
-    let target = match flow::known(segment, tables) {
-        Some(slot) => Ok(slot),
-        None => flow::target(segment, parse::source(packet), tables),
-    };
-    match target {
-        Ok(slot) => forward::to_target(packet, tables, slot, segment.is_syn()),
-        Err(verdict) => verdict,
-    }
+fn source<P: PacketBuf>(packet: &mut P, carrier: Option<Carrier>) -> u64 {
+    carrier.map_or_else(|| parse::source(packet), Carrier::source)
 }
 
 #[cfg(test)]

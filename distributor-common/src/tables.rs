@@ -8,7 +8,9 @@
 //!
 //! [`Word`]: crate::word::Word
 
-use crate::abi::{Life, RingEntry, Sender, Service, ServiceKey, Syns, Tally, Target, Vipa};
+use crate::abi::{
+    Life, RingEntry, Sender, Service, ServiceKey, Syns, Tally, Target, TunnelKey, Vipa,
+};
 use crate::counter::{Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
 use crate::word::Word;
@@ -56,6 +58,9 @@ pub trait Tables: Copy {
 
     /// The member that sends from an Ethernet address, given as 48 bits in the order of memory.
     fn sender(&self, source: u64) -> Option<Sender>;
+
+    /// The member that sends packets inside others between two addresses.
+    fn tunnel(&self, key: &TunnelKey) -> Option<Sender>;
 
     /// This CPU's budget of [`offers`](crate::stages::offer).
     fn budget(&self) -> Option<&Word>;

@@ -84,6 +84,8 @@ pub mod ipv4 {
     pub const MIN_LEN: usize = 20;
     /// Version and header length in 32-bit words.
     pub const VERSION_IHL: usize = 0;
+    /// Type of service: six bits of DSCP (RFC 2474), two of ECN (RFC 3168).
+    pub const TOS: usize = 1;
     /// Total length: header and payload.
     pub const TOTAL_LEN: usize = 2;
     /// Flags and fragment offset.
@@ -100,6 +102,38 @@ pub mod ipv4 {
     pub const FRAGMENT_MASK: u16 = 0x3fff;
     /// The fragment offset alone; 0 in the fragment that has the transport header.
     pub const OFFSET_MASK: u16 = 0x1fff;
+    /// "Don't fragment", where the fragment offset is.
+    pub const DONT_FRAGMENT: u16 = 0x4000;
+}
+
+/// Explicit congestion notification (RFC 3168 §5): the last two bits of the type of service.
+pub mod ecn {
+    /// The bits.
+    pub const MASK: u8 = 3;
+    /// The sender does not understand it.
+    pub const NOT_CAPABLE: u8 = 0;
+    /// The sender understands it, by the rarer of two names.
+    pub const CAPABLE_1: u8 = 1;
+    /// The sender understands it, by the usual name.
+    pub const CAPABLE_0: u8 = 2;
+    /// A router on the way was congested.
+    pub const EXPERIENCED: u8 = 3;
+}
+
+/// An IPv4 packet directly in another (RFC 2003).
+pub mod ipip {
+    /// Protocol number.
+    pub const PROTOCOL: u8 = 4;
+}
+
+/// Generic Routing Encapsulation (RFC 2784) without checksum, key (RFC 2890) and sequence number.
+pub mod gre {
+    /// Protocol number.
+    pub const PROTOCOL: u8 = 47;
+    /// Length of the header.
+    pub const LEN: usize = 4;
+    /// The header in front of an IPv4 packet: no flags, version 0, and the `EtherType`.
+    pub const IPV4: [u8; 4] = [0, 0, 0x08, 0x00];
 }
 
 /// ICMP for IPv4 (RFC 792); offsets from its first byte.

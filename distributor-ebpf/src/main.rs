@@ -37,7 +37,8 @@ use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::DevMapHash;
 use aya_ebpf::programs::XdpContext;
 use distributor_common::abi::{MAX_INTERFACES, Settings};
-use distributor_common::stages::{self, Concern};
+use distributor_common::stages::decapsulate::Carrier;
+use distributor_common::stages::{self, Aside, Concern};
 use distributor_common::{Action, Verdict};
 
 use crate::packet::XdpBuf;
@@ -69,29 +70,48 @@ fn distribute(context: XdpContext) -> u32 {
     let Some(tables) = KernelTables::<Incoming>::open(context.as_ptr()) else {
         return XDP_PASS;
     };
-    match stages::prefilter(&mut XdpBuf::new(&context), &tables) {
-        Ok(Concern::Vipa) => distribute_concerned(context.as_ptr().cast(), tables.settings()),
+    let pointer = context.as_ptr().cast();
+    let carrier = match stages::prefilter(&mut XdpBuf::new(&context), &tables) {
+        Ok(Concern::Vipa) => NOBODY,
         Ok(Concern::Aside { is_arp }) => {
-            look_aside(context.as_ptr().cast(), tables.settings(), is_arp)
+            let outcome = look_aside(pointer, tables.settings(), is_arp);
+            if Carrier::from_source(outcome).is_none() {
+                return outcome as u32;
+            }
+            outcome
         }
-        Err(verdict) => action_code(verdict),
+        Err(verdict) => return action_code(verdict),
+    };
+    distribute_concerned(pointer, tables.settings(), carrier)
+}
+
+/// In the place of a [`Carrier`] when no member has carried the packet here.
+const NOBODY: u64 = 0;
+
+/// The rest of the way, for a packet that the prefilter has not let through, or that a member has
+/// carried here.
+#[inline(never)]
+fn distribute_concerned(context: *mut xdp_md, settings: &'static Settings, carrier: u64) -> u32 {
+    let context = XdpContext::new(context);
+    let tables = KernelTables::<Incoming>::new(context.as_ptr(), settings);
+    let carrier = Carrier::from_source(carrier);
+    action_code(stages::concerned(
+        &mut XdpBuf::new(&context),
+        carrier,
+        tables,
+    ))
+}
+
+/// What is not TCP, and perhaps about a flow or the daemon. Returns an action code, or the carrier of
+/// what was inside.
+#[inline(never)]
+fn look_aside(context: *mut xdp_md, settings: &'static Settings, is_arp: bool) -> u64 {
+    let context = XdpContext::new(context);
+    let tables = KernelTables::<Incoming>::new(context.as_ptr(), settings);
+    match stages::aside(&mut XdpBuf::new(&context), is_arp, tables) {
+        Aside::Ended(verdict) => u64::from(action_code(verdict)),
+        Aside::Opened(carrier) => carrier.source(),
     }
-}
-
-/// The rest of the way, for a packet that the prefilter has not let through.
-#[inline(never)]
-fn distribute_concerned(context: *mut xdp_md, settings: &'static Settings) -> u32 {
-    let context = XdpContext::new(context);
-    let tables = KernelTables::<Incoming>::new(context.as_ptr(), settings);
-    action_code(stages::concerned(&mut XdpBuf::new(&context), tables))
-}
-
-/// What is not TCP, and perhaps about a flow or the daemon.
-#[inline(never)]
-fn look_aside(context: *mut xdp_md, settings: &'static Settings, is_arp: bool) -> u32 {
-    let context = XdpContext::new(context);
-    let tables = KernelTables::<Incoming>::new(context.as_ptr(), settings);
-    action_code(stages::aside(&mut XdpBuf::new(&context), is_arp, tables))
 }
 
 #[inline(always)]

@@ -8,8 +8,8 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use distributor_common::abi::{
-    Counters, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS, MAX_SERVICES, MAX_TARGETS, MAX_VIPAS,
-    Service, ServiceKey, Settings, Syns, Tally, Vipa,
+    Counters, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS, MAX_SERVICES, MAX_TARGETS, MAX_TUNNELS,
+    MAX_VIPAS, Service, ServiceKey, Settings, Syns, Tally, TunnelKey, Vipa,
 };
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
@@ -37,6 +37,10 @@ pub(crate) static VIPAS: Array<Vipa> = Array::with_max_entries(MAX_VIPAS, BPF_F_
 #[map]
 pub(crate) static SENDERS: HashMap<u64, u32> =
     HashMap::with_max_entries(MAX_SENDERS, BPF_F_NO_PREALLOC);
+
+#[map]
+pub(crate) static TUNNELS: HashMap<TunnelKey, u32> =
+    HashMap::with_max_entries(MAX_TUNNELS, BPF_F_NO_PREALLOC);
 
 #[map]
 pub(crate) static CONNECTIONS: Array<Tally> =

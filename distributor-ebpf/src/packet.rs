@@ -7,8 +7,9 @@ use core::arch::asm;
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::xdp_md;
-use aya_ebpf::helpers::generated::bpf_xdp_get_buff_len;
+use aya_ebpf::helpers::generated::{bpf_xdp_adjust_head, bpf_xdp_get_buff_len};
 use aya_ebpf::programs::XdpContext;
+use distributor_common::abi::Encapsulation;
 use distributor_common::packet::{PacketBuf, Window};
 
 /// The packet of an XDP context.
@@ -20,31 +21,44 @@ pub(crate) struct XdpBuf {
 
 impl XdpBuf {
     /// Reads where the packet begins and ends.
-    ///
-    /// Both are read by an instruction of assembly: as fields they have 32 bits, and code that
-    /// widens them afterwards makes the verifier forget that they are pointers.
     #[inline(always)]
     pub(crate) fn new(context: &XdpContext) -> Self {
-        let pointer = context.as_ptr().cast::<xdp_md>();
-        let data: usize;
-        let end: usize;
-        // SAFETY: `data` and `data_end` are the first two 32-bit fields of `xdp_md` (UAPI).
-        unsafe {
-            asm!(
-                "{data} = *(u32 *)({context} + 0)",
-                "{end} = *(u32 *)({context} + 4)",
-                context = in(reg) pointer,
-                data = out(reg) data,
-                end = lateout(reg) end,
-                options(nostack, readonly),
-            );
-        }
-        Self {
-            context: pointer,
-            data,
-            end,
-        }
+        let context = context.as_ptr().cast::<xdp_md>();
+        let (data, end) = bounds(context);
+        Self { context, data, end }
     }
+
+    /// Moves the beginning of the packet; `false` if there is no room for that.
+    #[inline(always)]
+    fn move_start(&mut self, by: i32) -> bool {
+        // SAFETY: the helper takes the context that the program was called with.
+        let result = unsafe { bpf_xdp_adjust_head(self.context, by) };
+        // The verifier forgets what it knew of the packet.
+        (self.data, self.end) = bounds(self.context);
+        result == 0
+    }
+}
+
+/// Where the first piece of a packet begins and ends.
+///
+/// Both are read by an instruction of assembly: as fields they have 32 bits, and code that widens them
+/// afterwards makes the verifier forget that they are pointers.
+#[inline(always)]
+fn bounds(context: *mut xdp_md) -> (usize, usize) {
+    let data: usize;
+    let end: usize;
+    // SAFETY: `data` and `data_end` are the first two 32-bit fields of `xdp_md` (UAPI).
+    unsafe {
+        asm!(
+            "{data} = *(u32 *)({context} + 0)",
+            "{end} = *(u32 *)({context} + 4)",
+            context = in(reg) context,
+            data = out(reg) data,
+            end = lateout(reg) end,
+            options(nostack, readonly),
+        );
+    }
+    (data, end)
 }
 
 impl PacketBuf for XdpBuf {
@@ -80,5 +94,15 @@ impl PacketBuf for XdpBuf {
     #[inline(always)]
     fn holds(&self, offset: usize, len: usize) -> bool {
         self.data + offset + len <= self.end || offset + len <= self.total_len()
+    }
+
+    #[inline(always)]
+    fn lengthen(&mut self, len: usize, _: Encapsulation) -> bool {
+        self.move_start(-(len as u32).cast_signed())
+    }
+
+    #[inline(always)]
+    fn shorten(&mut self, len: usize) -> bool {
+        self.move_start((len as u32).cast_signed())
     }
 }

@@ -6,7 +6,10 @@
 use core::arch::asm;
 use core::mem::offset_of;
 
-use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::bindings::bpf_adj_room_mode::BPF_ADJ_ROOM_MAC;
+use aya_ebpf::bindings::{__sk_buff, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L4_GRE};
+use aya_ebpf::helpers::generated::bpf_skb_adjust_room;
+use distributor_common::abi::Encapsulation;
 use distributor_common::packet::{PacketBuf, Window};
 
 /// The packet of a classifier's context.
@@ -17,27 +20,34 @@ pub(crate) struct SkbBuf {
 }
 
 impl SkbBuf {
-    /// Reads where the first piece begins and ends, by assembly for the reason that
-    /// [`XdpBuf`](crate::packet) has.
+    /// Reads where the first piece begins and ends.
     #[inline(always)]
     pub(crate) fn new(context: *mut __sk_buff) -> Self {
-        let data: usize;
-        let end: usize;
-        // SAFETY: both are 32-bit fields of the context that the kernel called the program with.
-        unsafe {
-            asm!(
-                "{data} = *(u32 *)({context} + {at})",
-                "{end} = *(u32 *)({context} + {end_at})",
-                context = in(reg) context,
-                data = out(reg) data,
-                end = lateout(reg) end,
-                at = const offset_of!(__sk_buff, data),
-                end_at = const offset_of!(__sk_buff, data_end),
-                options(nostack, readonly),
-            );
-        }
+        let (data, end) = bounds(context);
         Self { context, data, end }
     }
+}
+
+/// Where the first piece of a packet begins and ends, by assembly for the reason that
+/// [`XdpBuf`](crate::packet) has.
+#[inline(always)]
+fn bounds(context: *mut __sk_buff) -> (usize, usize) {
+    let data: usize;
+    let end: usize;
+    // SAFETY: both are 32-bit fields of the context that the kernel called the program with.
+    unsafe {
+        asm!(
+            "{data} = *(u32 *)({context} + {at})",
+            "{end} = *(u32 *)({context} + {end_at})",
+            context = in(reg) context,
+            data = out(reg) data,
+            end = lateout(reg) end,
+            at = const offset_of!(__sk_buff, data),
+            end_at = const offset_of!(__sk_buff, data_end),
+            options(nostack, readonly),
+        );
+    }
+    (data, end)
 }
 
 impl PacketBuf for SkbBuf {
@@ -66,5 +76,32 @@ impl PacketBuf for SkbBuf {
         // window away.
         let bytes = unsafe { &mut *(start as *mut [u8; N]) };
         Some(Window::new(bytes))
+    }
+
+    /// The kernel is told what is put in front, so that it can divide a large packet behind it.
+    #[inline(always)]
+    fn lengthen(&mut self, len: usize, outer: Encapsulation) -> bool {
+        let flags = match outer {
+            Encapsulation::Gre => BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_GRE,
+            Encapsulation::Ipip => BPF_F_ADJ_ROOM_ENCAP_L3_IPV4,
+        };
+        // SAFETY: the helper takes the context that the program was called with.
+        let result = unsafe {
+            bpf_skb_adjust_room(
+                self.context,
+                (len as u32).cast_signed(),
+                BPF_ADJ_ROOM_MAC,
+                u64::from(flags),
+            )
+        };
+        // The verifier forgets what it knew of the packet.
+        (self.data, self.end) = bounds(self.context);
+        result == 0
+    }
+
+    /// Never: nothing that starts on this host is opened.
+    #[inline(always)]
+    fn shorten(&mut self, _: usize) -> bool {
+        false
     }
 }

@@ -12,7 +12,7 @@ use aya_ebpf::helpers::generated::{
 };
 use distributor_common::abi::{
     Life, MAX_ROWS, MAX_TARGETS, RingEntry, Sender, Service, ServiceKey, Settings, Syns, Tally,
-    Target, Vipa,
+    Target, TunnelKey, Vipa,
 };
 use distributor_common::counter::{COUNTER_SLOTS, Event, Verdict};
 use distributor_common::flow::{Bucket, FlowKey, Stamp};
@@ -166,6 +166,13 @@ impl<S: Side> Tables for KernelTables<S> {
         let value = maps::SENDERS.get_ptr(source)?;
         // SAFETY: a value is a word that is changed as a whole; a deleted entry's memory is not
         // reused before the program has ended.
+        Sender::from_word(unsafe { value.read_volatile() })
+    }
+
+    #[inline(always)]
+    fn tunnel(&self, key: &TunnelKey) -> Option<Sender> {
+        let value = maps::TUNNELS.get_ptr(key)?;
+        // SAFETY: as above.
         Sender::from_word(unsafe { value.read_volatile() })
     }
 

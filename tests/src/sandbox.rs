@@ -11,6 +11,10 @@ use nix::sched::{CloneFlags, unshare};
 
 use crate::program::BPFFS;
 
+/// Stack of the thread: values of maps are read as a whole, and copied more than once without
+/// optimisation.
+const STACK: usize = 16 << 20;
+
 /// Runs `work` on a thread of its own, in new network and mount namespaces, and passes it a directory
 /// on a bpffs of its own.
 ///
@@ -18,9 +22,15 @@ use crate::program::BPFFS;
 ///
 /// The caller may not do that, or `work` failed.
 pub fn run<T: Send>(work: impl FnOnce(&Path) -> Result<T> + Send) -> Result<T> {
-    thread::scope(|scope| match scope.spawn(|| enter_and(work)).join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
+    thread::scope(|scope| {
+        let builder = thread::Builder::new().stack_size(STACK);
+        let thread = builder
+            .spawn_scoped(scope, || enter_and(work))
+            .context("cannot start a thread")?;
+        match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     })
 }
 

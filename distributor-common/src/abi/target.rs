@@ -3,6 +3,7 @@
 //! A reader never mixes two paths: it reads the half that is valid, and again if
 //! that was changed meanwhile.
 
+use super::Tunnel;
 use crate::wire::{Be32, mapped};
 use crate::word::Word;
 
@@ -21,6 +22,9 @@ pub struct Target {
     pub identity: [Word; 2],
     /// Not used; 0.
     pub reserved: Word,
+    /// For each half: the outer header of a [`Tunnel`]. It is in a cache line of its own, which no other
+    /// path reads.
+    pub outer: [[Word; 4]; 2],
 }
 
 /// How a target is reached, as a value.
@@ -38,20 +42,38 @@ pub enum Path {
         /// First 12 bytes of the Ethernet header, and 4 of nothing, in the order of memory.
         addresses: [u64; 2],
     },
+    /// The next hop is a router, or may be one: the packet goes inside another, to the target's address.
+    Tunnel(Tunnel),
 }
 
 impl Path {
     /// A path over a link.
     #[must_use]
     pub fn link(ifindex: u32, source: [u8; 6], next_hop: [u8; 6]) -> Self {
+        Self::Link {
+            ifindex,
+            addresses: Self::addresses(source, next_hop),
+        }
+    }
+
+    /// The addresses of an Ethernet header, and four bytes of nothing.
+    #[must_use]
+    pub fn addresses(source: [u8; 6], next_hop: [u8; 6]) -> [u64; 2] {
         let mut bytes = [[0; 8]; 2];
         let header = next_hop.iter().chain(&source);
         for (byte, value) in bytes.as_flattened_mut().iter_mut().zip(header) {
             *byte = *value;
         }
-        Self::Link {
-            ifindex,
-            addresses: bytes.map(u64::from_ne_bytes),
+        bytes.map(u64::from_ne_bytes)
+    }
+
+    /// The interface that packets leave by, if they leave.
+    #[inline(always)]
+    #[must_use]
+    pub const fn interface(&self) -> Option<u32> {
+        match self {
+            Self::Unreachable | Self::Local => None,
+            Self::Link { ifindex, .. } | Self::Tunnel(Tunnel { ifindex, .. }) => Some(*ifindex),
         }
     }
 }
@@ -69,6 +91,7 @@ impl Target {
             addresses: core::array::from_fn(|_| core::array::from_fn(|_| Word::new(0))),
             identity: core::array::from_fn(|_| Word::new(0)),
             reserved: Word::new(0),
+            outer: core::array::from_fn(|_| core::array::from_fn(|_| Word::new(0))),
         }
     }
 
@@ -87,19 +110,27 @@ impl Target {
         let mut word = self.state.load();
         for _ in 0..PATH_ATTEMPTS {
             let state = PathState::from_word(word);
-            match state.kind {
+            let ifindex = state.ifindex;
+            let half = &self.addresses[state.half()];
+            let path = match state.kind {
                 PathKind::Local => return Path::Local,
                 PathKind::Unreachable => return Path::Unreachable,
-                PathKind::Link => {}
-            }
-            let half = &self.addresses[state.half()];
-            let addresses = [half[0].load(), half[1].load()];
+                PathKind::Link => Path::Link {
+                    ifindex,
+                    addresses: [half[0].load(), half[1].load()],
+                },
+                PathKind::Tunnel => {
+                    let outer = &self.outer[state.half()];
+                    Path::Tunnel(Tunnel {
+                        ifindex,
+                        frame: [half[0].load(), half[1].load()],
+                        outer: [outer[0].load(), outer[1].load()],
+                    })
+                }
+            };
             let again = self.state.load();
             if again == word {
-                return Path::Link {
-                    ifindex: state.ifindex,
-                    addresses,
-                };
+                return path;
             }
             word = again;
         }
@@ -111,14 +142,24 @@ impl Target {
         let edition = PathState::from_word(self.state.load())
             .edition
             .wrapping_add(1);
+        let half = (edition & 1) as usize;
+        let set_addresses = |addresses: [u64; 2]| {
+            self.addresses[half][0].store(addresses[0]);
+            self.addresses[half][1].store(addresses[1]);
+        };
         let (kind, ifindex) = match path {
             Path::Unreachable => (PathKind::Unreachable, 0),
             Path::Local => (PathKind::Local, 0),
             Path::Link { ifindex, addresses } => {
-                let half = &self.addresses[(edition & 1) as usize];
-                half[0].store(addresses[0]);
-                half[1].store(addresses[1]);
+                set_addresses(addresses);
                 (PathKind::Link, ifindex)
+            }
+            Path::Tunnel(tunnel) => {
+                set_addresses(tunnel.frame);
+                for (word, value) in self.outer[half].iter().zip(tunnel.outer) {
+                    word.store(value);
+                }
+                (PathKind::Tunnel, tunnel.ifindex)
             }
         };
         self.state.store(
@@ -146,7 +187,7 @@ pub struct Syns {
 /// The state word of a [`Target`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathState {
-    /// Interface to send from; meaningful for [`PathKind::Link`].
+    /// Interface to send from; meaningful for [`PathKind::Link`] and [`PathKind::Tunnel`].
     pub ifindex: u32,
     /// How the target is reached.
     pub kind: PathKind,
@@ -165,6 +206,8 @@ pub enum PathKind {
     Local = 1,
     /// The next hop is on a link: new MAC addresses, same packet.
     Link = 2,
+    /// The packet goes inside another.
+    Tunnel = 3,
 }
 
 impl PathState {
@@ -181,6 +224,7 @@ impl PathState {
         let kind = match (word >> 24) as u8 {
             1 => PathKind::Local,
             2 => PathKind::Link,
+            3 => PathKind::Tunnel,
             _ => PathKind::Unreachable,
         };
         Self {

@@ -4,17 +4,69 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wire::Be16;
+use crate::host::frame;
+use crate::wire::{Be16, Be32};
 
 #[test]
 fn paths_are_read_as_they_were_set() {
     let target = Target::empty();
     assert_eq!(target.path(), Path::Unreachable);
     let link = Path::link(7, [2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
-    for path in [Path::Local, link, Path::Unreachable, link, link] {
+    let tunnels = [Encapsulation::Gre, Encapsulation::Ipip].map(|encapsulation| {
+        let (ends, frame) = ([[10, 1, 1, 1], [10, 9, 1, 2]], [u64::MAX; 2]);
+        let tunnel = Tunnel::ipv4(encapsulation, ends, 1500, 7, frame);
+        assert_eq!(tunnel.ends().map(Be32::bytes), ends);
+        assert_eq!(tunnel.mtu(), 1500);
+        assert_eq!(tunnel.encapsulation(), encapsulation);
+        assert_eq!(tunnel.overhead(), usize::from(encapsulation.overhead()));
+        assert_eq!(tunnel.addresses(), (u64::MAX, u32::MAX));
+        Path::Tunnel(tunnel)
+    });
+    let [gre, ipip] = tunnels;
+    for path in [
+        Path::Local,
+        link,
+        gre,
+        Path::Unreachable,
+        link,
+        ipip,
+        gre,
+        link,
+    ] {
         target.set_path(path);
         assert_eq!(target.path(), path);
     }
+}
+
+#[test]
+fn outer_headers_are_those_of_the_rfcs() {
+    let ends = [[192, 0, 2, 1], [198, 51, 100, 7]];
+    for (encapsulation, protocol, overhead) in
+        [(Encapsulation::Gre, 47, 24), (Encapsulation::Ipip, 4, 20)]
+    {
+        assert_eq!(encapsulation.overhead(), overhead);
+        let tunnel = Tunnel::ipv4(encapsulation, ends, 1500, 7, [0; 2]);
+        for (tos, len) in [(0, 64), (0xb8, 1500), (0xff, 65_535), (3, 0xfffe)] {
+            let (first, second, third) = tunnel.header(tos, len);
+            let words = [first.to_ne_bytes(), second.to_ne_bytes()];
+            let header = [words.as_flattened(), &third.to_ne_bytes()].concat();
+            let [high, low] = len.to_be_bytes();
+            let fields = [0x45, tos, high, low, 0, 0, 0x40, 0, 64, protocol];
+            assert_eq!(header[..10], fields);
+            assert_eq!(header[12..], [192, 0, 2, 1, 198, 51, 100, 7]);
+            assert_eq!(frame::checksum(&header), 0, "{tos} {len}");
+        }
+    }
+}
+
+#[test]
+fn a_tunnel_is_found_by_both_ends() {
+    let addresses = u64::from_ne_bytes([10, 1, 1, 1, 10, 9, 1, 2]);
+    let key = TunnelKey::ipv4(addresses);
+    let mapped = |end: [u64; 2]| end.map(u64::to_ne_bytes).as_flattened().to_vec();
+    let expected = |last: [u8; 4]| [&[0; 10][..], &[255, 255], &last].concat();
+    assert_eq!(mapped(key.source), expected([10, 1, 1, 1]));
+    assert_eq!(mapped(key.destination), expected([10, 9, 1, 2]));
 }
 
 #[test]
@@ -216,8 +268,9 @@ proptest! {
     }
 
     #[test]
-    fn path_states_survive_their_word(ifindex: u32, edition in 0..1_u32 << 24, kind in 0..3_u8) {
-        let kind = [PathKind::Unreachable, PathKind::Local, PathKind::Link][usize::from(kind)];
+    fn path_states_survive_their_word(ifindex: u32, edition in 0..1_u32 << 24, kind in 0..4_usize) {
+        let kinds = [PathKind::Unreachable, PathKind::Local, PathKind::Link, PathKind::Tunnel];
+        let kind = kinds[kind];
         let state = PathState { ifindex, kind, edition };
         prop_assert_eq!(PathState::from_word(state.word()), state);
     }

@@ -3,8 +3,9 @@
 use std::vec;
 use std::vec::Vec;
 
+use crate::abi::Encapsulation;
 use crate::probe;
-use crate::wire::{arp, ethernet, icmp, ipv4, tcp, udp};
+use crate::wire::{arp, ethernet, gre, icmp, ipv4, tcp, udp};
 
 /// Ethernet address that frames are sent to.
 pub const HOST: [u8; 6] = [2, 0, 0, 0, 0, 0xaa];
@@ -129,6 +130,34 @@ pub fn icmp_error(kind: u8, code: u8, frame: &Frame, quoted: usize) -> Vec<u8> {
     let sum = checksum(header);
     header[ipv4::TTL + 2..][..2].copy_from_slice(&sum.to_be_bytes());
     bytes
+}
+
+/// A frame whose packet is put into another one from one address to another, as a member does it.
+#[must_use]
+pub fn carried(
+    encapsulation: Encapsulation,
+    [source, destination]: [[u8; 4]; 2],
+    frame: &[u8],
+) -> Vec<u8> {
+    let (ethernet, packet) = frame.split_at(ethernet::LEN);
+    let extra: &[u8] = match encapsulation {
+        Encapsulation::Gre => &gre::IPV4,
+        Encapsulation::Ipip => &[],
+    };
+    let len = ipv4::MIN_LEN + extra.len() + packet.len();
+    let mut header = [0; ipv4::MIN_LEN];
+    header[ipv4::VERSION_IHL] = ipv4::VERSION_NO_OPTIONS;
+    header[ipv4::TOS] = packet.get(ipv4::TOS).copied().unwrap_or_default();
+    let len = u16::try_from(len).unwrap_or(u16::MAX);
+    header[ipv4::TOTAL_LEN..][..2].copy_from_slice(&len.to_be_bytes());
+    header[ipv4::FRAGMENT..][..2].copy_from_slice(&ipv4::DONT_FRAGMENT.to_be_bytes());
+    header[ipv4::TTL] = 64;
+    header[ipv4::PROTOCOL] = encapsulation.protocol();
+    header[ipv4::ADDRESSES..][..4].copy_from_slice(&source);
+    header[ipv4::ADDRESSES + 4..].copy_from_slice(&destination);
+    let sum = checksum(&header);
+    header[ipv4::TTL + 2..][..2].copy_from_slice(&sum.to_be_bytes());
+    [ethernet, &header, extra, packet].concat()
 }
 
 /// An ARP request of the client for an address.

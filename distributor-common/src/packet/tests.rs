@@ -1,4 +1,5 @@
 use super::{PacketBuf, SlicePacket};
+use crate::abi::Encapsulation;
 use crate::wire::Be16;
 
 #[test]
@@ -33,4 +34,22 @@ fn reads_and_writes_bytes_as_they_lie() {
     window.set_word32::<0>(u32::from_ne_bytes(*b"wxyz"));
     window.set_word64::<6>(u64::from_ne_bytes(*b"ABCDEFGH"));
     assert_eq!(&bytes, b"0wxyz56ABCDEFGHf");
+}
+
+#[test]
+fn a_packet_grows_and_shrinks_at_its_front() {
+    let mut memory = *b"0123456789";
+    let mut packet = SlicePacket::behind(4, &mut memory, 1);
+    assert_eq!(packet.bytes(), b"456789");
+    assert!(packet.lengthen(3, Encapsulation::Gre));
+    assert_eq!((packet.bytes(), packet.total_len()), (&b"123456789"[..], 9));
+    // There is room for one byte yet.
+    assert!(!packet.lengthen(2, Encapsulation::Gre));
+    let mut window = packet.window::<4>(0).expect("long enough");
+    window.set_word32::<0>(u32::from_ne_bytes(*b"wxyz"));
+    assert!(packet.shorten(2));
+    assert_eq!(packet.bytes(), b"yz56789");
+    assert!(!packet.shorten(7));
+    assert!(packet.shorten(6));
+    assert_eq!(packet.bytes(), b"9");
 }

@@ -7,7 +7,7 @@
 
 use super::parse::Segment;
 use super::{affinity, fence, held, offer, origin, select, service, vipa};
-use crate::abi::{Path, RingEntry, Standing};
+use crate::abi::{RingEntry, Standing};
 use crate::counter::{Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Found, Lock, PlaceKind, Stamp, State, Unplaced};
 use crate::tables::Tables;
@@ -263,7 +263,7 @@ fn midway<T: Tables>(
 fn is_elsewhere<T: Tables>(slot: u16, tables: &T) -> bool {
     tables
         .target(slot)
-        .is_some_and(|target| matches!(target.path(), Path::Link { .. }))
+        .is_some_and(|target| target.path().interface().is_some())
 }
 
 enum Placed {

@@ -4,6 +4,7 @@
 //! the header checksum and the Ethernet addresses: the target sees the
 //! client's own packet and answers it directly.
 
+use super::encapsulate;
 use crate::abi::Path;
 use crate::checksum;
 use crate::counter::Verdict;
@@ -25,24 +26,24 @@ pub fn to_target<P: PacketBuf, T: Tables>(
     let Some(target) = tables.target(slot) else {
         return Verdict::Unreachable;
     };
-    match target.path() {
-        Path::Local => Verdict::LocalTarget,
-        Path::Unreachable => Verdict::Unreachable,
-        Path::Link { ifindex, addresses } => {
-            if let Err(verdict) = rewrite(packet, addresses, is_syn) {
-                if is_syn {
-                    count_unsent(slot, *tables);
-                }
-                return verdict;
-            }
-            if ifindex == packet.ingress() {
-                Verdict::Transmitted
-            } else if tables.redirect(ifindex) {
-                Verdict::Redirected
-            } else {
-                Verdict::NoInterface
-            }
+    let (ifindex, prepared) = match target.path() {
+        Path::Local => return Verdict::LocalTarget,
+        Path::Unreachable => return Verdict::Unreachable,
+        Path::Link { ifindex, addresses } => (ifindex, rewrite(packet, addresses, is_syn)),
+        Path::Tunnel(tunnel) => (tunnel.ifindex, encapsulate::wrap(packet, &tunnel, tables)),
+    };
+    if let Err(verdict) = prepared {
+        if is_syn {
+            count_unsent(slot, *tables);
         }
+        return verdict;
+    }
+    if ifindex == packet.ingress() {
+        Verdict::Transmitted
+    } else if tables.redirect(ifindex) {
+        Verdict::Redirected
+    } else {
+        Verdict::NoInterface
     }
 }
 
@@ -70,8 +71,21 @@ fn rewrite<P: PacketBuf>(packet: &mut P, addresses: [u64; 2], is_syn: bool) -> R
     {
         return Err(Verdict::Returning);
     }
-    // Time to live, protocol and checksum in one word; RFC 1812 §5.3.1.
-    let [ttl, protocol, sum_0, sum_1] = head.word32::<TTL>().to_ne_bytes();
+    let lowered = lower_ttl(head.word32::<TTL>())?;
+    head.set_word32::<TTL>(lowered);
+    head.set_word64::<{ ethernet::ADDRESSES }>(addresses[0]);
+    head.set_word32::<{ ethernet::ADDRESSES + 8 }>(addresses[1] as u32);
+    Ok(())
+}
+
+/// Lowers the time to live, given with the protocol and the checksum behind it (RFC 1812 §5.3.1).
+///
+/// # Errors
+///
+/// The verdict, when it has run out.
+#[inline(always)]
+pub fn lower_ttl(word: u32) -> Result<u32, Verdict> {
+    let [ttl, protocol, sum_0, sum_1] = word.to_ne_bytes();
     if ttl <= 1 {
         return Err(Verdict::TtlExpired);
     }
@@ -83,8 +97,5 @@ fn rewrite<P: PacketBuf>(packet: &mut P, addresses: [u64; 2], is_syn: bool) -> R
     );
     let [ttl, protocol] = lowered.0.to_ne_bytes();
     let [sum_0, sum_1] = sum.to_ne_bytes();
-    head.set_word32::<TTL>(u32::from_ne_bytes([ttl, protocol, sum_0, sum_1]));
-    head.set_word64::<{ ethernet::ADDRESSES }>(addresses[0]);
-    head.set_word32::<{ ethernet::ADDRESSES + 8 }>(addresses[1] as u32);
-    Ok(())
+    Ok(u32::from_ne_bytes([ttl, protocol, sum_0, sum_1]))
 }

@@ -4,9 +4,10 @@
 //! believes an Ethernet address more than to tell a member's packet from a
 //! client's.
 
+use super::decapsulate::Carrier;
 use super::parse::Segment;
 use super::{offer, origin};
-use crate::abi::{MAX_TARGETS, Path, Sender, Standing};
+use crate::abi::{MAX_TARGETS, Sender, Standing};
 use crate::counter::{Event, Verdict};
 use crate::tables::Tables;
 
@@ -39,6 +40,30 @@ pub fn target<T: Tables>(
     }
 }
 
+/// The member that a packet comes from, as a carrier or by its Ethernet address.
+#[inline(always)]
+fn sender<T: Tables>(source: u64, tables: &T) -> Option<Sender> {
+    match Carrier::from_source(source) {
+        Some(carrier) => carrier.member(),
+        None => tables.sender(source),
+    }
+}
+
+/// Whether the target in a slot is the member that has carried a packet here.
+#[inline(always)]
+#[must_use]
+pub fn is_from(slot: u16, carrier: Option<Carrier>) -> bool {
+    let member = carrier.and_then(Carrier::member);
+    member.is_some_and(|member| member.ipv4() == Some(slot) || member.ipv6() == Some(slot))
+}
+
+/// Whether a segment would go back to the member that has carried it here; a SYN may.
+#[inline(always)]
+#[must_use]
+pub fn returns(slot: u16, segment: &Segment, carrier: Option<Carrier>) -> bool {
+    is_from(slot, carrier) && !segment.is_syn()
+}
+
 /// The slot of the member that has handed the segment on to here; `None` when it is a client's.
 ///
 /// A member that starts a connection is a client, unless it distributes its own connections too.
@@ -49,7 +74,7 @@ pub fn distributor<T: Tables>(
     standing: Standing,
     tables: &T,
 ) -> Option<u16> {
-    let slot = tables.sender(source).and_then(Sender::ipv4)?;
+    let slot = sender(source, tables).and_then(Sender::ipv4)?;
     let is_own = !standing.is_authority(slot)
         && tables
             .target(slot)
@@ -91,11 +116,7 @@ fn relay<T: Tables>(standing: Standing, tables: &T) -> Option<u16> {
     if u32::from(owner) >= MAX_TARGETS {
         return None;
     }
-    match tables.target(owner)?.path() {
-        Path::Link { .. } => {
-            tables.count_event(Event::Relayed);
-            Some(owner)
-        }
-        Path::Local | Path::Unreachable => None,
-    }
+    tables.target(owner)?.path().interface()?;
+    tables.count_event(Event::Relayed);
+    Some(owner)
 }

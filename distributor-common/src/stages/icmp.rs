@@ -9,7 +9,8 @@
 //! An error proves nothing: it makes no flow, and neither advances one nor keeps
 //! it alive.
 
-use super::{flow, forward, parse};
+use super::decapsulate::Carrier;
+use super::{flow, forward, held};
 use crate::counter::{Event, Verdict};
 use crate::flow::FlowKey;
 use crate::hash;
@@ -19,10 +20,14 @@ use crate::wire::{Be16, ethernet, icmp, ipv4, tcp};
 
 const L3: usize = ethernet::LEN;
 
-/// Decides about a packet that is IPv4; `None` when it is no error about a connection of a distributed
-/// address.
+/// Decides about a packet that is IPv4, which a member may have carried here; `None` when it is no error
+/// about a connection of a distributed address.
 #[inline(always)]
-pub fn error<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Option<Verdict> {
+pub fn error<P: PacketBuf, T: Tables>(
+    packet: &mut P,
+    carrier: Option<Carrier>,
+    tables: &T,
+) -> Option<Verdict> {
     let head = packet.window::<{ L3 + ipv4::MIN_LEN }>(0)?;
     if head.u8::<{ L3 + ipv4::PROTOCOL }>() != icmp::PROTOCOL {
         return None;
@@ -64,14 +69,20 @@ pub fn error<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Option<Verd
     if key.client_port() == Be16(0) || key.port() == Be16(0) {
         return None;
     }
-    Some(onward(packet, &key, tables))
+    Some(onward(packet, &key, carrier, tables))
 }
 
 /// Sends the error where a segment of the connection would go.
 #[inline(always)]
-fn onward<P: PacketBuf, T: Tables>(packet: &mut P, key: &FlowKey, tables: &T) -> Verdict {
-    let source = parse::source(packet);
+fn onward<P: PacketBuf, T: Tables>(
+    packet: &mut P,
+    key: &FlowKey,
+    carrier: Option<Carrier>,
+    tables: &T,
+) -> Verdict {
+    let source = super::source(packet, carrier);
     match flow::concerned(key, source, tables) {
+        Ok(slot) if held::is_from(slot, carrier) => Verdict::Returning,
         Ok(slot) => {
             tables.count_event(Event::ErrorSentOn);
             forward::to_target(packet, tables, slot, false)

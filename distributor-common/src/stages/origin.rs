@@ -28,7 +28,7 @@ pub fn send<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Option<Verdic
     };
     let verdict = match parse::segment(packet, &tables) {
         Ok(segment) if !is_answerable(&segment) => Verdict::Unanswerable,
-        Ok(segment) => onward(packet, &segment, &tables),
+        Ok(segment) => onward(packet, &segment, None, &tables),
         Err(verdict) => verdict,
     };
     tables.count_event(Event::StartedHere);

@@ -107,6 +107,13 @@ pub fn source<P: PacketBuf>(packet: &mut P) -> u64 {
     })
 }
 
+/// Whether a packet that is IPv4 is TCP.
+#[inline(always)]
+pub fn is_tcp<P: PacketBuf>(packet: &mut P) -> bool {
+    let head = packet.window::<HEADERS>(0);
+    head.is_some_and(|head| head.u8::<{ L3 + ipv4::PROTOCOL }>() == tcp::PROTOCOL)
+}
+
 /// Reads the headers of a frame that the prefilter let through, which says TCP.
 ///
 /// # Errors

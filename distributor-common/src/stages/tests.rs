@@ -34,6 +34,10 @@ mod origin;
 mod paths;
 mod probe;
 mod selection;
+mod tunnels;
+
+/// Bytes in front of a frame; drivers leave more.
+const ROOM: usize = 64;
 
 /// The packet path with everything that it needs, and what must have been counted so far.
 struct Bench {
@@ -59,13 +63,35 @@ impl Bench {
 
     /// Sends one frame through, and checks the verdict, the events beside it, all other counters,
     /// and that the frame is what it was unless it is sent on. Returns the frame.
-    fn send(&mut self, mut bytes: Vec<u8>, verdict: Verdict, events: &[Event]) -> Vec<u8> {
-        let before = bytes.clone();
+    fn send(&mut self, before: impl AsRef<[u8]>, verdict: Verdict, events: &[Event]) -> Vec<u8> {
+        let before = before.as_ref();
+        let bytes = self.pass(before, verdict, events);
+        match verdict.action() {
+            Action::Transmit | Action::Redirect => {
+                assert_eq!(
+                    checksum(&bytes[14..14 + 4 * usize::from(bytes[14] & 15)]),
+                    0
+                );
+                assert_eq!(bytes[22], before[22] - 1, "time to live");
+                let same = |range: std::ops::Range<usize>| bytes[range.clone()] == before[range];
+                assert!(same(12..22) && same(23..24) && same(26..bytes.len()));
+            }
+            Action::Pass | Action::Drop => assert_eq!(bytes, before),
+        }
+        bytes
+    }
+
+    /// Sends one frame through, with room in front of it, and checks the verdict, the events beside it
+    /// and all other counters. Returns what became of the frame.
+    fn pass(&mut self, before: &[u8], verdict: Verdict, events: &[Event]) -> Vec<u8> {
+        let mut memory = [&[0; ROOM], before].concat();
         let started = self.tables.starts_here.then_some(Event::StartedHere);
+        let ingress = if self.tables.starts_here { 0 } else { INGRESS };
+        let mut packet = SlicePacket::behind(ROOM, &mut memory, ingress);
         let given = if self.tables.starts_here {
-            origin_of(&mut bytes, &self.tables).expect("it is for a DVIPA")
+            super::origin::send(&mut packet, &self.tables).expect("it is for a DVIPA")
         } else {
-            distribute(&mut SlicePacket::new(&mut bytes, INGRESS), &self.tables)
+            distribute(&mut packet, &self.tables)
         };
         assert_eq!(given, verdict);
         let events = events.iter().chain(&started).map(|event| event.index());
@@ -81,19 +107,7 @@ impl Bench {
             let counted = self.tables.counters()[counter.index];
             assert_eq!(counted, expected, "counter `{}`", counter.name);
         }
-        match verdict.action() {
-            Action::Transmit | Action::Redirect => {
-                assert_eq!(
-                    checksum(&bytes[14..14 + 4 * usize::from(bytes[14] & 15)]),
-                    0
-                );
-                assert_eq!(bytes[22], before[22] - 1, "time to live");
-                let same = |range: std::ops::Range<usize>| bytes[range.clone()] == before[range];
-                assert!(same(12..22) && same(23..24) && same(26..bytes.len()));
-            }
-            Action::Pass | Action::Drop => assert_eq!(bytes, before),
-        }
-        bytes
+        packet.bytes().to_vec()
     }
 
     /// Sends a segment that must go to a target, and returns its slot.

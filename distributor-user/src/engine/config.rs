@@ -15,8 +15,8 @@ pub use distribution::{
     Service, Standby, Terms, Tier, TierGroup,
 };
 pub use dvipa::{
-    Dvipa, DvipaOptions, DvipaRole, Ipv6Dvipa, Moveable, RangeMoveable, RangeUse, ServiceManager,
-    VipaRange, VipaRoute,
+    Dvipa, DvipaOptions, DvipaRole, Ipv6Dvipa, Moveable, RangeMoveable, RangeUse,
+    RouteEncapsulation, ServiceManager, VipaRange, VipaRoute,
 };
 pub use ports::{
     AcknowledgeMode, Enforced, PortOptions, PortProtocol, PortRange, PortReservation, PortShare,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::config::Service;
+use super::config::{RouteEncapsulation, Service};
 use super::xcf::XcfAddresses;
 
 /// The complete desired state of the packet path of one stack.
@@ -28,6 +28,8 @@ pub struct Forwarding {
     /// Which member, by its DYNAMICXCF addresses, sends from which Ethernet address; of all its
     /// interfaces.
     pub senders: BTreeMap<[u8; 6], XcfAddresses>,
+    /// Which member, by its DYNAMICXCF addresses, sends packets inside others between which addresses.
+    pub tunnels: BTreeMap<Ends, XcfAddresses>,
 }
 
 impl Forwarding {
@@ -161,8 +163,51 @@ pub enum Path {
         /// MAC address of the next hop.
         next_hop_mac: [u8; 6],
     },
+    /// The next hop is on the link of `ifindex`, and the target somewhere behind it: the packet
+    /// travels inside another.
+    Tunnel {
+        /// Interface to send from.
+        ifindex: u32,
+        /// MAC address of that interface.
+        source_mac: [u8; 6],
+        /// MAC address of the next hop.
+        next_hop_mac: [u8; 6],
+        /// The packet around it.
+        tunnel: Tunnel,
+    },
     /// No path answers at present.
     Unreachable,
+}
+
+impl Path {
+    /// The interface that packets leave by, if they leave.
+    #[must_use]
+    pub const fn interface(&self) -> Option<u32> {
+        match self {
+            Self::Local | Self::Unreachable => None,
+            Self::Link { ifindex, .. } | Self::Tunnel { ifindex, .. } => Some(*ifindex),
+        }
+    }
+}
+
+/// How packets are put into others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The kind of packet around them.
+    pub encapsulation: RouteEncapsulation,
+    /// From where to where that goes; both are of the same family.
+    pub ends: Ends,
+    /// How long it may be.
+    pub mtu: u16,
+}
+
+/// From where to where a packet goes that carries others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ends {
+    /// Address of the stack that has sent it.
+    pub source: IpAddr,
+    /// Address of the stack that opens it.
+    pub destination: IpAddr,
 }
 
 /// The client's half of a connection, as the flow table keys it; host byte order.

@@ -46,6 +46,7 @@ use self::senders::Senders;
 use self::services::{Index, Services, Tallies};
 use self::shared::Shared;
 use self::targets::Slots;
+use self::tunnels::Tunnels;
 
 mod adopted;
 mod affinities;
@@ -68,6 +69,7 @@ mod shared;
 mod syns;
 mod targets;
 mod traffic;
+mod tunnels;
 mod xdp;
 
 /// Slots of a bucket, in the type of capacities.
@@ -101,6 +103,7 @@ pub struct Dataplane {
     /// What was last asked for each DVIPA, as far as it was done.
     standing: BTreeMap<IpAddr, forwarding::Asked>,
     senders: Senders,
+    tunnels: Tunnels,
     kept: Kept,
     slots: Slots,
     /// SYNs by the slot of the other stack.
@@ -224,6 +227,7 @@ impl Dataplane {
             served: BTreeMap::new(),
             standing: BTreeMap::new(),
             senders: Senders::recover(typed(&mut object, map::SENDERS, HashMap::try_from)?)?,
+            tunnels: Tunnels::recover(typed(&mut object, map::TUNNELS, HashMap::try_from)?)?,
             flows: if is_adopted {
                 Flows::adopt(flows, seeds)
             } else {

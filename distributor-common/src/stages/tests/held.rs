@@ -4,7 +4,7 @@ use super::*;
 
 /// This stack is slot 3. The owner is slot 1 and reached by a link, as all others are; unknown flows
 /// are offered to 2, 3 and 4, in this order.
-fn bench(roles: Roles) -> Bench {
+pub(super) fn bench(roles: Roles) -> Bench {
     let mut bench = Bench::new(&[]);
     bench.tables = HostTables::new(256, SEEDS);
     introduce(&mut bench.tables);
@@ -16,7 +16,7 @@ fn bench(roles: Roles) -> Bench {
     bench
 }
 
-fn settled() -> Roles {
+pub(super) fn settled() -> Roles {
     Roles {
         owner: Some(1),
         place: Some(1),

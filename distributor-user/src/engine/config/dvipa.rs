@@ -97,6 +97,16 @@ pub struct VipaRoute {
     pub target: IpAddr,
 }
 
+/// How packets are put into others on the way of a `VIPAROUTE`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RouteEncapsulation {
+    /// `GRE`, what z/OS does.
+    #[default]
+    Gre,
+    /// `IPIP`: directly, without a header in between.
+    Ipip,
+}
+
 /// `VIPARANGE`: applications create DVIPAs of this network by binding them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VipaRange {

@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::filter::{Filters, Room};
 use super::layout::{Column, Layout, Line, Style, beside, grid, number};
 use super::snapshot::Snapshot;
-use crate::engine::forwarding::{
-    ClientKey, Flow, FlowKey, FlowState, KeptClient, Path, ServiceKey,
-};
+use crate::engine::forwarding::{ClientKey, Flow, FlowKey, FlowState, KeptClient, ServiceKey};
 
 /// The connection routing table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -206,11 +204,8 @@ pub fn vcrt(
                 .map(|_| affinities.get(&service).copied().unwrap_or_default()),
             affinity_connections: count,
             affinity_left_s: left_s,
-            interface: path.and_then(|path| match path {
-                Path::Link { ifindex, .. } => name_of(*ifindex),
-                Path::Local | Path::Unreachable => None,
-            }),
-            is_accelerated: path.map(|path| matches!(path, Path::Link { .. })),
+            interface: path.and_then(|path| name_of(path.interface()?)),
+            is_accelerated: path.map(|path| path.interface().is_some()),
         }
     });
     Vcrt {

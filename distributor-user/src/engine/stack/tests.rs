@@ -302,9 +302,9 @@ fn the_dynamicxcf_path_is_preferred_and_a_silent_one_is_left() {
     join(&mut stack, "TCPIP2", 2, &Definitions::default());
     let lan = path(LAN, ip("10.1.1.2"));
     let name = || "TCPIP2".to_owned();
-    let chosen = |stack: &Stack| match stack.applied().forwarding.targets[&xcf(2)] {
-        Path::Link { ifindex, .. } => ifindex,
-        Path::Local | Path::Unreachable => 0,
+    let chosen = |stack: &Stack| {
+        let path = stack.applied().forwarding.targets[&xcf(2)];
+        path.interface().unwrap_or_default()
     };
     stack.handle(
         Event::Path {

@@ -58,6 +58,10 @@ impl Dataplane {
         forwarding.senders = senders
             .filter_map(|(mac, member)| Some((mac, self.member(member)?)))
             .collect();
+        let tunnels = self.tunnels.iter();
+        forwarding.tunnels = tunnels
+            .filter_map(|(ends, member)| Some((ends, self.member(member)?)))
+            .collect();
         forwarding
     }
 
@@ -114,6 +118,9 @@ impl Dataplane {
             Verdict::ProbeAnswered,
             Verdict::ProbeRefused,
             Verdict::SilentArp,
+            Verdict::TunnelStranger,
+            Verdict::TunnelOdd,
+            Verdict::TunnelForeign,
         ];
         let others: u64 = others.iter().map(|verdict| totals.verdict(*verdict)).sum();
         Ok(totals.received().saturating_sub(others))

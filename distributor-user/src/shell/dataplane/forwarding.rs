@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use aya::maps::MapError;
-use distributor_common::abi::{self, Roles, Sender, map, program};
+use distributor_common::abi::{Roles, Sender, map, program};
 use distributor_common::hash;
 
 use super::services::VipaEntry;
@@ -50,10 +50,10 @@ impl Dataplane {
     pub fn apply(&mut self, forwarding: &Forwarding) -> Result<(), DataplaneError> {
         for (&address, &path) in &forwarding.targets {
             let slot = self.slots.assign(address, &self.settings[0].targets)?;
-            let path = targets::path(path);
-            if let abi::Path::Link { ifindex, .. } = path {
+            if let Some(ifindex) = path.interface() {
                 self.open_interface(ifindex);
             }
+            let path = targets::path(path)?;
             targets::set_path(&self.settings[0].targets[usize::from(slot)], path);
         }
         let senders = forwarding.senders.iter();
@@ -61,6 +61,11 @@ impl Dataplane {
             .map(|(&mac, &member)| Ok((mac, self.sender(member)?)))
             .collect::<Result<_, DataplaneError>>()?;
         self.senders.set(senders)?;
+        let tunnels = forwarding.tunnels.iter();
+        let tunnels = tunnels
+            .map(|(&ends, &member)| Ok((ends, self.sender(member)?)))
+            .collect::<Result<_, DataplaneError>>()?;
+        self.tunnels.set(tunnels)?;
         for (&key, service) in &forwarding.services {
             if self.served.get(&key) == Some(service) {
                 continue;
@@ -215,6 +220,7 @@ impl Dataplane {
         let dvipas = counts.keys().map(|course| course.dvipa()).collect();
         let mut wanted = self.services.slots();
         wanted.append(&mut self.senders.slots());
+        wanted.append(&mut self.tunnels.slots());
         let targets = &self.settings[0].targets;
         let freed = self.slots.release(&wanted, &slots, targets);
         self.forget_syns(&freed);
@@ -244,10 +250,7 @@ impl Dataplane {
         let wanted: BTreeSet<_> = self.settings[0]
             .targets
             .iter()
-            .filter_map(|target| match target.path() {
-                abi::Path::Link { ifindex, .. } => Some(ifindex),
-                abi::Path::Local | abi::Path::Unreachable => None,
-            })
+            .filter_map(|target| target.path().interface())
             .collect();
         let open: Vec<u32> = self.transmit.keys().filter_map(Result::ok).collect();
         for ifindex in open {

@@ -13,7 +13,7 @@ use super::DataplaneError;
 use crate::shell::objects;
 
 /// Maps that live as long as the stack, not as long as the daemon.
-pub(super) const PINNED_MAPS: [&str; 13] = [
+pub(super) const PINNED_MAPS: [&str; 14] = [
     map::SETTINGS,
     map::FLOWS,
     map::SERVICE_INDEX,
@@ -21,6 +21,7 @@ pub(super) const PINNED_MAPS: [&str; 13] = [
     map::RINGS,
     map::VIPAS,
     map::SENDERS,
+    map::TUNNELS,
     map::CONNECTIONS,
     map::SYNS,
     map::KEPT,

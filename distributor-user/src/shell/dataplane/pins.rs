@@ -12,7 +12,8 @@ use std::path::Path;
 use aya::maps::{MapData, MapType};
 use distributor_common::abi::{
     self, ABI_VERSION, Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS,
-    MAX_SERVICES, MAX_TARGETS, MAX_VIPAS, Service, ServiceKey, Settings, Syns, Tally, Vipa,
+    MAX_SERVICES, MAX_TARGETS, MAX_TUNNELS, MAX_VIPAS, Service, ServiceKey, Settings, Syns, Tally,
+    TunnelKey, Vipa,
 };
 use distributor_common::flow::Bucket;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
@@ -186,6 +187,13 @@ const SHAPES: &[Shape] = &[
         Some(MAX_VIPAS),
     ),
     (abi::map::SENDERS, MapType::Hash, 8, 4, Some(MAX_SENDERS)),
+    (
+        abi::map::TUNNELS,
+        MapType::Hash,
+        size_of::<TunnelKey>(),
+        4,
+        Some(MAX_TUNNELS),
+    ),
     (
         abi::map::CONNECTIONS,
         MapType::Array,

@@ -11,7 +11,8 @@ use distributor_common::abi::{self, MAX_TARGETS, Target};
 use distributor_common::word::Word;
 
 use super::DataplaneError;
-use crate::engine::forwarding::Path;
+use crate::engine::config::RouteEncapsulation;
+use crate::engine::forwarding::{Ends, Path, Tunnel};
 
 /// The numbering of targets.
 #[derive(Debug, Default)]
@@ -132,8 +133,8 @@ pub(super) fn set_path(target: &Target, path: abi::Path) {
 }
 
 /// The path as the packet path sees it.
-pub(super) fn path(path: Path) -> abi::Path {
-    match path {
+pub(super) fn path(path: Path) -> Result<abi::Path, DataplaneError> {
+    Ok(match path {
         Path::Local => abi::Path::Local,
         Path::Unreachable => abi::Path::Unreachable,
         Path::Link {
@@ -141,6 +142,25 @@ pub(super) fn path(path: Path) -> abi::Path {
             source_mac,
             next_hop_mac,
         } => abi::Path::link(ifindex, source_mac, next_hop_mac),
+        Path::Tunnel {
+            ifindex,
+            source_mac,
+            next_hop_mac,
+            tunnel,
+        } => abi::Path::Tunnel(abi::Tunnel::ipv4(
+            encapsulation(tunnel.encapsulation),
+            [ipv4(tunnel.ends.source)?, ipv4(tunnel.ends.destination)?],
+            tunnel.mtu,
+            ifindex,
+            abi::Path::addresses(source_mac, next_hop_mac),
+        )),
+    })
+}
+
+fn ipv4(address: IpAddr) -> Result<[u8; 4], DataplaneError> {
+    match address {
+        IpAddr::V4(address) => Ok(address.octets()),
+        IpAddr::V6(_) => Err(DataplaneError::NotIpv4 { address }),
     }
 }
 
@@ -150,15 +170,48 @@ pub(super) fn engine_path(path: abi::Path) -> Path {
         abi::Path::Local => Path::Local,
         abi::Path::Unreachable => Path::Unreachable,
         abi::Path::Link { ifindex, addresses } => {
-            let bytes = addresses.map(u64::to_ne_bytes);
-            let header = bytes.as_flattened();
-            let mac = |from: usize| std::array::from_fn(|byte| header[from + byte]);
+            let [next_hop_mac, source_mac] = macs(addresses);
             Path::Link {
                 ifindex,
-                source_mac: mac(6),
-                next_hop_mac: mac(0),
+                source_mac,
+                next_hop_mac,
             }
         }
+        abi::Path::Tunnel(tunnel) => {
+            let (first, second) = tunnel.addresses();
+            let [next_hop_mac, source_mac] = macs([first, second.into()]);
+            let [source, destination] = tunnel.ends().map(|end| IpAddr::from(end.bytes()));
+            Path::Tunnel {
+                ifindex: tunnel.ifindex,
+                source_mac,
+                next_hop_mac,
+                tunnel: Tunnel {
+                    encapsulation: match tunnel.encapsulation() {
+                        abi::Encapsulation::Gre => RouteEncapsulation::Gre,
+                        abi::Encapsulation::Ipip => RouteEncapsulation::Ipip,
+                    },
+                    ends: Ends {
+                        source,
+                        destination,
+                    },
+                    mtu: tunnel.mtu(),
+                },
+            }
+        }
+    }
+}
+
+/// Destination and source of an Ethernet header.
+fn macs(addresses: [u64; 2]) -> [[u8; 6]; 2] {
+    let bytes = addresses.map(u64::to_ne_bytes);
+    let header = bytes.as_flattened();
+    [0, 6].map(|from| std::array::from_fn(|byte| header[from + byte]))
+}
+
+fn encapsulation(encapsulation: RouteEncapsulation) -> abi::Encapsulation {
+    match encapsulation {
+        RouteEncapsulation::Gre => abi::Encapsulation::Gre,
+        RouteEncapsulation::Ipip => abi::Encapsulation::Ipip,
     }
 }
 

@@ -13,12 +13,13 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::*;
 use crate::engine::forwarding::{
-    Choice, DvipaForwarding, FlowKey, FlowState, Forwarding, Path, ServiceTargets,
+    Choice, DvipaForwarding, Ends, FlowKey, FlowState, Forwarding, Path, ServiceTargets,
 };
 use crate::shell::testing::ip;
 
 mod affinities;
 mod syns;
+mod tunnels;
 
 const VIPA: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 1, 3, 10));
 const XDP_DROP: u32 = 1;
@@ -51,6 +52,15 @@ fn in_sandbox(test: impl FnOnce(&FilePath) + Send + 'static) {
     });
     if let Err(cause) = thread.join() {
         panic::resume_unwind(cause);
+    }
+}
+
+/// From one stack's address behind a router to another's.
+fn ends(source: u8, destination: u8) -> Ends {
+    let address = |number| Ipv4Addr::new(10, 9, number, 1).into();
+    Ends {
+        source: address(source),
+        destination: address(destination),
     }
 }
 
@@ -115,6 +125,11 @@ fn forwarding() -> Forwarding {
         senders: [
             ([2, 0, 0, 0, 0, 2], target(2).into()),
             ([2, 0, 0, 1, 0, 2], target(2).into()),
+        ]
+        .into(),
+        tunnels: [
+            (ends(2, 1), target(2).into()),
+            (ends(3, 1), target(3).into()),
         ]
         .into(),
     }
