@@ -33,14 +33,14 @@ impl XcfAddresses {
         }
     }
 
-    /// The addresses of a stack that has all of these, one of each family.
+    /// The addresses of a stack that has all of these; of each family, the first one.
     #[must_use]
     pub fn of(addresses: impl IntoIterator<Item = IpAddr>) -> Option<Self> {
         let (mut ipv4, mut ipv6) = (None, None);
         for address in addresses {
             match address {
-                IpAddr::V4(address) => ipv4 = Some(address),
-                IpAddr::V6(address) => ipv6 = Some(address),
+                IpAddr::V4(address) => ipv4 = ipv4.or(Some(address)),
+                IpAddr::V6(address) => ipv6 = ipv6.or(Some(address)),
             }
         }
         Self::new(ipv4, ipv6)
