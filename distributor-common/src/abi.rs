@@ -7,23 +7,27 @@
 //! steps that a packet could see half done.
 
 use crate::counter::COUNTER_SLOTS;
-use crate::hash::PREFILTER_WORDS;
+use crate::hash::{DIGEST_SEEDS, PREFILTER_WORDS};
 use crate::word::Word;
 
 pub use self::life::{Life, PROBE_KEYS, ProbeState};
+pub use self::name::{
+    Called, Client, Ends, Family, NAME_BUCKETS, NAME_ENTRIES, Name, NameBucket, NameTable,
+};
 pub use self::service::{Affinity, Choice, Ring, RingEntry, Service, ServiceKey, Tally};
 pub use self::target::{Path, PathKind, PathState, Syns, Target};
 pub use self::tunnel::{Encapsulation, Tunnel, TunnelKey};
-pub use self::vipa::{Roles, Sender, Standing, Vipa};
+pub use self::vipa::{Member, Roles, Sender, Standing, Vipa};
 
 mod life;
+mod name;
 mod service;
 mod target;
 mod tunnel;
 mod vipa;
 
 /// Version of everything in this module and in [`crate::flow`].
-pub const ABI_VERSION: u64 = 8;
+pub const ABI_VERSION: u64 = 9;
 
 /// Number of services that can exist at once.
 pub const MAX_SERVICES: u32 = 1 << 16;
@@ -48,6 +52,10 @@ pub mod map {
     pub const SETTINGS: &str = "SETTINGS";
     /// [`crate::flow::Bucket`]s, a power of two of them.
     pub const FLOWS: &str = "FLOWS";
+    /// [`super::Client`]s of the slots of `FLOWS`, in the same order.
+    pub const CLIENTS: &str = "CLIENTS";
+    /// [`super::NameBucket`]s, two halves of [`super::NAME_BUCKETS`].
+    pub const NAMES: &str = "NAMES";
     /// [`super::ServiceKey`] → index into `SERVICES`; with port 0, into `VIPAS`.
     pub const SERVICE_INDEX: &str = "SERVICE_INDEX";
     /// [`super::Service`]s.
@@ -90,7 +98,7 @@ pub mod program {
 }
 
 /// The one value of `SETTINGS`: what a packet of a known flow reads beside its bucket, found by one
-/// look-up. All before [`Life`] is written once, before any packet.
+/// look-up. All before [`Life`] but the word for names is written once, before any packet.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Settings {
@@ -106,12 +114,27 @@ pub struct Settings {
     pub stamp_shift: Word,
     /// Key of the hash by which a [`Choice::Hash`] is made: the group's, on every stack the same.
     pub choice_key: [Word; 2],
+    /// What packets of IPv6 read besides.
+    pub ipv6: Ipv6Settings,
     /// Whether the daemon lives.
     pub life: Life,
-    /// Bit `hash::prefilter(address)` is set for every DVIPA and every address with flows.
+    /// Bit `hash::prefilter(address)`, or for IPv6 that of `hash::prefilter_ipv6`, is set for every
+    /// DVIPA and every address with flows.
     pub prefilter: [Word; PREFILTER_WORDS],
     /// Targets by their slot.
     pub targets: [Target; MAX_TARGETS as usize],
+}
+
+/// What packets of IPv6 need of the settings.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Ipv6Settings {
+    /// Seeds of the [digest](crate::hash::digest) of clients' addresses.
+    pub digest_seeds: [Word; DIGEST_SEEDS],
+    /// A [`NameTable`].
+    pub names: Word,
+    /// Not used; 0.
+    pub reserved: [Word; 2],
 }
 
 /// One CPU's counters; [`crate::counter`] says which is which.
@@ -120,8 +143,10 @@ pub struct Settings {
 pub struct Counters(pub [u64; COUNTER_SLOTS]);
 
 const _: () = {
-    assert!(size_of::<Settings>() == 256 + 8 * PREFILTER_WORDS + 128 * MAX_TARGETS as usize);
-    assert!(size_of::<ServiceKey>() == 20);
+    assert!(size_of::<Settings>() == 320 + 8 * PREFILTER_WORDS + 128 * MAX_TARGETS as usize);
+    assert!(size_of::<ServiceKey>() == 8);
+    assert!(size_of::<Client>() == 16);
+    assert!(size_of::<Ipv6Settings>() == 64);
     assert!(size_of::<Service>() == 128);
     assert!(size_of::<Tally>() == 16);
     assert!(size_of::<Target>() == 128);

@@ -5,8 +5,12 @@
 //!
 //! ```text
 //!  addresses   destination address (32) | source address (32)           as they lie in the packet
-//!  tag         ports (32) | target (16) | stamp (12) | protocol (1) | state (2) | lock (1)
+//!  tag         ports (32) | target (16) | stamp (11) | IPv6 (1) | UDP (1) | state (2) | lock (1)
 //! ```
+//!
+//! Of IPv6, `addresses` has the name of the destination and a digest of the source
+//! ([`FlowKey`]). The source itself lies beside the table ([`crate::abi::Client`]),
+//! for reports; no packet reads it.
 //!
 //! Readers never lock. They read tag, addresses, tag: ports *and* target share
 //! one word, so if both readings agree on them, the addresses between belonged
@@ -27,6 +31,7 @@
 //!
 //! Nothing in here ever gives the slot of an established flow to another.
 
+use crate::abi::Family;
 use crate::wire::tcp;
 use crate::word::Word;
 
@@ -64,12 +69,12 @@ pub struct Bucket {
 
 const _: () = assert!(size_of::<Bucket>() == 128);
 
-/// Time in the flow table: 4,096 units of about a second, wrapping.
+/// Time in the flow table: 2,048 units of about a second, wrapping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp(u16);
 
 impl Stamp {
-    const MASK: u16 = 0xfff;
+    const MASK: u16 = 0x7ff;
 
     /// A half-open flow older than this is stale.
     pub const STALE: u16 = 64;
@@ -83,7 +88,7 @@ impl Stamp {
         Self((jiffies >> (shift & 63)) as u16 & Self::MASK)
     }
 
-    /// The units themselves, below 4,096.
+    /// The units themselves, below 2,048.
     #[inline(always)]
     #[must_use]
     pub const fn units(self) -> u16 {
@@ -128,10 +133,11 @@ impl Tag {
     pub const LOCK: u64 = 1;
     const STATE_SHIFT: u32 = 1;
     const UDP: u64 = 1 << 3;
-    const STAMP_SHIFT: u32 = 4;
+    const IPV6_SHIFT: u32 = 4;
+    const STAMP_SHIFT: u32 = 5;
     const TARGET_SHIFT: u32 = 16;
     const PORTS_SHIFT: u32 = 32;
-    const OWNER_MASK: u64 = 0xffff_ffff << Self::PORTS_SHIFT | Self::UDP;
+    const OWNER_MASK: u64 = 0xffff_ffff << Self::PORTS_SHIFT | Self::UDP | 1 << Self::IPV6_SHIFT;
     const TARGET_MASK: u64 = 0xffff << Self::TARGET_SHIFT;
 
     /// The tag of a claimed slot: no packet has ports of 0, and the state is not free.
@@ -145,7 +151,7 @@ impl Tag {
         } else {
             Self::UDP
         };
-        (key.ports as u64) << Self::PORTS_SHIFT | protocol
+        (key.ports as u64) << Self::PORTS_SHIFT | protocol | (key.family as u64) << Self::IPV6_SHIFT
     }
 
     #[inline(always)]
@@ -155,14 +161,14 @@ impl Tag {
             .with_stamp(now)
     }
 
-    /// Whether the ports and the protocol are the key's.
+    /// Whether ports, protocol and family are the key's.
     #[inline(always)]
     #[must_use]
     pub const fn is_of(self, key: &FlowKey) -> bool {
         self.0 & Self::OWNER_MASK == Self::owner(key)
     }
 
-    /// Whether both tell the same about ports, protocol and target.
+    /// Whether both tell the same about ports, protocol, family and target.
     #[inline(always)]
     const fn agrees(self, other: Self) -> bool {
         (self.0 ^ other.0) & (Self::OWNER_MASK | Self::TARGET_MASK) == 0
@@ -180,6 +186,13 @@ impl Tag {
     #[must_use]
     pub const fn is_udp(self) -> bool {
         self.0 & Self::UDP != 0
+    }
+
+    /// Which version of IP the flow is of.
+    #[inline(always)]
+    #[must_use]
+    pub const fn family(self) -> Family {
+        Family::from_bit((self.0 >> Self::IPV6_SHIFT) as u8)
     }
 
     /// Slot of the target.
@@ -242,6 +255,8 @@ impl Tag {
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a> {
     slot: &'a Slot,
+    /// The slot's number in its bucket.
+    index: usize,
     /// The tag as it was read.
     pub tag: Tag,
 }
@@ -264,6 +279,7 @@ impl Slot {
                 addresses,
                 ports: tag.ports(),
                 protocol,
+                family: tag.family(),
             },
             tag,
         ))
@@ -282,13 +298,13 @@ impl Bucket {
     #[inline(always)]
     #[must_use]
     pub fn find(&self, key: &FlowKey) -> Option<Found<'_>> {
-        for slot in &self.slots {
+        for (index, slot) in self.slots.iter().enumerate() {
             let tag = Tag(slot.tag.load());
             if tag.is_of(key)
                 && slot.addresses.load() == key.addresses
                 && Tag(slot.tag.load()).agrees(tag)
             {
-                return Some(Found { slot, tag });
+                return Some(Found { slot, index, tag });
             }
         }
         None

@@ -3,24 +3,29 @@
 //! Nothing in here is part of the product: the kernel's program has its maps,
 //! and the daemon maps the same memory.
 
+use core::net::IpAddr;
 use core::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::boxed::Box;
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
 use crate::abi::{
-    Affinity, Choice, Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry, Roles, Sender, Service,
-    ServiceKey, Standing, Syns, Tally, Target, TunnelKey, Vipa,
+    Affinity, Called, Choice, Client, Family, Life, MAX_ROWS, MAX_TARGETS, Path, Ring, RingEntry,
+    Roles, Sender, Service, ServiceKey, Standing, Syns, Tally, Target, TunnelKey, Vipa,
 };
-use crate::counter::{COUNTER_SLOTS, Event, Verdict};
-use crate::flow::{Bucket, FlowKey, Stamp};
+use crate::counter::COUNTER_SLOTS;
+use crate::flow::{BUCKET_SLOTS, Bucket, FlowKey};
 use crate::hash::{self, PREFILTER_WORDS};
 use crate::probe;
-use crate::tables::Tables;
+use crate::tables::Tables as _;
 use crate::wire::{Be16, Be32, tcp};
 use crate::word::Word;
 
+use self::names::Names;
+
 pub mod frame;
+mod names;
+mod tables;
 
 /// Tables in plain memory.
 #[derive(Debug)]
@@ -31,7 +36,9 @@ pub struct HostTables {
     now: AtomicU16,
     prefilter: [Word; PREFILTER_WORDS],
     buckets: Box<[Bucket]>,
-    index: BTreeMap<(u32, u16), u32>,
+    clients: Box<[Client]>,
+    names: Names,
+    index: BTreeMap<ServiceKey, u32>,
     services: Vec<Service>,
     rings: Vec<Word>,
     tallies: Vec<Tally>,
@@ -48,11 +55,11 @@ pub struct HostTables {
     /// Connections that this host has a socket for.
     pub sockets: Vec<FlowKey>,
     /// Address and port of this host's listeners; they get what belongs to no connection.
-    pub listeners: BTreeSet<([u8; 4], u16)>,
+    pub listeners: BTreeSet<(IpAddr, u16)>,
     /// Whether packets start on this host.
     pub starts_here: bool,
     /// Services of which this stack, in this slot and row, keeps connections that start here.
-    pub kept: BTreeMap<([u8; 4], u16), (u16, u16)>,
+    pub kept: BTreeMap<(IpAddr, u16), (u16, u16)>,
     counters: [AtomicU64; COUNTER_SLOTS],
 }
 
@@ -67,6 +74,10 @@ impl HostTables {
             now: AtomicU16::new(0),
             prefilter: core::array::from_fn(|_| Word::new(0)),
             buckets: (0..buckets).map(|_| Bucket::default()).collect(),
+            clients: (0..buckets * BUCKET_SLOTS)
+                .map(|_| Client::default())
+                .collect(),
+            names: Names::new(),
             index: BTreeMap::new(),
             services: Vec::new(),
             rings: Vec::new(),
@@ -89,11 +100,15 @@ impl HostTables {
     }
 
     /// Adds a DVIPA or changes it: its roles, and the targets that unknown flows are offered to.
-    pub fn set_vipa(&mut self, dvipa: [u8; 4], roles: Roles, offers: &[u16]) {
-        let address = Be32::from_bytes(dvipa).0;
-        let bit = hash::prefilter(address);
+    pub fn set_vipa(&mut self, dvipa: impl Into<IpAddr>, roles: Roles, offers: &[u16]) {
+        let dvipa = dvipa.into();
+        let bit = match dvipa {
+            IpAddr::V4(address) => hash::prefilter(u32::from_ne_bytes(address.octets())),
+            IpAddr::V6(_) => hash::prefilter_ipv6(hash::address(probe::identity(dvipa))),
+        };
         self.prefilter[bit.word].set(bit.mask);
-        let index = *self.index.entry((address, 0)).or_insert_with(|| {
+        let key = ServiceKey::of_vipa(self.names.call(dvipa));
+        let index = *self.index.entry(key).or_insert_with(|| {
             self.vipas.push(Vipa::empty());
             u32::try_from(self.vipas.len() - 1).expect("few addresses")
         });
@@ -122,9 +137,10 @@ impl HostTables {
     }
 
     /// Distributes a port of an address over the targets in `ring`, whose row is their slot. If the address is none of the DVIPAs yet, it becomes one that this stack owns.
-    pub fn add_service(&mut self, dvipa: [u8; 4], port: u16, ring: &[u16]) -> u32 {
-        let address = Be32::from_bytes(dvipa).0;
-        if !self.index.contains_key(&(address, 0)) {
+    pub fn add_service(&mut self, dvipa: impl Into<IpAddr>, port: u16, ring: &[u16]) -> u32 {
+        let dvipa = dvipa.into();
+        let called = self.names.call(dvipa);
+        if !self.index.contains_key(&ServiceKey::of_vipa(called)) {
             let roles = Roles {
                 is_owned: true,
                 is_distributed: true,
@@ -133,8 +149,8 @@ impl HostTables {
             self.set_vipa(dvipa, roles, &[]);
         }
         let service = u32::try_from(self.services.len()).expect("few services");
-        self.index
-            .insert((address, Be16::from_host(port).0), service);
+        let key = ServiceKey::new(called, Be16::from_host(port), tcp::PROTOCOL);
+        self.index.insert(key, service);
         self.services.push(Service::empty());
         self.tallies.extend((0..MAX_ROWS).map(|_| Tally::default()));
         self.set_ring(service, ring);
@@ -201,11 +217,39 @@ impl HostTables {
     }
 
     /// Says which DYNAMICXCF address a target has.
-    pub fn set_identity(&self, slot: u16, address: [u8; 4]) {
+    pub fn set_identity(&self, slot: u16, address: impl Into<IpAddr>) {
         let words = probe::identity(address.into());
         for (place, word) in self.targets[usize::from(slot)].identity.iter().zip(words) {
             place.store(word);
         }
+    }
+
+    /// The key of a TCP flow; `None` when the DVIPA is IPv6 and has no name.
+    pub fn flow_key(
+        &self,
+        client: impl Into<IpAddr>,
+        client_port: u16,
+        dvipa: impl Into<IpAddr>,
+        port: u16,
+    ) -> Option<FlowKey> {
+        let (client, dvipa) = (client.into(), dvipa.into());
+        let called = self.names.called(dvipa)?;
+        let client = match client {
+            IpAddr::V4(client) => u32::from_ne_bytes(client.octets()),
+            IpAddr::V6(_) => hash::digest(probe::identity(client), self.digest_seeds()),
+        };
+        Some(FlowKey {
+            addresses: u64::from(client) | u64::from(called.word) << 32,
+            family: called.family,
+            ..FlowKey::tcp([0; 4], client_port, [0; 4], port)
+        })
+    }
+
+    /// The client of the flow in a slot, which is one of IPv6.
+    #[must_use]
+    pub fn client(&self, bucket: usize, slot: usize) -> [u64; 2] {
+        let client = &self.clients[bucket * BUCKET_SLOTS + slot];
+        client.address.each_ref().map(Word::load)
     }
 
     /// Sets the clock.
@@ -250,119 +294,19 @@ impl HostTables {
         core::array::from_fn(|row| self.tallies[first + row].handed.load())
     }
 
+    /// Address and port of the service that a flow asks for.
+    fn service_of(&self, key: &FlowKey) -> (IpAddr, u16) {
+        let Called { word, family } = key.dvipa();
+        let dvipa = match family {
+            Family::Ipv4 => IpAddr::from(word.to_ne_bytes()),
+            Family::Ipv6 => self.names.address(word).expect("a name of ours").into(),
+        };
+        (dvipa, key.port().host())
+    }
+
     /// All counters by their index.
     #[must_use]
     pub fn counters(&self) -> [u64; COUNTER_SLOTS] {
         core::array::from_fn(|index| self.counters[index].load(Relaxed))
     }
-}
-
-impl Tables for &HostTables {
-    fn prefilter(&self, index: usize) -> u64 {
-        self.prefilter[index].load()
-    }
-
-    fn seeds(&self) -> [u64; 2] {
-        self.seeds
-    }
-
-    fn choice_key(&self) -> [u64; 2] {
-        self.choice_key
-    }
-
-    fn now(&self) -> Stamp {
-        Stamp::from_jiffies(u64::from(self.now.load(Relaxed)), 0)
-    }
-
-    fn bucket(&self, hash: u64) -> Option<&Bucket> {
-        self.buckets
-            .get((hash >> 32) as usize & (self.buckets.len() - 1))
-    }
-
-    fn service_index(&self, key: &ServiceKey) -> Option<u32> {
-        if key.protocol != tcp::PROTOCOL {
-            return None;
-        }
-        self.index.get(&(key.address[3], key.port.0)).copied()
-    }
-
-    fn service(&self, index: u32) -> Option<&Service> {
-        self.services.get(index as usize)
-    }
-
-    fn ring_entry(&self, index: u32) -> Option<RingEntry> {
-        RingEntry::from_word(self.rings.get(index as usize)?.load())
-    }
-
-    fn tally(&self, service: u32, row: u16) -> Option<&Tally> {
-        self.tallies
-            .get((service * MAX_ROWS) as usize + usize::from(row))
-    }
-
-    fn syns(&self, slot: u16) -> Option<&Syns> {
-        self.syns.get(usize::from(slot))
-    }
-
-    fn target(&self, slot: u16) -> Option<&Target> {
-        self.targets.get(usize::from(slot))
-    }
-
-    fn vipa(&self, index: u32) -> Option<&Vipa> {
-        self.vipas.get(index as usize)
-    }
-
-    fn sender(&self, source: u64) -> Option<Sender> {
-        let [mac @ .., _, _] = source.to_ne_bytes();
-        self.senders.get(&mac).copied()
-    }
-
-    fn tunnel(&self, key: &TunnelKey) -> Option<Sender> {
-        self.tunnels.get(key).copied()
-    }
-
-    fn budget(&self) -> Option<&Word> {
-        Some(&self.budget)
-    }
-
-    fn life(&self) -> &Life {
-        &self.life
-    }
-
-    fn now_ns(&self) -> u64 {
-        self.now_ns.load(Relaxed)
-    }
-
-    fn has_connection(&self, key: &FlowKey) -> bool {
-        self.sockets.contains(key)
-    }
-
-    fn has_listener(&self, key: &FlowKey) -> bool {
-        !self.has_connection(key) && self.listeners.contains(&service_of(key))
-    }
-
-    fn starts_here(&self) -> bool {
-        self.starts_here
-    }
-
-    fn kept(&self, key: &FlowKey) -> Option<RingEntry> {
-        let (slot, row) = self.kept.get(&service_of(key))?;
-        Some(RingEntry::new(*slot, *row))
-    }
-
-    fn redirect(&self, ifindex: u32) -> bool {
-        self.interfaces.contains(&ifindex)
-    }
-
-    fn count_verdict(&self, verdict: Verdict) {
-        self.counters[verdict.index()].fetch_add(1, Relaxed);
-    }
-
-    fn count_event(&self, event: Event) {
-        self.counters[event.index()].fetch_add(1, Relaxed);
-    }
-}
-
-/// Address and port of the service that a flow asks for.
-fn service_of(key: &FlowKey) -> ([u8; 4], u16) {
-    (key.dvipa().bytes(), key.port().host())
 }

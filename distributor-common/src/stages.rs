@@ -22,6 +22,7 @@ use crate::tables::Tables;
 pub mod affinity;
 pub mod decapsulate;
 pub mod encapsulate;
+pub mod ends;
 pub mod fence;
 pub mod flow;
 pub mod forward;

@@ -9,10 +9,12 @@
 //! [`Word`]: crate::word::Word
 
 use crate::abi::{
-    Life, RingEntry, Sender, Service, ServiceKey, Syns, Tally, Target, TunnelKey, Vipa,
+    Ends, Life, NameBucket, NameTable, RingEntry, Sender, Service, ServiceKey, Syns, Tally, Target,
+    TunnelKey, Vipa,
 };
 use crate::counter::{Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Stamp};
+use crate::hash::DIGEST_SEEDS;
 use crate::word::Word;
 
 /// Everything that a stage may ask or tell apart from the packet itself.
@@ -28,6 +30,26 @@ pub trait Tables: Copy {
 
     /// Key of the hash by which connections are handed out where all stacks must choose alike.
     fn choice_key(&self) -> [u64; 2];
+
+    /// Seeds of the digest of clients' IPv6 addresses.
+    fn digest_seeds(&self) -> [u64; DIGEST_SEEDS];
+
+    /// Where the names of IPv6 DVIPAs are at present.
+    fn name_table(&self) -> NameTable;
+
+    /// A bucket of names.
+    fn name_bucket(&self, index: u32) -> Option<&NameBucket>;
+
+    /// Puts the addresses of the IPv6 packet aside that is being decided about: what comes later knows
+    /// them only by digest and name.
+    fn put_aside(&self, ends: Ends);
+
+    /// The addresses that were put aside last.
+    fn ends(&self) -> Ends;
+
+    /// Notes that the client that was put aside has the flow in a slot of the bucket of flows with
+    /// this hash.
+    fn note_client(&self, hash: u64, slot: usize);
 
     /// The present.
     fn now(&self) -> Stamp;

@@ -60,6 +60,14 @@ pub const fn mapped(address: [u64; 2]) -> Option<Be32> {
     }
 }
 
+/// An IPv4 address as it is mapped into an IPv6 address, in two words in the order of memory.
+#[inline(always)]
+#[must_use]
+pub const fn map(address: Be32) -> [u64; 2] {
+    let [a, b, c, d] = address.bytes();
+    [0, u64::from_ne_bytes([0, 0, 0xff, 0xff, a, b, c, d])]
+}
+
 /// The Ethernet header (IEEE 802.3 clause 3).
 pub mod ethernet {
     use super::Be16;

@@ -8,8 +8,9 @@ use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use distributor_common::abi::{
-    Counters, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS, MAX_SERVICES, MAX_TARGETS, MAX_TUNNELS,
-    MAX_VIPAS, Service, ServiceKey, Settings, Syns, Tally, TunnelKey, Vipa,
+    Client, Counters, Ends, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS, MAX_SERVICES, MAX_TARGETS,
+    MAX_TUNNELS, MAX_VIPAS, NAME_BUCKETS, NameBucket, Service, ServiceKey, Settings, Syns, Tally,
+    TunnelKey, Vipa,
 };
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
@@ -20,6 +21,18 @@ pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_M
 /// The loader sets how many buckets there are.
 #[map]
 pub(crate) static FLOWS: Array<Bucket> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// The loader sets how many slots there are.
+#[map]
+pub(crate) static CLIENTS: Array<Client> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+#[map]
+pub(crate) static NAMES: Array<NameBucket> =
+    Array::with_max_entries(2 * NAME_BUCKETS, BPF_F_MMAPABLE);
+
+/// The addresses of the packet that a CPU is at work on, if they were put aside.
+#[map]
+pub(crate) static ENDS: PerCpuArray<Ends> = PerCpuArray::with_max_entries(1, 0);
 
 #[map]
 pub(crate) static SERVICE_INDEX: HashMap<ServiceKey, u32> =

@@ -4,19 +4,19 @@ use core::marker::PhantomData;
 
 use aya_ebpf::bindings::{
     BPF_F_CURRENT_NETNS, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1,
-    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
+    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2,
 };
 use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::{
     bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_sk_release, bpf_skc_lookup_tcp,
 };
 use distributor_common::abi::{
-    Life, MAX_ROWS, MAX_TARGETS, RingEntry, Sender, Service, ServiceKey, Settings, Syns, Tally,
-    Target, TunnelKey, Vipa,
+    Ends, Family, Life, MAX_ROWS, MAX_TARGETS, NameBucket, NameTable, RingEntry, Sender, Service,
+    ServiceKey, Settings, Syns, Tally, Target, TunnelKey, Vipa,
 };
 use distributor_common::counter::{COUNTER_SLOTS, Event, Verdict};
-use distributor_common::flow::{Bucket, FlowKey, Stamp};
-use distributor_common::hash::PREFILTER_WORDS;
+use distributor_common::flow::{BUCKET_SLOTS, Bucket, FlowKey, Stamp};
+use distributor_common::hash::{DIGEST_SEEDS, PREFILTER_WORDS};
 use distributor_common::tables::Tables;
 use distributor_common::word::Word;
 
@@ -69,17 +69,7 @@ impl<S> KernelTables<S> {
     /// State of the socket that the kernel would give a segment of the flow to; 0 if there is none.
     #[inline(always)]
     fn socket_state(&self, key: &FlowKey) -> u32 {
-        let mut tuple = bpf_sock_tuple {
-            __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
-                ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
-                    saddr: key.client().0,
-                    daddr: key.dvipa().0,
-                    sport: key.client_port().0,
-                    dport: key.port().0,
-                },
-            },
-        };
-        let size = size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
+        let (mut tuple, size) = tuple(key);
         let netns = i64::from(BPF_F_CURRENT_NETNS).cast_unsigned();
         // SAFETY: the context is the program's own, and the tuple has the size that is told.
         let socket = unsafe { bpf_skc_lookup_tcp(self.context, &raw mut tuple, size, netns, 0) };
@@ -92,6 +82,61 @@ impl<S> KernelTables<S> {
         unsafe { bpf_sk_release(socket.cast()) };
         state
     }
+}
+
+/// The addresses and ports of a flow as the kernel wants them, and how long they are.
+#[inline(always)]
+fn tuple(key: &FlowKey) -> (bpf_sock_tuple, u32) {
+    let (sport, dport) = (key.client_port().0, key.port().0);
+    match key.family {
+        Family::Ipv4 => {
+            let ipv4 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
+                saddr: key.client().0,
+                daddr: key.dvipa().word,
+                sport,
+                dport,
+            };
+            let __bindgen_anon_1 = bpf_sock_tuple__bindgen_ty_1 { ipv4 };
+            (
+                bpf_sock_tuple { __bindgen_anon_1 },
+                size_of_val(&ipv4) as u32,
+            )
+        }
+        Family::Ipv6 => {
+            let Ends { client, dvipa } = aside();
+            let ipv6 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 {
+                saddr: halves(client),
+                daddr: halves(dvipa),
+                sport,
+                dport,
+            };
+            let __bindgen_anon_1 = bpf_sock_tuple__bindgen_ty_1 { ipv6 };
+            (
+                bpf_sock_tuple { __bindgen_anon_1 },
+                size_of_val(&ipv6) as u32,
+            )
+        }
+    }
+}
+
+/// The addresses of the packet that this CPU is at work on, if they were put aside.
+#[inline(always)]
+fn aside() -> Ends {
+    maps::ENDS.get_ptr(0).map_or(Ends::default(), |place| {
+        // SAFETY: the value is this CPU's own, and nothing that could run in between writes it.
+        unsafe { place.read_volatile() }
+    })
+}
+
+/// The words of an address in words of half the length.
+#[inline(always)]
+const fn halves([first, second]: [u64; 2]) -> [u32; 4] {
+    [
+        first as u32,
+        (first >> 32) as u32,
+        second as u32,
+        (second >> 32) as u32,
+    ]
 }
 
 impl<S: Side> Tables for KernelTables<S> {
@@ -109,6 +154,46 @@ impl<S: Side> Tables for KernelTables<S> {
     fn choice_key(&self) -> [u64; 2] {
         let [low, high] = &self.settings.choice_key;
         [low.load(), high.load()]
+    }
+
+    #[inline(always)]
+    fn digest_seeds(&self) -> [u64; DIGEST_SEEDS] {
+        self.settings.ipv6.digest_seeds.each_ref().map(Word::load)
+    }
+
+    #[inline(always)]
+    fn name_table(&self) -> NameTable {
+        NameTable::from_word(self.settings.ipv6.names.load())
+    }
+
+    #[inline(always)]
+    fn name_bucket(&self, index: u32) -> Option<&NameBucket> {
+        maps::NAMES.get(index)
+    }
+
+    #[inline(always)]
+    fn put_aside(&self, ends: Ends) {
+        if let Some(place) = maps::ENDS.get_ptr_mut(0) {
+            // SAFETY: the value is this CPU's own, and only the packet that it is at work on is put
+            // aside there.
+            unsafe { place.write_volatile(ends) };
+        }
+    }
+
+    #[inline(always)]
+    fn ends(&self) -> Ends {
+        aside()
+    }
+
+    #[inline(always)]
+    fn note_client(&self, hash: u64, slot: usize) {
+        let bucket = (hash >> 32) as u32 & self.settings.bucket_mask.load() as u32;
+        let client = maps::CLIENTS.get(bucket * BUCKET_SLOTS as u32 + slot as u32);
+        if let Some(client) = client {
+            let [first, second] = self.ends().client;
+            client.address[0].store(first);
+            client.address[1].store(second);
+        }
     }
 
     #[inline(always)]
@@ -209,7 +294,7 @@ impl<S: Side> Tables for KernelTables<S> {
 
     #[inline(always)]
     fn kept(&self, key: &FlowKey) -> Option<RingEntry> {
-        let service = ServiceKey::ipv4(key.dvipa().0, key.port(), key.protocol);
+        let service = ServiceKey::new(key.dvipa(), key.port(), key.protocol);
         let value = maps::KEPT.get_ptr(service)?;
         // SAFETY: a value is a word that is changed as a whole; a deleted entry's memory is not
         // reused before the program has ended.

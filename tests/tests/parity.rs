@@ -180,7 +180,8 @@ impl Pair {
         let sockets = connect_here()?;
         host.sockets
             .push(FlowKey::tcp([10, 1, 1, 100], CONNECTED, VIPAS[0], 8443));
-        host.listeners.extend([(VIPAS[0], 8443), (VIPAS[2], 8443)]);
+        let listeners = [VIPAS[0], VIPAS[2]].map(|dvipa| (dvipa.into(), 8443));
+        host.listeners.extend(listeners);
         let mut pair = Self {
             origin: Origin::open(pin_dir)?,
             _sockets: sockets,
@@ -281,10 +282,10 @@ impl Pair {
             port,
         };
         if self.forwarding.kept.remove(&key) {
-            self.host.kept.remove(&(dvipa, port));
+            self.host.kept.remove(&(dvipa.into(), port));
         } else {
             self.forwarding.kept.insert(key);
-            self.host.kept.insert((dvipa, port), (0, 0));
+            self.host.kept.insert((dvipa.into(), port), (0, 0));
         }
         Ok(self.kernel.apply(&self.forwarding)?)
     }
@@ -383,7 +384,7 @@ impl Pair {
     /// keeps, as the daemon does.
     fn age(&mut self, random: &mut StdRng) -> Result<()> {
         let slot = random.random_range(0..BUCKET_SLOTS);
-        let stamp = Stamp::from_jiffies(random.random_range(4000..4096), 0);
+        let stamp = Stamp::from_jiffies(random.random_range(1952..2048), 0);
         let state = *[State::HalfOpen, State::Established, State::Ending]
             .choose(random)
             .context("three")?;

@@ -5,35 +5,70 @@
 
 use core::num::NonZeroU32;
 
-use super::MAX_ROWS;
-use crate::wire::Be16;
+use super::{Called, Family, MAX_ROWS};
+use crate::wire::{Be16, tcp};
 use crate::word::{Word, lowest};
 
 /// Key of `SERVICE_INDEX`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C)]
 pub struct ServiceKey {
-    /// The DVIPA, an IPv4 address mapped into IPv6 (RFC 4291 §2.5.5.2), in the order of memory.
-    pub address: [u32; 4],
+    /// The DVIPA as it is [called](Called).
+    pub dvipa: u32,
     /// The port; 0 in the entry of the DVIPA itself.
     pub port: Be16,
     /// Transport protocol number.
     pub protocol: u8,
-    /// Not used; 0.
-    pub reserved: u8,
+    /// Which version of IP the DVIPA is of.
+    pub family: Family,
 }
 
 impl ServiceKey {
-    /// The key of a service on an IPv4 address, given in the order of memory.
+    /// The key of a service.
     #[inline(always)]
     #[must_use]
-    pub const fn ipv4(address: u32, port: Be16, protocol: u8) -> Self {
-        let prefix = 0xffff_u32.to_be();
+    pub const fn new(dvipa: Called, port: Be16, protocol: u8) -> Self {
         Self {
-            address: [0, 0, prefix, address],
+            dvipa: dvipa.word,
             port,
             protocol,
-            reserved: 0,
+            family: dvipa.family,
+        }
+    }
+
+    /// The key of a DVIPA itself.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_vipa(dvipa: Called) -> Self {
+        Self::new(dvipa, Be16(0), tcp::PROTOCOL)
+    }
+
+    /// The key as it lies in a map.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 8] {
+        let [a, b, c, d] = self.dvipa.to_ne_bytes();
+        let [high, low] = self.port.0.to_ne_bytes();
+        [a, b, c, d, high, low, self.protocol, self.family as u8]
+    }
+
+    /// The key that lies in a map as these bytes.
+    #[must_use]
+    pub const fn from_bytes([a, b, c, d, high, low, protocol, family]: [u8; 8]) -> Self {
+        Self {
+            dvipa: u32::from_ne_bytes([a, b, c, d]),
+            port: Be16(u16::from_ne_bytes([high, low])),
+            protocol,
+            family: Family::from_bit(family),
+        }
+    }
+
+    /// The DVIPA.
+    #[inline(always)]
+    #[must_use]
+    pub const fn called(self) -> Called {
+        Called {
+            word: self.dvipa,
+            family: self.family,
         }
     }
 }

@@ -4,7 +4,6 @@
 //! that was changed meanwhile.
 
 use super::Tunnel;
-use crate::wire::{Be32, mapped};
 use crate::word::Word;
 
 /// A target by its slot: how it is reached, and who it is.
@@ -95,12 +94,12 @@ impl Target {
         }
     }
 
-    /// Whether this is the target's DYNAMICXCF address.
+    /// Whether this is the target's DYNAMICXCF address, given as that is.
     #[inline(always)]
     #[must_use]
-    pub fn is_at(&self, address: Be32) -> bool {
-        let identity = [self.identity[0].load(), self.identity[1].load()];
-        mapped(identity).is_some_and(|own| own.0 == address.0)
+    pub fn is_at(&self, address: [u64; 2]) -> bool {
+        let [first, second] = &self.identity;
+        (first.load() ^ address[0]) | (second.load() ^ address[1]) == 0
     }
 
     /// Reads the half that is valid, and again if the path was changed meanwhile.

@@ -144,11 +144,65 @@ fn a_place_that_was_never_written_is_none() {
 }
 
 #[test]
-fn the_keys_of_addresses_are_mapped_into_ipv6() {
-    let address = u32::from_ne_bytes([10, 1, 3, 10]);
-    let key = ServiceKey::ipv4(address, Be16::from_host(8443), 6);
-    let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 10, 1, 3, 10];
-    assert_eq!(key.address.map(u32::to_ne_bytes).as_flattened(), mapped);
+fn names_are_addresses_that_no_network_has() {
+    for number in [0, 1, Name::COUNT - 1] {
+        let name = Name::new(number);
+        assert_eq!(name.word().to_ne_bytes()[0] >> 4, 0xf);
+        assert_eq!(name.number(), number);
+        assert_eq!(Name::from_word(name.word()), Some(name));
+    }
+    assert_eq!(Name::from_word(0), None);
+}
+
+#[test]
+fn an_address_has_the_name_that_its_entry_says() {
+    let bucket = NameBucket::default();
+    let addresses: [[u64; 2]; NAME_ENTRIES] = [[1, 2], [2, 1], [1, 1], [0, 0]];
+    assert_eq!(bucket.find([0, 0]), None, "an empty bucket has no names");
+    for (number, address) in (0..).zip(addresses) {
+        assert_eq!(bucket.find(address), None);
+        let name = Name::new(number);
+        bucket.fill(number as usize, address, name);
+        assert_eq!(bucket.find(address), Some(name));
+        assert_eq!(bucket.entry(number as usize), Some((address, name)));
+    }
+    for (index, address) in addresses.into_iter().enumerate() {
+        bucket.empty(index);
+        assert_eq!((bucket.find(address), bucket.entry(index)), (None, None));
+    }
+    assert_eq!(bucket.entry(NAME_ENTRIES), None);
+}
+
+#[test]
+fn a_half_of_the_names_is_found_by_its_seed() {
+    for (seed, half) in [(0, 0), (u64::MAX, 0), (u64::MAX, 1), (6, 1)] {
+        let table = NameTable::new(seed, half);
+        assert_eq!(NameTable::from_word(table.word()), table);
+        assert_eq!(table.half(), half);
+        let all = table.start()..table.start() + NAME_BUCKETS;
+        for hash in [0, 1, u64::MAX, 1 << 63] {
+            assert!(all.contains(&table.bucket(hash)), "{hash:#x}");
+        }
+    }
+    let buckets = |seed| (0..64).map(move |hash| NameTable::new(seed, 0).bucket(hash << 48 | hash));
+    assert!(!buckets(3 << 40).eq(buckets(5 << 41)), "seeds matter");
+}
+
+#[test]
+fn keys_of_services_survive_their_bytes() {
+    let name = Called::ipv6(Name::new(5));
+    let address = Called::ipv4(Be32::from_bytes([240, 0, 0, 5]));
+    assert_eq!(name.word, address.word);
+    let port = Be16::from_host(8443);
+    let keys = [name, address].map(|dvipa| ServiceKey::new(dvipa, port, 6));
+    assert_ne!(keys[0], keys[1]);
+    assert_ne!(keys[0].bytes(), keys[1].bytes());
+    for (key, called) in keys.into_iter().zip([name, address]) {
+        assert_eq!(ServiceKey::from_bytes(key.bytes()), key);
+        assert_eq!(key.called(), called);
+    }
+    let bytes = keys[1].bytes();
+    assert_eq!(bytes, [240, 0, 0, 5, 0x20, 0xfb, 6, 0]);
 }
 
 #[test]
@@ -265,6 +319,8 @@ proptest! {
         let word = Sender::new(ipv4, ipv6).word();
         let sender = Sender::from_word(word).expect("written");
         prop_assert_eq!([sender.ipv4(), sender.ipv6()], slots);
+        let members = [Family::Ipv4, Family::Ipv6].map(|family| sender.member(family));
+        prop_assert_eq!(members.map(|member| member.map(Member::slot)), slots);
     }
 
     #[test]

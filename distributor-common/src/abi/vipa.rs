@@ -6,6 +6,7 @@
 
 use core::num::NonZeroU32;
 
+use super::Family;
 use crate::word::Word;
 
 /// Readings of an entry before the last one is taken as it is; the daemon changes one in
@@ -309,11 +310,37 @@ impl Sender {
         Self::slot(self.0.get() >> Self::BITS)
     }
 
+    /// The member by its address of a family.
+    #[inline(always)]
+    #[must_use]
+    pub const fn member(self, family: Family) -> Option<Member> {
+        let field = self.0.get() >> (Self::BITS * family as u32) & Self::NONE;
+        match NonZeroU32::new(field ^ Self::NONE) {
+            Some(word) => Some(Member(word)),
+            None => None,
+        }
+    }
+
     #[inline(always)]
     const fn slot(field: u32) -> Option<u16> {
         match field & Self::NONE {
             Self::NONE => None,
             slot => Some(slot as u16),
         }
+    }
+}
+
+/// A member by its slot; an option of it is one word, for the same reason as a
+/// [`super::RingEntry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Member(NonZeroU32);
+
+impl Member {
+    /// The slot.
+    #[inline(always)]
+    #[must_use]
+    pub const fn slot(self) -> u16 {
+        (self.0.get() ^ Sender::NONE) as u16
     }
 }

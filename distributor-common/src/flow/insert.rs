@@ -33,6 +33,8 @@ pub struct Place<'a> {
     pub(super) slot: &'a Slot,
     /// What the slot is taken from.
     pub kind: PlaceKind,
+    /// The slot's number in its bucket.
+    pub index: usize,
     lock: u64,
 }
 
@@ -75,7 +77,8 @@ impl Bucket {
         if rank < least {
             return Err(Unplaced::Full);
         }
-        let slot = &self.slots[BUCKET_SLOTS - 1 - best as usize % BUCKET_SLOTS];
+        let index = BUCKET_SLOTS - 1 - best as usize % BUCKET_SLOTS;
+        let slot = &self.slots[index];
         let tag = Tag(slot.tag.load());
         if score(tag, now) != best >> 3 {
             return Err(Unplaced::Contended);
@@ -85,7 +88,7 @@ impl Bucket {
         } else {
             PlaceKind::Vacant
         };
-        claim(slot, tag, kind).ok_or(Unplaced::Contended)
+        claim(slot, index, tag, kind).ok_or(Unplaced::Contended)
     }
 }
 
@@ -101,7 +104,7 @@ impl<'a> Lock<'a> {
     #[inline(always)]
     #[must_use]
     pub fn reopen(&self, found: &Found<'a>) -> Option<Place<'a>> {
-        claim(found.slot, found.tag, PlaceKind::Reopened)
+        claim(found.slot, found.index, found.tag, PlaceKind::Reopened)
     }
 
     /// Claims a slot: free, stale half-open, idle ending, oldest half-open; never another.
@@ -152,7 +155,7 @@ impl Place<'_> {
     }
 }
 
-const AGE_BITS: u32 = 12;
+const AGE_BITS: u32 = 11;
 const RANK_NEVER: u32 = 0;
 const RANK_YOUNG: u32 = 1;
 const RANK_ENDING: u32 = 2;
@@ -180,10 +183,15 @@ fn score(tag: Tag, now: Stamp) -> u32 {
 
 /// Makes the slot match nothing, unless its flow was seen again.
 #[inline(always)]
-fn claim(slot: &Slot, read: Tag, kind: PlaceKind) -> Option<Place<'_>> {
+fn claim(slot: &Slot, index: usize, read: Tag, kind: PlaceKind) -> Option<Place<'_>> {
     let lock = read.0 & Tag::LOCK;
     slot.replace(read, Tag(Tag::PLACEHOLDER.0 | lock))
-        .then_some(Place { slot, kind, lock })
+        .then_some(Place {
+            slot,
+            kind,
+            index,
+            lock,
+        })
 }
 
 /// Counts an attempt in a way that the compiler cannot see through, or it unrolls the loop.

@@ -1,9 +1,12 @@
 //! Who a flow belongs to, and who keeps a target.
 
+use crate::abi::{Called, Family, Name};
 use crate::hash;
 use crate::wire::{Be16, Be32, tcp};
 
 /// Who a flow belongs to, in the byte order of the packet.
+///
+/// Of IPv6 it says the client's address by a [digest](hash::digest) and the DVIPA by its [`Name`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     /// Source address in the lower half, destination in the upper, in the order of memory.
@@ -12,6 +15,8 @@ pub struct FlowKey {
     pub ports: u32,
     /// Transport protocol number.
     pub protocol: u8,
+    /// Which version of IP it is of.
+    pub family: Family,
 }
 
 impl FlowKey {
@@ -25,10 +30,21 @@ impl FlowKey {
             addresses: Be32::from_bytes(client).0 as u64 | (Be32::from_bytes(dvipa).0 as u64) << 32,
             ports: Be16::from_host(client_port).0 as u32 | (Be16::from_host(port).0 as u32) << 16,
             protocol: tcp::PROTOCOL,
+            family: Family::Ipv4,
         }
     }
 
-    /// The client's address.
+    /// The same for IPv6.
+    #[must_use]
+    pub const fn tcp_ipv6(digest: u32, client_port: u16, dvipa: Name, port: u16) -> Self {
+        Self {
+            addresses: digest as u64 | (dvipa.word() as u64) << 32,
+            family: Family::Ipv6,
+            ..Self::tcp([0; 4], client_port, [0; 4], port)
+        }
+    }
+
+    /// The client's address; of IPv6, the digest of it.
     #[inline(always)]
     #[must_use]
     pub const fn client(&self) -> Be32 {
@@ -38,8 +54,11 @@ impl FlowKey {
     /// The DVIPA.
     #[inline(always)]
     #[must_use]
-    pub const fn dvipa(&self) -> Be32 {
-        Be32((self.addresses >> 32) as u32)
+    pub const fn dvipa(&self) -> Called {
+        Called {
+            word: (self.addresses >> 32) as u32,
+            family: self.family,
+        }
     }
 
     /// The client's port.

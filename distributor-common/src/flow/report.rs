@@ -25,9 +25,16 @@ pub enum Reported {
 }
 
 impl Bucket {
-    /// Stores an established flow to the target in a slot. One caller at a time.
+    /// Stores an established flow to the target in a slot, after `note` has been told the number of
+    /// the place that it is given. One caller at a time.
     #[must_use]
-    pub fn report(&self, key: &FlowKey, target: u16, now: Stamp) -> Reported {
+    pub fn report(
+        &self,
+        key: &FlowKey,
+        target: u16,
+        now: Stamp,
+        mut note: impl FnMut(usize),
+    ) -> Reported {
         for _ in 0..ATTEMPTS {
             if let Some(found) = self.find(key) {
                 let tag = Tag::new(key, target, State::Established, now);
@@ -46,6 +53,7 @@ impl Bucket {
                 Err(Unplaced::Full) => return Reported::Full,
                 Err(Unplaced::Contended) => {}
                 Ok(place) => {
+                    note(place.index);
                     let slot = place.establish(key, target, now);
                     self.wait_for_holder();
                     self.remove_others(key, slot);

@@ -6,6 +6,8 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::abi::{Called, Name};
+use crate::wire::Be32;
 
 const VIPA: [u8; 4] = [10, 1, 3, 10];
 
@@ -44,7 +46,7 @@ fn keys_are_what_lies_in_a_packet() {
     assert_eq!(key.addresses.to_ne_bytes(), [10, 1, 1, 100, 10, 1, 3, 10]);
     assert_eq!(key.ports.to_ne_bytes(), [0x9c, 0x40, 0x20, 0xfb]);
     assert_eq!(key.client().bytes(), [10, 1, 1, 100]);
-    assert_eq!(key.dvipa().bytes(), VIPA);
+    assert_eq!(key.dvipa(), Called::ipv4(Be32::from_bytes(VIPA)));
     assert_eq!(key.client_port().host(), 40_000);
     assert_eq!(key.port().host(), 8443);
 }
@@ -54,9 +56,9 @@ fn stamps_wrap() {
     for (then, now, age) in [
         (0, 0, 0),
         (5, 9, 4),
-        (4095, 0, 1),
-        (4000, 10, 106),
-        (1, 0, 4095),
+        (2047, 0, 1),
+        (2000, 10, 58),
+        (1, 0, 2047),
     ] {
         assert_eq!(at(then).age(at(now)), age, "from {then} to {now}");
     }
@@ -81,6 +83,10 @@ fn a_flow_is_found_under_its_key_only() {
         FlowKey::tcp([10, 1, 1, 101], 1, VIPA, 8443),
         FlowKey::tcp([10, 1, 1, 100], 1, [10, 1, 3, 11], 8443),
         FlowKey::tcp([10, 1, 1, 100], 1, VIPA, 8444),
+        FlowKey {
+            family: Family::Ipv6,
+            ..key(1)
+        },
     ];
     for stranger in strangers {
         assert!(bucket.find(&stranger).is_none(), "{stranger:?}");
@@ -88,6 +94,48 @@ fn a_flow_is_found_under_its_key_only() {
     let read: Vec<_> = bucket.slots.iter().filter_map(Slot::read).collect();
     assert_eq!(read.len(), 1);
     assert_eq!(read[0].0, key(1));
+}
+
+#[test]
+fn a_flow_of_ipv6_is_none_of_ipv4() {
+    let bucket = Bucket::default();
+    let name = Name::new(7);
+    assert_eq!(name.word().to_ne_bytes(), [240, 0, 0, 7]);
+    let ipv6 = FlowKey::tcp_ipv6(u32::from_ne_bytes([10, 1, 1, 100]), 1, name, 8443);
+    assert_eq!(ipv6.dvipa(), Called::ipv6(name));
+    // Its words are those of a segment to an address that no network has.
+    let ipv4 = FlowKey::tcp([10, 1, 1, 100], 1, [240, 0, 0, 7], 8443);
+    assert_eq!((ipv4.addresses, ipv4.ports), (ipv6.addresses, ipv6.ports));
+    insert(&bucket, &ipv6, 3, at(0)).expect("free");
+    assert!(bucket.find(&ipv4).is_none());
+    insert(&bucket, &ipv4, 4, at(0)).expect("free");
+    let read: Vec<_> = bucket.slots.iter().filter_map(Slot::read).collect();
+    let read: Vec<_> = read.iter().map(|(key, tag)| (*key, tag.target())).collect();
+    assert_eq!(read, [(ipv6, 3), (ipv4, 4)]);
+}
+
+#[test]
+fn a_place_is_known_by_its_number() {
+    let bucket = Bucket::default();
+    for number in 0..BUCKET_SLOTS {
+        let lock = bucket.lock().expect("nobody holds it");
+        let place = lock.claim(at(0)).expect("free");
+        assert_eq!(place.index, number);
+        place.fill(&key(1 + number as u16), 7, at(0));
+        lock.release();
+    }
+    let found = bucket.find(&key(4)).expect("stored");
+    found.advance(State::Ending, at(0));
+    let lock = bucket.lock().expect("nobody holds it");
+    let found = lock.find(&key(4)).expect("stored");
+    let place = lock.reopen(&found).expect("unchanged");
+    assert_eq!(place.index, 3);
+    place.fill(&key(4), 7, at(0));
+    lock.release();
+    let mut noted = None;
+    // All are half-open: the first one makes room.
+    let reported = bucket.report(&key(100), 7, at(0), |number| noted = Some(number));
+    assert_eq!((reported, noted), (Reported::New, Some(0)));
 }
 
 #[test]
@@ -430,7 +478,7 @@ fn readers_and_writers_of_one_bucket_agree() {
 #[test]
 fn a_reported_flow_is_stored_or_moved() {
     let bucket = Bucket::default();
-    assert_eq!(bucket.report(&key(1), 7, at(5)), Reported::New);
+    assert_eq!(bucket.report(&key(1), 7, at(5), |_| {}), Reported::New);
     let read = |port: u16| bucket.find(&key(port)).map(|found| found.tag);
     let stored = read(1).expect("stored");
     assert_eq!(
@@ -449,7 +497,7 @@ fn a_reported_flow_is_stored_or_moved() {
         let found = bucket.find(&key(port)).expect("stored");
         found.advance(state, at(1));
         assert_eq!(
-            bucket.report(&key(port), reported_target, at(5)),
+            bucket.report(&key(port), reported_target, at(5), |_| {}),
             Reported::Known
         );
         let tag = read(port).expect("still there");
@@ -461,15 +509,15 @@ fn a_reported_flow_is_stored_or_moved() {
 fn a_reported_flow_takes_the_place_of_no_other_established_one() {
     let bucket = Bucket::default();
     for port in 1..8 {
-        assert_eq!(bucket.report(&key(port), 7, at(0)), Reported::New);
+        assert_eq!(bucket.report(&key(port), 7, at(0), |_| {}), Reported::New);
     }
     insert(&bucket, &key(8), 7, at(0)).expect("room");
     // The half-open one gives way, whether somebody holds the lock or not.
     let lock = bucket.lock().expect("nobody holds it");
-    assert_eq!(bucket.report(&key(9), 7, at(0)), Reported::New);
-    assert_eq!(bucket.report(&key(10), 7, at(0)), Reported::Full);
+    assert_eq!(bucket.report(&key(9), 7, at(0), |_| {}), Reported::New);
+    assert_eq!(bucket.report(&key(10), 7, at(0), |_| {}), Reported::Full);
     lock.release();
-    assert_eq!(bucket.report(&key(10), 7, at(0)), Reported::Full);
+    assert_eq!(bucket.report(&key(10), 7, at(0), |_| {}), Reported::Full);
     assert_eq!(states(&bucket), [State::Established; BUCKET_SLOTS]);
     assert!(bucket.lock().is_some(), "the lock is where it was");
 }
@@ -501,7 +549,7 @@ fn a_flow_that_is_reported_while_its_client_opens_it_is_there_once() {
         });
         for round in 0..ROUNDS {
             meet(round);
-            let _ = buckets[usize::from(round)].report(&key(1), 7, at(0));
+            let _ = buckets[usize::from(round)].report(&key(1), 7, at(0), |_| {});
         }
     });
     for bucket in &buckets {
@@ -524,7 +572,7 @@ fn a_slot_that_nobody_will_fill_is_freed() {
     assert_eq!(Tag(bucket.slots[0].tag.load()), Tag(Tag::LOCK));
     lock.release();
     // What is filled is not freed.
-    assert_eq!(bucket.report(&key(1), 7, at(0)), Reported::New);
+    assert_eq!(bucket.report(&key(1), 7, at(0), |_| {}), Reported::New);
     bucket.slots[0].abandon();
     assert!(bucket.find(&key(1)).is_some());
 }

@@ -96,6 +96,130 @@ fn prefilter_bits_are_in_bounds_and_spread() {
     assert!(bits > 240, "256 neighbours share bits: {bits}");
 }
 
+/// An address of `2001:db8::/32` in words.
+fn ipv6(subnet: u16, host: u64) -> [u64; 2] {
+    [
+        (0x2001_0db8_u64 << 32 | u64::from(subnet)).to_be(),
+        host.to_be(),
+    ]
+}
+
+#[test]
+fn prefilter_bits_of_ipv6_spread_too() {
+    for step in [0, 16, 48] {
+        let mut words = [0_u64; PREFILTER_WORDS];
+        for host in 0..256 {
+            let bit = prefilter_ipv6(address(ipv6(1, host << step)));
+            words[bit.word] |= bit.mask;
+        }
+        let bits: u32 = words.iter().map(|word| word.count_ones()).sum();
+        assert!(
+            bits > 200,
+            "256 neighbours in steps of 2^{step} share bits: {bits}"
+        );
+    }
+    let subnets = (0..256).map(|subnet| prefilter_ipv6(address(ipv6(subnet, 1))));
+    let mut bits: Vec<_> = subnets.map(|bit| (bit.word, bit.mask)).collect();
+    bits.sort_unstable();
+    bits.dedup();
+    assert!(bits.len() > 200, "256 networks share bits: {}", bits.len());
+}
+
+#[test]
+fn digests_of_structured_clients_differ() {
+    let seeds = digest_seeds(SEEDS);
+    let networks = (0..64).flat_map(|subnet| (0..256).map(move |host| ipv6(subnet, host)));
+    let hosts = (0..16_384).map(|host| ipv6(99, host << 20));
+    let mut digests: Vec<_> = networks
+        .chain(hosts)
+        .map(|client| digest(client, seeds))
+        .collect();
+    let count = digests.len();
+    digests.sort_unstable();
+    digests.dedup();
+    // Of 32,768 random numbers of 32 bits, one pair in eight such tests is the same.
+    assert!(digests.len() + 2 >= count, "{}", count - digests.len());
+}
+
+#[test]
+fn every_bit_of_a_client_counts_under_every_seed() {
+    for seeds in [[0, 0], [u64::MAX, 1], SEEDS] {
+        let seeds = digest_seeds(seeds);
+        let client = ipv6(1, 100);
+        let flipped = (0..128).map(|bit| {
+            let mut other = client;
+            other[bit / 64] ^= 1 << (bit % 64);
+            other
+        });
+        let mut digests: Vec<_> = flipped
+            .chain([client])
+            .map(|one| digest(one, seeds))
+            .collect();
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), 129);
+    }
+}
+
+#[test]
+fn who_shares_a_digest_is_a_matter_of_the_seeds() {
+    let clients: Vec<_> = (0..1 << 17).map(|host| ipv6(7, host)).collect();
+    let together = |seeds: [u64; 2]| {
+        let seeds = digest_seeds(seeds);
+        let mut digests: Vec<_> = clients
+            .iter()
+            .map(|one| (digest(*one, seeds), *one))
+            .collect();
+        digests.sort_unstable();
+        let pairs = digests.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+        pairs.map(|pair| [pair[0].1, pair[1].1]).collect::<Vec<_>>()
+    };
+    // 2^17 clients are 2^33 pairs, of which 2 share a digest.
+    let (some, others) = (together(SEEDS), together([3, 4]));
+    assert!(
+        some.len() < 12 && others.len() < 12,
+        "{} {}",
+        some.len(),
+        others.len()
+    );
+    assert!(some.iter().all(|pair| !others.contains(pair)));
+}
+
+#[test]
+fn hashes_that_stacks_share_depend_on_both_ends() {
+    let ends = Ends {
+        client: ipv6(1, 1),
+        dvipa: ipv6(2, 2),
+    };
+    let turned = Ends {
+        client: ends.dvipa,
+        dvipa: ends.client,
+    };
+    let other = Ends {
+        client: ipv6(1, 2),
+        ..ends
+    };
+    let elsewhere = Ends {
+        dvipa: ipv6(2, 3),
+        ..ends
+    };
+    let all = [ends, turned, other, elsewhere];
+    let mut hashes = all.map(|ends| choice_ipv6(ends, 5, 6, [1, 2])).to_vec();
+    hashes.extend(all.map(|ends| flow_ipv6(ends, 5, 6, OFFER_SEEDS)));
+    hashes.extend([
+        choice_ipv6(ends, 6, 6, [1, 2]),
+        choice_ipv6(ends, 5, 17, [1, 2]),
+    ]);
+    hashes.extend([
+        choice_ipv6(ends, 5, 6, [1, 3]),
+        flow_ipv6(ends, 6, 6, OFFER_SEEDS),
+    ]);
+    let count = hashes.len();
+    hashes.sort_unstable();
+    hashes.dedup();
+    assert_eq!(hashes.len(), count);
+}
+
 #[test]
 fn places_cover_a_ring_and_nothing_else() {
     for (hash, len, expected) in [

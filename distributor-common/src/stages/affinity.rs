@@ -8,10 +8,10 @@
 //! one word that lies beside their ring.
 
 use super::parse::Segment;
-use super::service;
+use super::{ends, service};
 use crate::abi::{Affinity, RingEntry, Service};
 use crate::counter::Event;
-use crate::flow::{FlowKey, Lock, Stamp, State};
+use crate::flow::{FlowKey, Lock, State};
 use crate::tables::Tables;
 
 /// The target that the client keeps; `None` where it is to get one like any other.
@@ -82,7 +82,7 @@ fn note<T: Tables>(addresses: u64, rest: u64, chosen: u64, tables: T) -> u32 {
     };
     let mut settled = 0;
     if let Some(lock) = bucket.lock() {
-        settled = noted(&lock, &client, service, chosen as u32, tables.now());
+        settled = noted(&lock, &client, hash, service, chosen as u32, &tables);
         lock.release();
     }
     if settled == 0 {
@@ -98,12 +98,20 @@ fn note<T: Tables>(addresses: u64, rest: u64, chosen: u64, tables: T) -> u32 {
 
 /// Stores that a client keeps a target, and returns the one that it keeps; 0 without room.
 #[inline(always)]
-fn noted(lock: &Lock<'_>, client: &FlowKey, service: &Service, chosen: u32, now: Stamp) -> u32 {
-    let target = chosen as u16;
+fn noted<T: Tables>(
+    lock: &Lock<'_>,
+    client: &FlowKey,
+    hash: u64,
+    service: &Service,
+    chosen: u32,
+    tables: &T,
+) -> u32 {
+    let (target, now) = (chosen as u16, tables.now());
     let Some(found) = lock.find(client) else {
         let Ok(place) = lock.claim_spare(now) else {
             return 0;
         };
+        ends::note(client, hash, place.index, tables);
         place.fill(client, target, now);
         return chosen;
     };

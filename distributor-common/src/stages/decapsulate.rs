@@ -8,13 +8,13 @@
 use core::num::NonZeroU64;
 
 use super::vipa;
-use crate::abi::{Sender, TunnelKey};
+use crate::abi::{Called, Sender, TunnelKey};
 use crate::checksum;
 use crate::counter::{Event, Verdict};
 use crate::hash;
 use crate::packet::PacketBuf;
 use crate::tables::Tables;
-use crate::wire::{Be16, ecn, ethernet, gre, icmp, ipip, ipv4, tcp, udp};
+use crate::wire::{Be16, Be32, ecn, ethernet, gre, icmp, ipip, ipv4, tcp, udp};
 
 const L3: usize = ethernet::LEN;
 /// Behind an outer header without options.
@@ -124,7 +124,9 @@ fn take_out<P: PacketBuf, T: Tables>(
     }
     let destination = (inner.word64::<{ ipv4::ADDRESSES }>() >> 32) as u32;
     let bit = hash::prefilter(destination);
-    if tables.prefilter(bit.word) & bit.mask == 0 || vipa::find(destination, tables).is_none() {
+    if tables.prefilter(bit.word) & bit.mask == 0
+        || vipa::find(Called::ipv4(Be32(destination)), tables).is_none()
+    {
         return Err(Verdict::TunnelForeign);
     }
     let first = u16::from_ne_bytes([

@@ -5,11 +5,12 @@
 //! go on. Nothing is ever answered in here.
 
 use super::vipa;
+use crate::abi::Called;
 use crate::counter::Verdict;
 use crate::hash;
 use crate::packet::PacketBuf;
 use crate::tables::Tables;
-use crate::wire::{arp, ethernet};
+use crate::wire::{Be32, arp, ethernet};
 
 /// Whether the daemon could be silent at all; costs no clock.
 #[inline(always)]
@@ -17,9 +18,9 @@ pub fn is_armed<T: Tables>(tables: &T) -> bool {
     tables.life().grace_ns.load() != 0
 }
 
-/// Whether new connections for a DVIPA, given in the order of memory, are no longer this stack's.
+/// Whether new connections for a DVIPA are no longer this stack's.
 #[inline(always)]
-pub fn is_closed<T: Tables>(dvipa: u32, tables: &T) -> bool {
+pub fn is_closed<T: Tables>(dvipa: Called, tables: &T) -> bool {
     let grace_ns = tables.life().grace_ns.load();
     if grace_ns == 0 || tables.life().silence_ns(tables.now_ns()) <= grace_ns {
         return false;
@@ -40,7 +41,7 @@ pub fn arp<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
     }
     let target = head.word32::<{ L3 + arp::TARGET }>();
     let bit = hash::prefilter(target);
-    if tables.prefilter(bit.word) & bit.mask != 0 && is_closed(target, tables) {
+    if tables.prefilter(bit.word) & bit.mask != 0 && is_closed(Called::ipv4(Be32(target)), tables) {
         return Verdict::SilentArp;
     }
     Verdict::NotIpv4

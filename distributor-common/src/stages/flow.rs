@@ -6,7 +6,7 @@
 //! of its own, so that the fast path stays small.
 
 use super::parse::Segment;
-use super::{affinity, fence, held, offer, origin, select, service, vipa};
+use super::{affinity, ends, fence, held, offer, origin, select, service, vipa};
 use crate::abi::{RingEntry, Standing};
 use crate::counter::{Event, Verdict};
 use crate::flow::{Bucket, FlowKey, Found, Lock, PlaceKind, Stamp, State, Unplaced};
@@ -141,7 +141,7 @@ fn stray<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
 #[inline(never)]
 fn not_served<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
     let (segment, tables) = (&Segment::from_words([addresses, rest]), &tables);
-    let dvipa = segment.key.dvipa().0;
+    let dvipa = segment.key.dvipa();
     let Some(standing) = vipa::find(dvipa, tables) else {
         return pack(Err(Verdict::NoService));
     };
@@ -184,12 +184,12 @@ fn new<T: Tables>(
     now: Stamp,
     tables: &T,
 ) -> Result<u16, Verdict> {
-    if fence::is_closed(segment.key.dvipa().0, tables) {
+    if fence::is_closed(segment.key.dvipa(), tables) {
         return Err(Verdict::Silent);
     }
     // Without the lock: whatever becomes of the flow, a target is known for it.
     let Some(candidates) = Candidates::find(segment, hash, service, tables) else {
-        let standing = vipa::find(segment.key.dvipa().0, tables);
+        let standing = vipa::find(segment.key.dvipa(), tables);
         return Err(if standing.is_some_and(Standing::has_claimant) {
             Verdict::Unsettled
         } else {
@@ -202,7 +202,7 @@ fn new<T: Tables>(
             candidates.hashed
         }
         Some(lock) => {
-            let placed = place(segment, candidates, service, &lock, now, tables);
+            let placed = place(segment, hash, candidates, service, &lock, now, tables);
             lock.release();
             match placed {
                 Placed::Known(slot) => return Ok(slot),
@@ -234,11 +234,11 @@ fn midway<T: Tables>(
     if tables.has_connection(&segment.key) {
         return Err(Verdict::LocalSocket);
     }
-    let standing = vipa::find(segment.key.dvipa().0, tables).unwrap_or(Standing::UNKNOWN);
+    let standing = vipa::find(segment.key.dvipa(), tables).unwrap_or(Standing::UNKNOWN);
     // From a target it was offered to already, by a stack that does not know who owns the DVIPA.
-    if let Some(slot) = held::distributor(segment, source, standing, tables)
-        && standing.is_target(slot)
-        && !standing.is_former(slot)
+    if let Some(sender) = held::distributor(segment, source, standing, tables)
+        && standing.is_target(sender.slot())
+        && !standing.is_former(sender.slot())
     {
         return Err(Verdict::Astray);
     }
@@ -330,6 +330,7 @@ impl Candidates {
 #[inline(always)]
 fn place<T: Tables>(
     segment: &Segment,
+    hash: u64,
     candidates: Candidates,
     service: &service::Found<'_>,
     lock: &Lock<'_>,
@@ -365,6 +366,7 @@ fn place<T: Tables>(
             PlaceKind::Reopened => tables.count_event(Event::FlowReopened),
             PlaceKind::Displaced => tables.count_event(Event::FlowDisplaced),
         }
+        ends::note(&segment.key, hash, place.index, tables);
         place.fill(&segment.key, entry.target(), now);
         return Placed::New(entry);
     }

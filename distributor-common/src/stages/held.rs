@@ -6,8 +6,8 @@
 
 use super::decapsulate::Carrier;
 use super::parse::Segment;
-use super::{offer, origin};
-use crate::abi::{MAX_TARGETS, Sender, Standing};
+use super::{ends, offer, origin};
+use crate::abi::{MAX_TARGETS, Member, Sender, Standing};
 use crate::counter::{Event, Verdict};
 use crate::tables::Tables;
 
@@ -31,10 +31,12 @@ pub fn target<T: Tables>(
         return Err(Verdict::LocalSocket);
     }
     match sender {
-        Some(slot) if standing.is_authority(slot) => {
+        Some(sender) if standing.is_authority(sender.slot()) => {
             offer::hand_on(segment, true, standing, tables)
         }
-        Some(slot) if standing.is_target(slot) => offer::hand_on(segment, false, standing, tables),
+        Some(sender) if standing.is_target(sender.slot()) => {
+            offer::hand_on(segment, false, standing, tables)
+        }
         // Nobody who distributes: a client, or a stack that does not know yet who does.
         Some(_) | None => relay(standing, tables).ok_or(Verdict::Astray),
     }
@@ -64,7 +66,7 @@ pub fn returns(slot: u16, segment: &Segment, carrier: Option<Carrier>) -> bool {
     is_from(slot, carrier) && !segment.is_syn()
 }
 
-/// The slot of the member that has handed the segment on to here; `None` when it is a client's.
+/// The member that has handed the segment on to here; `None` when it is a client's.
 ///
 /// A member that starts a connection is a client, unless it distributes its own connections too.
 #[inline(always)]
@@ -73,26 +75,27 @@ pub fn distributor<T: Tables>(
     source: u64,
     standing: Standing,
     tables: &T,
-) -> Option<u16> {
-    let slot = sender(source, tables).and_then(Sender::ipv4)?;
+) -> Option<Member> {
+    let member = sender(source, tables)?.member(segment.key.family)?;
+    let slot = member.slot();
     let is_own = !standing.is_authority(slot)
         && tables
             .target(slot)
-            .is_some_and(|member| member.is_at(segment.key.client()));
-    (!is_own).then_some(slot)
+            .is_some_and(|member| member.is_at(ends::client(&segment.key, tables)));
+    (!is_own).then_some(member)
 }
 
 /// A new connection is taken from whoever may hand it out; a client's neighbour entry may be stale.
 #[inline(always)]
 fn new_connection<T: Tables>(
     segment: &Segment,
-    sender: Option<u16>,
+    sender: Option<Member>,
     standing: Standing,
     tables: &T,
 ) -> Result<u16, Verdict> {
     match sender {
-        Some(slot) if standing.is_authority(slot) => {
-            count_taken(slot, *tables);
+        Some(sender) if standing.is_authority(sender.slot()) => {
+            count_taken(sender.slot(), *tables);
             Err(Verdict::Accepted)
         }
         Some(_) => Err(Verdict::Fenced),

@@ -11,6 +11,7 @@
 
 use super::decapsulate::Carrier;
 use super::{flow, forward, held};
+use crate::abi::Family;
 use crate::counter::{Event, Verdict};
 use crate::flow::FlowKey;
 use crate::hash;
@@ -65,6 +66,7 @@ pub fn error<P: PacketBuf, T: Tables>(
         addresses: addresses.rotate_left(32),
         ports: head.word32::<{ tcp::PORTS }>().rotate_left(16),
         protocol: tcp::PROTOCOL,
+        family: Family::Ipv4,
     };
     if key.client_port() == Be16(0) || key.port() == Be16(0) {
         return None;

@@ -11,6 +11,7 @@
 //! No stack sends more of this than its budget, so a flood of such segments is
 //! not multiplied.
 
+use super::ends;
 use super::parse::Segment;
 use crate::abi::{RingEntry, Standing};
 use crate::counter::{Event, Verdict};
@@ -35,7 +36,7 @@ pub fn begin<T: Tables>(segment: &Segment, standing: Standing, tables: &T) -> Re
             Verdict::UnknownFlow
         });
     }
-    let first = first(segment, standing);
+    let first = first(segment, standing, tables);
     to(first, Event::FlowOffered, standing, tables)
 }
 
@@ -56,7 +57,7 @@ pub fn hand_on<T: Tables>(
     if len == 0 {
         return Err(disowned(standing));
     }
-    let first = first(segment, standing);
+    let first = first(segment, standing, tables);
     // The owner may have sent it here for another reason than the order: the round begins now.
     let next = if is_from_owner && place != first {
         first
@@ -84,8 +85,9 @@ fn disowned(standing: Standing) -> Verdict {
 
 /// The place in the list to which the hash of the flow leads.
 #[inline(always)]
-fn first(segment: &Segment, standing: Standing) -> u32 {
-    hash::place(segment.key.hash(OFFER_SEEDS), standing.offers())
+fn first<T: Tables>(segment: &Segment, standing: Standing, tables: &T) -> u32 {
+    let hash = ends::hash(&segment.key, OFFER_SEEDS, tables);
+    hash::place(hash, standing.offers())
 }
 
 #[inline(always)]

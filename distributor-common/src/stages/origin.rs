@@ -7,7 +7,7 @@
 //! here changes a source address: that is chosen before the first packet.
 
 use super::{Concern, onward, parse, service, vipa};
-use crate::abi::RingEntry;
+use crate::abi::{Called, Family, RingEntry};
 use crate::counter::{Event, Verdict};
 use crate::flow::FlowKey;
 use crate::hash;
@@ -40,7 +40,7 @@ pub fn send<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Option<Verdic
 #[inline(always)]
 fn is_answerable(segment: &Segment) -> bool {
     let client = segment.key.client();
-    client != segment.key.dvipa() && client.bytes()[0] != LOOPBACK_NET
+    client.0 != segment.key.dvipa().word && client.bytes()[0] != LOOPBACK_NET
 }
 
 /// This stack itself as a target, if a new connection starts here and is to stay here.
@@ -74,11 +74,12 @@ pub fn source<T: Tables>(destination: Be32, port: Be16, tables: &T) -> Option<Be
     if tables.prefilter(bit.word) & bit.mask == 0 {
         return None;
     }
-    let standing = vipa::find(destination.0, tables)?;
+    let standing = vipa::find(Called::ipv4(destination), tables)?;
     let key = FlowKey {
         addresses: u64::from(destination.0) << 32,
         ports: u32::from(port.0) << 16,
         protocol: tcp::PROTOCOL,
+        family: Family::Ipv4,
     };
     if standing.is_owned() && service::find(&key, tables).is_none() {
         return None;

@@ -5,13 +5,13 @@
 //! but the answer. Lengths are believed only after they agree with the frame.
 
 use super::{Concern, fence, vipa};
-use crate::abi::Standing;
+use crate::abi::{Called, Family, Standing};
 use crate::counter::Verdict;
 use crate::flow::FlowKey;
 use crate::hash;
 use crate::packet::{PacketBuf, Window};
 use crate::tables::Tables;
-use crate::wire::{Be16, ethernet, ipv4, tcp};
+use crate::wire::{Be16, Be32, ethernet, ipv4, tcp};
 
 /// What the later stages need to know of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +23,21 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// A segment of a flow.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(key: FlowKey, flags: u8) -> Self {
+        Self { key, flags }
+    }
+
     /// The segment in two words: the addresses, and all the rest.
     #[inline(always)]
     #[must_use]
     pub const fn words(&self) -> [u64; 2] {
-        let rest =
-            self.key.ports as u64 | (self.flags as u64) << 32 | (self.key.protocol as u64) << 40;
+        let rest = self.key.ports as u64
+            | (self.flags as u64) << 32
+            | (self.key.protocol as u64) << 40
+            | (self.key.family as u64) << 48;
         [self.key.addresses, rest]
     }
 
@@ -41,6 +50,7 @@ impl Segment {
                 addresses,
                 ports: rest as u32,
                 protocol: (rest >> 40) as u8,
+                family: Family::from_bit((rest >> 48) as u8),
             },
             flags: (rest >> 32) as u8,
         }
@@ -158,6 +168,7 @@ fn transport<P: PacketBuf>(
         addresses,
         ports,
         protocol: tcp::PROTOCOL,
+        family: Family::Ipv4,
     };
     let flags = head.u8::<{ tcp::FLAGS }>();
     let data_at = header_len + tcp_header_len(&head);
@@ -190,7 +201,7 @@ fn runt<P: PacketBuf>(packet: &mut P) -> Verdict {
 /// the segment would be answered with RST.
 #[inline(always)]
 fn fragment<T: Tables>(destination: u32, tables: &T) -> Verdict {
-    if vipa::find(destination, tables).is_some_and(Standing::is_distributed) {
+    if vipa::find(Called::ipv4(Be32(destination)), tables).is_some_and(Standing::is_distributed) {
         Verdict::Fragment
     } else {
         Verdict::NotDistributed

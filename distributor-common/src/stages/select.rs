@@ -5,7 +5,8 @@
 //! targets have, and nothing else; a turn is taken only for a flow that is sure
 //! of its slot.
 
-use super::service;
+use super::parse::Segment;
+use super::{ends, service};
 use crate::abi::{Choice, MAX_ROWS, Ring, RingEntry};
 use crate::flow::{FlowKey, next_attempt};
 use crate::hash;
@@ -21,17 +22,17 @@ pub fn lot<T: Tables>(service: &service::Found<'_>, key: &FlowKey, hash: u64, ta
     match service.ring().choice {
         Choice::Turn | Choice::Active => hash,
         Choice::Hash => {
-            let ports = u64::from(key.ports) | u64::from(key.protocol) << 32;
-            choice(key.addresses, ports, *tables)
+            let [addresses, rest] = Segment::new(*key, 0).words();
+            choice(addresses, rest, *tables)
         }
     }
 }
 
 /// A function of its own: what it needs of the stack is given back before anything else is done.
 #[inline(never)]
-fn choice<T: Tables>(addresses: u64, ports: u64, tables: T) -> u64 {
-    let (ports, protocol) = (ports as u32, (ports >> 32) as u8);
-    hash::choice(addresses, ports, protocol, tables.choice_key())
+fn choice<T: Tables>(addresses: u64, rest: u64, tables: T) -> u64 {
+    let key = Segment::from_words([addresses, rest]).key;
+    ends::choice(&key, tables.choice_key(), &tables)
 }
 
 /// The place of a flow that is sure of its slot, if no turn is taken for it: that of its hash, or of the

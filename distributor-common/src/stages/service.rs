@@ -32,7 +32,7 @@ impl Found<'_> {
 /// Finds the service that a flow asks for; `None` when nothing is distributed on that port.
 #[inline(always)]
 pub fn find<'a, T: Tables>(key: &FlowKey, tables: &'a T) -> Option<Found<'a>> {
-    let service_key = ServiceKey::ipv4(key.dvipa().0, key.port(), key.protocol);
+    let service_key = ServiceKey::new(key.dvipa(), key.port(), key.protocol);
     // The entry of the DVIPA itself has port 0, so it is never found here.
     let index = tables.service_index(&service_key)?;
     let service = tables.service(index)?;

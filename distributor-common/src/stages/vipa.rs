@@ -1,13 +1,11 @@
 //! From an address to what is known of it as a DVIPA.
 
-use crate::abi::{ServiceKey, Standing};
+use crate::abi::{Called, ServiceKey, Standing};
 use crate::tables::Tables;
-use crate::wire::{Be16, tcp};
 
-/// Finds a DVIPA, given in the order of memory; `None` when it is none, or not on this stack.
+/// Finds a DVIPA; `None` when it is none, or not on this stack.
 #[inline(always)]
-pub fn find<T: Tables>(address: u32, tables: &T) -> Option<Standing> {
-    let key = ServiceKey::ipv4(address, Be16(0), tcp::PROTOCOL);
-    let index = tables.service_index(&key)?;
+pub fn find<T: Tables>(dvipa: Called, tables: &T) -> Option<Standing> {
+    let index = tables.service_index(&ServiceKey::of_vipa(dvipa))?;
     Some(tables.vipa(index)?.standing())
 }

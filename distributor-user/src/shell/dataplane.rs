@@ -20,10 +20,10 @@ use aya::Ebpf;
 use aya::maps::xdp::DevMapHash;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
 use aya::programs::Xdp;
-use distributor_common::abi::{ABI_VERSION, Settings, Syns, map, program};
+use distributor_common::abi::{ABI_VERSION, NameTable, Settings, Syns, map, program};
 use distributor_common::counter::{COUNTER_SLOTS, Totals};
 use distributor_common::flow::{BUCKET_SLOTS, Bucket};
-use distributor_common::word::Word;
+use distributor_common::hash;
 
 use super::namespace;
 use crate::engine::forwarding::{ServiceKey, ServiceTargets};
@@ -41,6 +41,7 @@ use self::attach::Attachment;
 use self::clock::StampUnit;
 use self::flows::Flows;
 use self::kept::Kept;
+use self::names::Names;
 use self::pins::Pins;
 use self::senders::Senders;
 use self::services::{Index, Services, Tallies};
@@ -59,6 +60,7 @@ mod flows;
 mod forwarding;
 mod kept;
 mod life;
+mod names;
 mod object;
 mod origin;
 mod pins;
@@ -93,7 +95,8 @@ pub struct DataplaneOptions {
 /// The packet path of this stack.
 pub struct Dataplane {
     pin_dir: PathBuf,
-    object: Ebpf,
+    /// On the heap, for the sake of futures that hold a data plane.
+    object: Box<Ebpf>,
     settings: Shared<Settings>,
     transmit: DevMapHash<MapData>,
     counters: PerCpuArray<MapData, [u64; COUNTER_SLOTS]>,
@@ -105,6 +108,7 @@ pub struct Dataplane {
     senders: Senders,
     tunnels: Tunnels,
     kept: Kept,
+    names: Names,
     slots: Slots,
     /// SYNs by the slot of the other stack.
     syns: Shared<Syns>,
@@ -206,10 +210,16 @@ impl Dataplane {
             rate,
             shift: settings[0].stamp_shift.load(),
         };
-        let seeds = settings[0].seeds.each_ref().map(Word::load);
+        let names = Names::recover(settings.clone(), share(&mut object, map::NAMES)?);
+        let flows = Flows::new(
+            flows,
+            share(&mut object, map::CLIENTS)?,
+            names.clone(),
+            &settings[0],
+        );
         let index = typed(&mut object, map::SERVICE_INDEX, HashMap::try_from)?;
         let services = Services::recover(
-            Index::new(index, map::SERVICE_INDEX),
+            Index::new(index, map::SERVICE_INDEX, names.clone()),
             share(&mut object, map::SERVICES)?,
             share(&mut object, map::VIPAS)?,
             share(&mut object, map::RINGS)?,
@@ -217,7 +227,7 @@ impl Dataplane {
         )?;
         let kept = typed(&mut object, map::KEPT, HashMap::try_from)?;
         Ok(Self {
-            kept: Kept::recover(Index::new(kept, map::KEPT))?,
+            kept: Kept::recover(Index::new(kept, map::KEPT, names.clone()))?,
             pin_dir: options.pin_dir.clone(),
             slots: Slots::recover(&settings[0].targets),
             syns: share(&mut object, map::SYNS)?,
@@ -228,17 +238,14 @@ impl Dataplane {
             standing: BTreeMap::new(),
             senders: Senders::recover(typed(&mut object, map::SENDERS, HashMap::try_from)?)?,
             tunnels: Tunnels::recover(typed(&mut object, map::TUNNELS, HashMap::try_from)?)?,
-            flows: if is_adopted {
-                Flows::adopt(flows, seeds)
-            } else {
-                Flows::new(flows, seeds)
-            },
+            flows: if is_adopted { flows.adopted() } else { flows },
+            names,
             affinities: Affinities::new(is_adopted),
             settings,
             unit,
             attachments: Vec::new(),
             is_adopted,
-            object,
+            object: Box::new(object),
         })
     }
 
@@ -336,6 +343,12 @@ fn initialise(
     settings.netns_cookie.store(cookie);
     settings.seeds[0].store(seeds[0]);
     settings.seeds[1].store(seeds[1]);
+    let words = settings.ipv6.digest_seeds.iter();
+    for (word, seed) in words.zip(hash::digest_seeds(seeds)) {
+        word.store(seed);
+    }
+    let names = NameTable::new(rand::random(), 0);
+    settings.ipv6.names.store(names.word());
     settings.bucket_mask.store(buckets.len() as u64 - 1);
     settings
         .stamp_shift

@@ -234,8 +234,8 @@ fn what_stays_where_it_starts_neither_asks_nor_notes() {
     let mut bench = sticky();
     bench.tables.set_path(4, Path::Local);
     bench.tables.starts_here = true;
-    bench.tables.listeners.insert((VIPA, 8443));
-    bench.tables.kept.insert((VIPA, 8443), (4, 4));
+    bench.tables.listeners.insert((VIPA.into(), 8443));
+    bench.tables.kept.insert((VIPA.into(), 8443), (4, 4));
     let own = syn(50, 40_000).bytes();
     bench.send(own, Verdict::LocalTarget, &[Event::FlowStored]);
     assert!(bench.affinity(50).is_none());

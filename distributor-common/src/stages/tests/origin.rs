@@ -139,7 +139,7 @@ fn a_target_without_an_owner_serves_itself_or_waits() {
         }
         bench.send(own(40_000, SYN).bytes(), Verdict::OwnerAway, &[]);
         bench.send(own(40_000, ACK).bytes(), Verdict::Astray, &[]);
-        bench.tables.listeners.insert((VIPA, 8443));
+        bench.tables.listeners.insert((VIPA.into(), 8443));
         bench.send(own(40_000, SYN).bytes(), Verdict::KeptHere, &[]);
     }
 }
@@ -147,9 +147,9 @@ fn a_target_without_an_owner_serves_itself_or_waits() {
 #[test]
 fn optlocal_keeps_what_starts_here_while_a_server_listens() {
     let mut bench = owner(&[2]);
-    bench.tables.kept.insert((VIPA, 8443), (1, 7));
+    bench.tables.kept.insert((VIPA.into(), 8443), (1, 7));
     assert_eq!(sent(&mut bench, own(40_000, SYN), &[Event::FlowStored]), 2);
-    bench.tables.listeners.insert((VIPA, 8443));
+    bench.tables.listeners.insert((VIPA.into(), 8443));
     let frame = own(40_002, SYN).bytes();
     bench.send(frame, Verdict::LocalTarget, &[Event::FlowStored]);
     assert_eq!(bench.tables.connection_counts(0)[7], 1);
@@ -158,9 +158,9 @@ fn optlocal_keeps_what_starts_here_while_a_server_listens() {
     bench.target(Frame::new(40_000, SYN), &[Event::FlowStored]);
 
     let mut bench = target();
-    bench.tables.kept.insert((VIPA, 8443), (1, 0));
+    bench.tables.kept.insert((VIPA.into(), 8443), (1, 0));
     assert_eq!(sent(&mut bench, own(40_000, SYN), &[Event::Relayed]), 3);
-    bench.tables.listeners.insert((VIPA, 8443));
+    bench.tables.listeners.insert((VIPA.into(), 8443));
     bench.send(own(40_000, SYN).bytes(), Verdict::KeptHere, &[]);
     let another_port = Frame {
         port: 22,

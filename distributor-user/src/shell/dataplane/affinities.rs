@@ -7,13 +7,14 @@
 //! is removed: no connection has come meanwhile.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use distributor_common::abi::program;
-use distributor_common::flow::{FlowKey, Slot, Stamp, State, Tag};
+use distributor_common::abi::{Called, Family, program};
+use distributor_common::flow::{FlowKey, Stamp, State, Tag};
 
-use super::flows::Flows;
+use super::flows::{Entry, Flows};
+use super::names::Known;
 use super::{Dataplane, DataplaneError, Traffic, clock, object, targets};
 use crate::engine::affinity::{Fate, Timers, Use};
 use crate::engine::forwarding::{ClientKey, KeptClient};
@@ -35,8 +36,8 @@ pub(super) struct Keeping {
     terms: HashMap<ServiceEnd, Terms>,
 }
 
-/// A service as the flow table has it: the DVIPA in the order of memory, and the port.
-type ServiceEnd = (u32, u16);
+/// A service as the flow table has it: what the DVIPA is called, and the port.
+type ServiceEnd = (Called, u16);
 
 /// How clients of a service keep their targets.
 #[derive(Clone, Debug)]
@@ -62,14 +63,17 @@ impl Affinities {
 struct Used {
     addresses: u64,
     ports: u32,
+    family: Family,
     is_established: bool,
     target: u16,
+    /// Where it is in the table.
+    place: usize,
 }
 
 /// What a client keeps, as it was read.
 struct Kept<'a> {
-    key: FlowKey,
-    slot: &'a Slot,
+    entry: Entry<'a>,
+    client: ClientKey,
     tag: Tag,
 }
 
@@ -93,7 +97,7 @@ impl Kept<'_> {
             (true, true) => Use::Idle,
             (true, false) => Use::Recent,
         };
-        match timers.judge(client_key(&self.key), found, terms.seconds, now) {
+        match timers.judge(self.client, found, terms.seconds, now) {
             Fate::Over => tag.freed(),
             Fate::Idle if is_marked => tag,
             Fate::Idle => tag.with_state(State::Ending).with_stamp(stamp),
@@ -125,14 +129,15 @@ impl Dataplane {
                 source,
             })?;
         let stamp = self.unit.stamp(reading);
-        let (kept, used) = read(&self.flows, &terms);
+        let names = self.flows.names();
+        let (kept, used) = read(&self.flows, &terms, &names);
         for kept in &kept {
-            let connections = of_client(&used, &kept.key);
-            let terms = terms.get(&service_end(&kept.key));
+            let connections = of_client(&used, &kept.entry.key);
+            let terms = terms.get(&service_end(&kept.entry.key));
             let new = kept.judge(connections, terms, &mut self.affinities.timers, now, stamp);
             if new != kept.tag {
                 // If a packet was faster, the next round tells.
-                let _ = kept.slot.replace(kept.tag, new);
+                let _ = kept.entry.slot.replace(kept.tag, new);
             }
         }
         self.affinities.timers.end_round();
@@ -152,15 +157,13 @@ impl Dataplane {
 
     /// The services whose clients keep their targets.
     fn terms(&self) -> HashMap<ServiceEnd, Terms> {
+        let names = self.flows.names();
         let affine = self.services.affine().filter_map(|key| {
-            let IpAddr::V4(dvipa) = key.dvipa else {
-                return None;
-            };
             let terms = Terms {
                 seconds: self.services.affinity(key).seconds,
                 targets: self.services.keepable(key).collect(),
             };
-            Some(((u32::from_ne_bytes(dvipa.octets()), key.port), terms))
+            Some(((names.called(key.dvipa)?, key.port), terms))
         });
         affine.collect()
     }
@@ -173,43 +176,47 @@ impl Dataplane {
         used: &[Used],
         stamp: Stamp,
     ) {
-        let known: HashSet<FlowKey> = kept.iter().map(|kept| kept.key).collect();
+        let known: HashSet<FlowKey> = kept.iter().map(|kept| kept.entry.key).collect();
         for of_client in used.chunk_by(|one, other| one.key() == other.key()) {
             let key = of_client[0].key();
-            let Some(terms) = terms.get(&service_end(&key)) else {
+            let Some(terms) = terms
+                .get(&service_end(&key))
+                .filter(|_| !known.contains(&key))
+            else {
                 continue;
             };
-            let mut established = of_client.iter().filter(|used| used.is_established);
-            let ready = established.find(|used| {
-                terms.targets.contains(&used.target) && !self.starts_there(&key, used.target)
-            });
-            if let Some(used) = ready
-                && !known.contains(&key)
-            {
+            let established = of_client.iter().filter(|used| used.is_established);
+            let keepable = established.filter(|used| terms.targets.contains(&used.target));
+            let ready = keepable.filter_map(|used| Some((used, self.client_of(used)?)));
+            // What stays where it starts keeps nothing.
+            let mut elsewhere =
+                ready.filter(|(used, client)| self.address(used.target) != Some(*client));
+            if let Some((used, client)) = elsewhere.next() {
                 // Without room it is noted another time, or never.
-                let _ = self.flows.bucket(&key).report(&key, used.target, stamp);
+                let _ = self.flows.store(&key, client, used.target, stamp);
             }
         }
     }
 
-    /// Whether a client is the target itself: what stays where it starts keeps nothing.
-    fn starts_there(&self, key: &FlowKey, target: u16) -> bool {
-        self.address(target) == Some(client_key(key).client)
+    /// The client of a connection, if it is still in its place.
+    fn client_of(&self, used: &Used) -> Option<IpAddr> {
+        let (entry, _) = self.flows.entry(used.place)?;
+        (entry.key.affinity() == used.key()).then_some(entry.client)
     }
 }
 
 impl Traffic {
     /// Every client that keeps its target, in no particular order.
     pub fn kept_clients(&self) -> impl Iterator<Item = KeptClient> {
-        let all = self.flows.slots().filter_map(Slot::read);
-        all.filter_map(|(key, tag)| {
-            let client = key.is_affinity().then(|| client_key(&key))?;
+        let names = self.flows.names();
+        self.flows.entries().filter_map(move |(entry, tag)| {
+            let client = entry.client(&names).filter(|_| entry.key.is_affinity())?;
             let target = self.settings[0].targets.get(usize::from(tag.target()))?;
             let Keeping { affinities, terms } = &self.keeping;
             let Affinities {
                 timers, read_at, ..
             } = affinities;
-            let seconds = terms.get(&service_end(&key))?.seconds;
+            let seconds = terms.get(&service_end(&entry.key))?.seconds;
             let left_s = timers.left_s(&client, seconds, *read_at);
             Some(KeptClient {
                 key: client,
@@ -227,29 +234,40 @@ impl Used {
             addresses: self.addresses,
             ports: self.ports,
             protocol: distributor_common::wire::tcp::PROTOCOL,
+            family: self.family,
         }
     }
 }
 
 /// Reads the flow table: what clients keep, and the connections to services whose clients keep their
 /// targets, sorted.
-fn read<'a>(flows: &'a Flows, terms: &HashMap<ServiceEnd, Terms>) -> (Vec<Kept<'a>>, Vec<Used>) {
+fn read<'a>(
+    flows: &'a Flows,
+    terms: &HashMap<ServiceEnd, Terms>,
+    names: &Known,
+) -> (Vec<Kept<'a>>, Vec<Used>) {
     let (mut kept, mut used) = (Vec::new(), Vec::new());
-    for slot in flows.slots() {
-        let Some((key, tag)) = slot.read() else {
-            continue;
-        };
-        if key.is_affinity() {
-            kept.push(Kept { key, slot, tag });
-        } else if tag.state() != State::Ending && terms.contains_key(&service_end(&key)) {
+    for (entry, tag) in flows.entries() {
+        if entry.key.is_affinity() {
+            kept.extend(
+                entry
+                    .client(names)
+                    .map(|client| Kept { entry, client, tag }),
+            );
+        } else if tag.state() != State::Ending && terms.contains_key(&service_end(&entry.key)) {
             let FlowKey {
-                addresses, ports, ..
-            } = key.affinity();
+                addresses,
+                ports,
+                family,
+                ..
+            } = entry.key.affinity();
             used.push(Used {
                 addresses,
                 ports,
+                family,
                 is_established: tag.state() == State::Established,
                 target: tag.target(),
+                place: entry.place,
             });
         }
     }
@@ -259,20 +277,13 @@ fn read<'a>(flows: &'a Flows, terms: &HashMap<ServiceEnd, Terms>) -> (Vec<Kept<'
 
 /// The connections of one client to one service.
 fn of_client<'a>(used: &'a [Used], key: &FlowKey) -> &'a [Used] {
-    let order = |used: &Used| (used.addresses, used.ports).cmp(&(key.addresses, key.ports));
+    let wanted = (key.addresses, key.ports, key.family);
+    let order = |used: &Used| (used.addresses, used.ports, used.family).cmp(&wanted);
     let first = used.partition_point(|used| order(used).is_lt());
     let len = used[first..].partition_point(|used| order(used).is_eq());
     &used[first..first + len]
 }
 
-fn client_key(key: &FlowKey) -> ClientKey {
-    ClientKey {
-        client: Ipv4Addr::from(key.client().bytes()).into(),
-        dvipa: Ipv4Addr::from(key.dvipa().bytes()).into(),
-        port: key.port().host(),
-    }
-}
-
 fn service_end(key: &FlowKey) -> ServiceEnd {
-    (key.dvipa().0, key.port().host())
+    (key.dvipa(), key.port().host())
 }

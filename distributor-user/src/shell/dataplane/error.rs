@@ -140,10 +140,10 @@ pub enum DataplaneError {
         /// How much there may be.
         limit: u32,
     },
-    /// The packet path handles IPv4 only.
-    #[error("cannot distribute `{address}`: expected an IPv4 address")]
+    /// Outer headers are IPv4 only.
+    #[error("cannot reach a target by a tunnel to `{address}`: expected an IPv4 address")]
     NotIpv4 {
-        /// The DVIPA.
+        /// An end of the tunnel.
         address: IpAddr,
     },
     /// A system call failed.

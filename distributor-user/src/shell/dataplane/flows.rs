@@ -5,13 +5,18 @@
 //! still is what was read.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use distributor_common::flow::{self, Bucket, Reported, Slot, Stamp, State, Tag};
-use distributor_common::wire::{Be16, Be32};
+use distributor_common::abi::{Called, Client, Family, Settings};
+use distributor_common::flow::{self, BUCKET_SLOTS, Bucket, Reported, Slot, Stamp, State, Tag};
+use distributor_common::hash::{self, DIGEST_SEEDS};
+use distributor_common::wire::Be16;
+use distributor_common::word::Word;
 
+use super::names::{self, Known, Names};
 use super::shared::Shared;
-use crate::engine::forwarding::{FlowKey, FlowState, ServiceKey};
+use crate::engine::forwarding::{ClientKey, FlowKey, FlowState, ServiceKey};
 
 /// Attempts to change a slot that packets change too.
 const ATTEMPTS: usize = 8;
@@ -20,7 +25,11 @@ const ATTEMPTS: usize = 8;
 #[derive(Clone, Debug)]
 pub(super) struct Flows {
     buckets: Shared<Bucket>,
+    /// Clients of the IPv6 flows, by the number of the slot in the whole table.
+    clients: Shared<Client>,
+    names: Names,
     seeds: [u64; 2],
+    digest_seeds: [u64; DIGEST_SEEDS],
     /// Slots (by bucket and number) that were claimed when the table was taken over. A predecessor
     /// that died while it stored a flow will never fill them.
     claimed: Vec<(usize, usize)>,
@@ -28,26 +37,31 @@ pub(super) struct Flows {
 
 impl Flows {
     /// A table that is new.
-    pub(super) fn new(buckets: Shared<Bucket>, seeds: [u64; 2]) -> Self {
+    pub(super) fn new(
+        buckets: Shared<Bucket>,
+        clients: Shared<Client>,
+        names: Names,
+        settings: &Settings,
+    ) -> Self {
         Self {
             buckets,
-            seeds,
+            clients,
+            names,
+            seeds: settings.seeds.each_ref().map(Word::load),
+            digest_seeds: settings.ipv6.digest_seeds.each_ref().map(Word::load),
             claimed: Vec::new(),
         }
     }
 
-    /// A table that a predecessor has left.
-    pub(super) fn adopt(buckets: Shared<Bucket>, seeds: [u64; 2]) -> Self {
-        let slots = buckets.iter().enumerate().flat_map(|(index, bucket)| {
+    /// The same as a table that a predecessor has left.
+    pub(super) fn adopted(self) -> Self {
+        let slots = self.buckets.iter().enumerate().flat_map(|(index, bucket)| {
             let slots = bucket.slots.iter().enumerate();
             slots.map(move |(number, slot)| ((index, number), slot))
         });
         let claimed = slots.filter(|(_, slot)| slot.is_claimed());
-        Self {
-            claimed: claimed.map(|(place, _)| place).collect(),
-            buckets,
-            seeds,
-        }
+        let claimed = claimed.map(|(place, _)| place).collect();
+        Self { claimed, ..self }
     }
 
     /// Frees the slots that were claimed when the table was taken over and still are. Who claims one
@@ -60,16 +74,35 @@ impl Flows {
 
     /// Stores an established flow to the target in `slot`; `None` for a key that cannot be stored.
     pub(super) fn report(&self, key: &FlowKey, slot: u16, now: Stamp) -> Option<Reported> {
-        let key = packet_key(key)?;
-        Some(self.bucket(&key).report(&key, slot, now))
+        self.names.call(key.dvipa).ok()?;
+        let packet_key = self.packet_key(key, &self.names.known())?;
+        Some(self.store(&packet_key, key.client, slot, now))
+    }
+
+    /// Stores what is the client's: a flow, or that it keeps its target.
+    pub(super) fn store(
+        &self,
+        key: &flow::FlowKey,
+        client: IpAddr,
+        target: u16,
+        now: Stamp,
+    ) -> Reported {
+        let index = self.index(key);
+        self.buckets[index].report(key, target, now, |slot| {
+            if let IpAddr::V6(client) = client.to_canonical() {
+                let place = &self.clients[index * BUCKET_SLOTS + slot].address;
+                for (place, word) in place.iter().zip(names::words(client)) {
+                    place.store(word);
+                }
+            }
+        })
     }
 
     /// Removes all flows of a DVIPA, and returns how many there were.
     pub(super) fn remove_dvipa(&self, dvipa: IpAddr) -> usize {
-        let IpAddr::V4(dvipa) = dvipa else {
+        let Some(dvipa) = self.names.known().called(dvipa) else {
             return 0;
         };
-        let dvipa = Be32::from_bytes(dvipa.octets());
         let removed = |slot: &Slot| {
             // A packet may change the slot at the same time, but not for ever.
             for _ in 0..ATTEMPTS {
@@ -83,15 +116,51 @@ impl Flows {
         count_flows(self.slots().filter_map(removed))
     }
 
-    pub(super) fn bucket(&self, key: &flow::FlowKey) -> &Bucket {
+    /// The place of a key's bucket.
+    fn index(&self, key: &flow::FlowKey) -> usize {
         let hash = key.hash(self.seeds);
-        &self.buckets[(hash >> 32) as usize & (self.buckets.len() - 1)]
+        (hash >> 32) as usize & (self.buckets.len() - 1)
     }
 
-    /// Every flow, with what its slot says.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (flow::FlowKey, Tag)> {
-        let all = self.slots().filter_map(Slot::read);
-        all.filter(|(key, _)| !key.is_affinity())
+    /// Everything that is whole in the table, with what its slot says: flows, and what clients keep.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Entry<'_>, Tag)> {
+        let occupied = self.buckets.iter().enumerate();
+        let occupied = occupied.filter(|(_, bucket)| is_occupied(bucket));
+        let places =
+            occupied.flat_map(|(index, _)| index * BUCKET_SLOTS..(index + 1) * BUCKET_SLOTS);
+        places.filter_map(|place| self.entry(place))
+    }
+
+    /// Reads a slot by its number in the whole table, and again if it changed hands meanwhile: an
+    /// IPv6 client is none of another flow.
+    pub(super) fn entry(&self, place: usize) -> Option<(Entry<'_>, Tag)> {
+        let slot = &self.buckets.get(place / BUCKET_SLOTS)?.slots[place % BUCKET_SLOTS];
+        for _ in 0..ATTEMPTS {
+            let (key, tag) = slot.read()?;
+            let client = match key.family {
+                Family::Ipv4 => IpAddr::from(key.client().bytes()),
+                Family::Ipv6 => {
+                    let client = self.clients[place].address.each_ref().map(Word::load);
+                    if hash::digest(client, self.digest_seeds) != key.client().0 {
+                        continue;
+                    }
+                    names::address_of(client).into()
+                }
+            };
+            let entry = Entry {
+                key,
+                slot,
+                client,
+                place,
+            };
+            return Some((entry, tag));
+        }
+        None
+    }
+
+    /// The names as they are now.
+    pub(super) fn names(&self) -> Arc<Known> {
+        self.names.known()
     }
 
     /// Marks a flow as ending; `false` when it is not there.
@@ -134,19 +203,36 @@ impl Flows {
     }
 
     /// Every slot that is in use, and others.
-    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.buckets
             .iter()
             .filter(|bucket| is_occupied(bucket))
             .flat_map(|bucket| &bucket.slots)
     }
 
+    /// The key as the table has it; `None` for what it cannot have.
+    fn packet_key(&self, key: &FlowKey, known: &Known) -> Option<flow::FlowKey> {
+        let dvipa = known.called(key.dvipa)?;
+        let client = match (key.client.to_canonical(), dvipa.family) {
+            (IpAddr::V4(client), Family::Ipv4) => u32::from_ne_bytes(client.octets()),
+            (IpAddr::V6(client), Family::Ipv6) => {
+                hash::digest(names::words(client), self.digest_seeds)
+            }
+            (IpAddr::V4(_), Family::Ipv6) | (IpAddr::V6(_), Family::Ipv4) => return None,
+        };
+        Some(flow::FlowKey {
+            addresses: u64::from(client) | u64::from(dvipa.word) << 32,
+            family: dvipa.family,
+            ..flow::FlowKey::tcp([0; 4], key.client_port, [0; 4], key.port)
+        })
+    }
+
     /// Changes the flow's tag to what `new` makes of it, until packets let it.
     fn change(&self, key: &FlowKey, new: impl Fn(Tag) -> Option<Tag>) -> bool {
-        let Some(key) = packet_key(key) else {
+        let Some(key) = self.packet_key(key, &self.names.known()) else {
             return false;
         };
-        let bucket = self.bucket(&key);
+        let bucket = &self.buckets[self.index(&key)];
         for _ in 0..ATTEMPTS {
             let Some(found) = bucket.find(&key) else {
                 return false;
@@ -159,6 +245,36 @@ impl Flows {
             }
         }
         false
+    }
+}
+
+/// What the table has of a client: a flow, or that it keeps its target.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'a> {
+    /// The key of the slot.
+    pub(super) key: flow::FlowKey,
+    /// The slot.
+    pub(super) slot: &'a Slot,
+    /// The client's address.
+    pub(super) client: IpAddr,
+    /// The number of the slot in the whole table.
+    pub(super) place: usize,
+}
+
+impl Entry<'_> {
+    /// The key of a flow as the engine has it.
+    pub(super) fn flow(&self, known: &Known) -> Option<FlowKey> {
+        Some(FlowKey {
+            client: self.client,
+            client_port: self.key.client_port().host(),
+            dvipa: known.address(self.key.dvipa())?,
+            port: self.key.port().host(),
+        })
+    }
+
+    /// The client of a service, as the engine has it.
+    pub(super) fn client(&self, known: &Known) -> Option<ClientKey> {
+        Some(ClientKey::from(&self.flow(known)?))
     }
 }
 
@@ -179,18 +295,18 @@ fn is_occupied(bucket: &Bucket) -> bool {
 /// What all flows of a service to one target have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Course {
-    dvipa: Be32,
+    dvipa: Called,
     port: Be16,
     target: u16,
 }
 
 impl Course {
-    /// The service.
-    pub(super) fn service(self) -> ServiceKey {
-        ServiceKey {
-            dvipa: Ipv4Addr::from(self.dvipa.bytes()).into(),
+    /// The service; `None` when its DVIPA has no name any more.
+    pub(super) fn service(self, known: &Known) -> Option<ServiceKey> {
+        Some(ServiceKey {
+            dvipa: known.address(self.dvipa)?,
             port: self.port.host(),
-        }
+        })
     }
 
     /// Slot of the target.
@@ -198,15 +314,16 @@ impl Course {
         self.target
     }
 
-    /// Address of the DVIPA, in the order of memory.
-    pub(super) fn dvipa(self) -> u32 {
-        self.dvipa.0
+    /// What the DVIPA is called.
+    pub(super) fn dvipa(self) -> Called {
+        self.dvipa
     }
 
     /// A byte that depends on every bit: the upper one of a product with 2^64 over the golden ratio.
     fn hash(self) -> u8 {
-        let word =
-            u64::from(self.dvipa.0) << 32 | u64::from(self.port.0) << 16 | u64::from(self.target);
+        let word = u64::from(self.dvipa.word) << 32
+            | u64::from(self.port.0) << 16
+            | u64::from(self.target);
         word.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0]
     }
 }
@@ -244,29 +361,6 @@ fn count(buckets: &[Bucket]) -> BTreeMap<Course, u64> {
     }
     counts.retain(|_, flows| *flows > 0);
     counts
-}
-
-/// The key as the table has it; `None` for what it cannot have.
-fn packet_key(key: &FlowKey) -> Option<flow::FlowKey> {
-    match (key.client.to_canonical(), key.dvipa.to_canonical()) {
-        (IpAddr::V4(client), IpAddr::V4(dvipa)) => Some(flow::FlowKey::tcp(
-            client.octets(),
-            key.client_port,
-            dvipa.octets(),
-            key.port,
-        )),
-        _ => None,
-    }
-}
-
-/// The key as the engine has it.
-pub(super) fn engine_key(key: &flow::FlowKey) -> FlowKey {
-    FlowKey {
-        client: Ipv4Addr::from(key.client().bytes()).into(),
-        client_port: key.client_port().host(),
-        dvipa: Ipv4Addr::from(key.dvipa().bytes()).into(),
-        port: key.port().host(),
-    }
 }
 
 /// The state as the engine has it; `None` for a slot without a flow.

@@ -9,10 +9,10 @@ use std::net::IpAddr;
 
 use aya::maps::MapError;
 use distributor_common::abi::{Roles, Sender, map, program};
-use distributor_common::hash;
+use distributor_common::hash::{self, PrefilterBit};
 
 use super::services::VipaEntry;
-use super::{Dataplane, DataplaneError, clock, object, targets};
+use super::{Dataplane, DataplaneError, clock, names, object, targets};
 use crate::engine::forwarding::{DvipaForwarding, Forwarding, Path};
 use crate::engine::group::key::ChoiceKey;
 use crate::engine::xcf::XcfAddresses;
@@ -45,7 +45,7 @@ impl Dataplane {
     ///
     /// # Errors
     ///
-    /// A table is full, an address is not IPv4, or the kernel refuses. What comes before the one at
+    /// A table is full, or the kernel refuses. What comes before the one at
     /// fault has been changed, what comes after it has not.
     pub fn apply(&mut self, forwarding: &Forwarding) -> Result<(), DataplaneError> {
         for (&address, &path) in &forwarding.targets {
@@ -188,10 +188,8 @@ impl Dataplane {
 
     /// Lets packets for an address past the prefilter.
     pub(super) fn open_prefilter(&self, dvipa: IpAddr) {
-        if let IpAddr::V4(dvipa) = dvipa {
-            let bit = hash::prefilter(u32::from_ne_bytes(dvipa.octets()));
-            self.settings[0].prefilter[bit.word].set(bit.mask);
-        }
+        let bit = prefilter_bit(dvipa);
+        self.settings[0].prefilter[bit.word].set(bit.mask);
     }
 
     /// Gives up what is no longer needed: flows that stayed half-open for 75 s, and slots, interfaces
@@ -215,9 +213,13 @@ impl Dataplane {
         self.flows.free_claimed();
         let before = self.services.tallies();
         let counts = self.flows.counts();
-        self.services.correct(before, &counts);
+        let names = self.flows.names();
+        self.services.correct(before, &counts, &names);
         let slots = counts.keys().map(|course| course.target()).collect();
-        let dvipas = counts.keys().map(|course| course.dvipa()).collect();
+        let with_flows = counts.keys();
+        let with_flows = with_flows.filter_map(|course| names.address(course.dvipa()));
+        let vipas = self.services.vipas().map(|(dvipa, _)| dvipa);
+        let dvipas: BTreeSet<IpAddr> = vipas.chain(with_flows).collect();
         let mut wanted = self.services.slots();
         wanted.append(&mut self.senders.slots());
         wanted.append(&mut self.tunnels.slots());
@@ -226,24 +228,32 @@ impl Dataplane {
         self.forget_syns(&freed);
         self.services.release();
         self.close_prefilter(&dvipas);
+        self.release_names(&dvipas);
         self.close_interfaces()?;
         Ok(removed)
     }
 
-    /// Clears the bits to which neither a DVIPA nor an address with flows leads any more.
-    fn close_prefilter(&self, dvipas: &BTreeSet<u32>) {
-        let vipas = self.services.vipas().filter_map(|(dvipa, _)| match dvipa {
-            IpAddr::V4(dvipa) => Some(u32::from_ne_bytes(dvipa.octets())),
-            IpAddr::V6(_) => None,
-        });
+    /// Clears the bits to which none of these addresses leads any more: DVIPAs, and what flows have.
+    fn close_prefilter(&self, dvipas: &BTreeSet<IpAddr>) {
         let mut wanted: BTreeMap<usize, u64> = BTreeMap::new();
-        for address in vipas.chain(dvipas.iter().copied()) {
-            let bit = hash::prefilter(address);
+        for address in dvipas {
+            let bit = prefilter_bit(*address);
             *wanted.entry(bit.word).or_default() |= bit.mask;
         }
         for (index, word) in self.settings[0].prefilter.iter().enumerate() {
             word.keep(wanted.get(&index).copied().unwrap_or_default());
         }
+    }
+
+    /// Gives up the names of addresses that are not among these and have no service either.
+    fn release_names(&self, dvipas: &BTreeSet<IpAddr>) {
+        let services = self.services.keys().chain(self.kept.keys());
+        let all = services.map(|key| key.dvipa).chain(dvipas.iter().copied());
+        let wanted = all.filter_map(|dvipa| match dvipa {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(address),
+        });
+        self.names.release(&wanted.collect());
     }
 
     fn close_interfaces(&mut self) -> Result<(), DataplaneError> {
@@ -263,6 +273,14 @@ impl Dataplane {
             }
         }
         Ok(())
+    }
+}
+
+/// The bit of the prefilter that stands for an address.
+fn prefilter_bit(address: IpAddr) -> PrefilterBit {
+    match address.to_canonical() {
+        IpAddr::V4(address) => hash::prefilter(u32::from_ne_bytes(address.octets())),
+        IpAddr::V6(address) => hash::prefilter_ipv6(hash::address(names::words(address))),
     }
 }
 

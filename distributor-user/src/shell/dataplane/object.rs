@@ -9,13 +9,15 @@ use aya::sys::{BpfHelper, SyscallError, is_helper_supported, is_map_supported};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use distributor_common::abi::{map, program};
 
-use super::DataplaneError;
+use super::{DataplaneError, SLOTS};
 use crate::shell::objects;
 
 /// Maps that live as long as the stack, not as long as the daemon.
-pub(super) const PINNED_MAPS: [&str; 14] = [
+pub(super) const PINNED_MAPS: [&str; 16] = [
     map::SETTINGS,
     map::FLOWS,
+    map::CLIENTS,
+    map::NAMES,
     map::SERVICE_INDEX,
     map::SERVICES,
     map::RINGS,
@@ -60,6 +62,7 @@ pub(super) fn load(
     let mut loader = EbpfLoader::new();
     if let Some(buckets) = buckets {
         loader.map_max_entries(map::FLOWS, buckets);
+        loader.map_max_entries(map::CLIENTS, buckets * SLOTS);
     }
     for name in PINNED_MAPS {
         loader.map_pin_path(name, pin_dir.join(name));

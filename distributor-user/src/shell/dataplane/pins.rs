@@ -11,9 +11,9 @@ use std::path::Path;
 
 use aya::maps::{MapData, MapType};
 use distributor_common::abi::{
-    self, ABI_VERSION, Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS,
-    MAX_SERVICES, MAX_TARGETS, MAX_TUNNELS, MAX_VIPAS, Service, ServiceKey, Settings, Syns, Tally,
-    TunnelKey, Vipa,
+    self, ABI_VERSION, Client, Counters, MAX_INTERFACES, MAX_RING_ENTRIES, MAX_ROWS, MAX_SENDERS,
+    MAX_SERVICES, MAX_TARGETS, MAX_TUNNELS, MAX_VIPAS, NAME_BUCKETS, NameBucket, Service,
+    ServiceKey, Settings, Syns, Tally, TunnelKey, Vipa,
 };
 use distributor_common::flow::Bucket;
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
@@ -157,6 +157,20 @@ const SHAPES: &[Shape] = &[
         4,
         size_of::<Bucket>(),
         None,
+    ),
+    (
+        abi::map::CLIENTS,
+        MapType::Array,
+        4,
+        size_of::<Client>(),
+        None,
+    ),
+    (
+        abi::map::NAMES,
+        MapType::Array,
+        4,
+        size_of::<NameBucket>(),
+        Some(2 * NAME_BUCKETS),
     ),
     (
         abi::map::SERVICE_INDEX,

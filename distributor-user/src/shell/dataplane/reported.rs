@@ -45,7 +45,7 @@ impl Dataplane {
                     self.services.note_adopted(ServiceKey::from(key), slot, 1);
                 }
                 Some(Reported::Known) => inserted.known += 1,
-                // Nothing is distributed over IPv6: such a flow has no place either.
+                // What has no key that packets could have has no place either.
                 Some(Reported::Full) | None => inserted.full += 1,
             }
             self.open_prefilter(key.dvipa);

@@ -11,7 +11,7 @@ use std::slice;
 use std::sync::Arc;
 
 use aya::maps::MapData;
-use distributor_common::abi::{Service, Settings, Syns, Tally, Vipa};
+use distributor_common::abi::{Client, NameBucket, Service, Settings, Syns, Tally, Vipa};
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
 use memmap2::{MmapOptions, MmapRaw};
@@ -39,6 +39,10 @@ unsafe impl Words for Syns {}
 unsafe impl Words for Vipa {}
 // SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
 unsafe impl Words for Bucket {}
+// SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
+unsafe impl Words for Client {}
+// SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
+unsafe impl Words for NameBucket {}
 
 // The kernel pads the values of an array to 8 bytes; then they would not lie one behind the other.
 const _: () = assert!(size_of::<Word>() == 8);
@@ -68,6 +72,19 @@ impl<T: Words> Shared<T> {
             len,
             values: PhantomData,
         })
+    }
+}
+
+#[cfg(test)]
+impl<T: Words> Shared<T> {
+    /// As many values of zeros, which no kernel has.
+    pub(super) fn zeroed(len: usize) -> Self {
+        let memory = MmapOptions::new().len(len * size_of::<T>()).map_anon();
+        Self {
+            memory: Arc::new(memory.expect("memory").into()),
+            len,
+            values: PhantomData,
+        }
     }
 }
 

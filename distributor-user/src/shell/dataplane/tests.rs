@@ -18,6 +18,7 @@ use crate::engine::forwarding::{
 use crate::shell::testing::ip;
 
 mod affinities;
+mod ipv6;
 mod syns;
 mod tunnels;
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use distributor_common::abi::Settings;
 
 use super::affinities::Keeping;
-use super::flows::{Flows, engine_key, engine_state};
+use super::flows::{Flows, engine_state};
 use super::services::Counts;
 use super::shared::Shared;
 use super::targets::address_of;
@@ -56,11 +56,11 @@ impl Traffic {
     /// How many flows each service has to each target.
     #[must_use]
     pub fn active_connections(&self) -> BTreeMap<(ServiceKey, IpAddr), u64> {
-        let counts = self.flows.counts().into_iter();
+        let (counts, names) = (self.flows.counts().into_iter(), self.flows.names());
         counts
             .filter_map(|(course, flows)| {
                 let target = self.address(course.target())?;
-                Some(((course.service(), target), flows))
+                Some(((course.service(&names)?, target), flows))
             })
             .collect()
     }
@@ -80,9 +80,13 @@ impl Traffic {
 }
 
 fn flows(table: &Flows, settings: &Settings) -> impl Iterator<Item = Flow> {
-    table.iter().filter_map(|(key, tag)| {
+    let names = table.names();
+    table.entries().filter_map(move |(entry, tag)| {
+        if entry.key.is_affinity() {
+            return None;
+        }
         Some(Flow {
-            key: engine_key(&key),
+            key: entry.flow(&names)?,
             target: address_of(settings.targets.get(usize::from(tag.target()))?)?,
             state: engine_state(tag.state())?,
         })

@@ -1,8 +1,10 @@
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use distributor_common::flow::{Bucket, FlowKey, State};
+use distributor_common::abi::{NAME_BUCKETS, NameBucket};
+use distributor_common::flow::FlowKey;
 
-use super::count;
+use super::*;
+use crate::engine::forwarding::FlowKey as EngineKey;
 
 /// Puts a flow into a slot as the packet path lays it out; see `distributor_common::flow`.
 fn place(bucket: &Bucket, slot: usize, key: &FlowKey, target: u16, state: State) {
@@ -38,10 +40,11 @@ fn flows_are_counted_by_service_and_target() {
         .tag
         .store((State::Ending as u64) << 1);
 
+    let known = Known::default();
     let counts = count(&buckets);
     assert_eq!(counts.len(), 2 * services.len());
     for (course, flows) in counts {
-        let service = course.service();
+        let service = course.service(&known).expect("an IPv4 address");
         let is_known = services.iter().any(|(dvipa, port)| {
             service.dvipa == Ipv4Addr::new(10, 1, 3, *dvipa) && service.port == *port
         });
@@ -49,4 +52,91 @@ fn flows_are_counted_by_service_and_target() {
         let expected = if course.target() == 2 { 5 } else { 3 };
         assert_eq!(flows, expected, "{course:?}");
     }
+}
+
+/// A table of its own for eight flows, with what stands beside it.
+fn table() -> (Flows, Shared<Bucket>, Shared<Client>) {
+    let settings: Shared<Settings> = Shared::zeroed(1);
+    for (word, seed) in settings[0]
+        .ipv6
+        .digest_seeds
+        .iter()
+        .zip(hash::digest_seeds([1, 2]))
+    {
+        word.store(seed);
+    }
+    let buckets: Shared<NameBucket> = Shared::zeroed(2 * NAME_BUCKETS as usize);
+    let names = Names::recover(settings.clone(), buckets);
+    let (buckets, clients) = (Shared::zeroed(1), Shared::zeroed(BUCKET_SLOTS));
+    let flows = Flows::new(buckets.clone(), clients.clone(), names, &settings[0]);
+    (flows, buckets, clients)
+}
+
+fn ipv6(client: u16, client_port: u16) -> EngineKey {
+    EngineKey {
+        client: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, client).into(),
+        client_port,
+        dvipa: Ipv6Addr::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 10).into(),
+        port: 8443,
+    }
+}
+
+#[test]
+fn ipv6_clients_are_known_by_their_whole_address() {
+    let (flows, ..) = table();
+    let keys = [ipv6(1, 40_000), ipv6(2, 40_000), ipv6(1, 40_001)];
+    let ipv4 = EngineKey {
+        client: Ipv4Addr::new(192, 0, 2, 7).into(),
+        dvipa: Ipv4Addr::new(10, 1, 3, 10).into(),
+        ..keys[0]
+    };
+    let now = Stamp::from_jiffies(5, 0);
+    for (slot, key) in (1..).zip(keys.into_iter().chain([ipv4])) {
+        assert_eq!(flows.report(&key, slot, now), Some(Reported::New));
+        assert_eq!(flows.report(&key, slot, now), Some(Reported::Known));
+    }
+    let known = flows.names();
+    let all = || {
+        let entries = flows.entries();
+        let mut all: Vec<_> = entries
+            .map(|(entry, tag)| (tag.target(), entry.flow(&known).expect("a name")))
+            .collect();
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(all(), [(1, keys[0]), (2, keys[1]), (3, keys[2]), (4, ipv4)]);
+    assert!(flows.mark_ending(&keys[1]));
+    assert!(!flows.remove_ended(&keys[0], 1), "it is not ending");
+    assert!(flows.remove_ended(&keys[1], 2));
+    assert_eq!(all(), [(1, keys[0]), (3, keys[2]), (4, ipv4)]);
+    assert_eq!(flows.remove_dvipa(keys[0].dvipa), 2);
+    assert_eq!(all(), [(4, ipv4)]);
+}
+
+#[test]
+fn a_client_of_another_family_has_no_flow() {
+    let (flows, ..) = table();
+    let mixed = EngineKey {
+        client: Ipv4Addr::new(192, 0, 2, 7).into(),
+        ..ipv6(1, 40_000)
+    };
+    assert_eq!(flows.report(&mixed, 1, Stamp::default()), None);
+    assert!(!flows.mark_ending(&mixed));
+    assert_eq!(flows.remove_dvipa(Ipv6Addr::LOCALHOST.into()), 0);
+}
+
+#[test]
+fn a_slot_that_changes_hands_shows_nobody_else() {
+    let (flows, buckets, clients) = table();
+    let key = ipv6(1, 40_000);
+    flows.report(&key, 1, Stamp::default());
+    assert_eq!(flows.entries().count(), 1);
+    let used = buckets[0]
+        .slots
+        .iter()
+        .position(|slot| slot.tag.load() != 0);
+    let used = used.expect("one flow");
+    // A packet has written its client and is about to fill the slot.
+    clients[used].address[1].store(7);
+    assert!(flows.entry(used).is_none());
 }

@@ -1,7 +1,5 @@
 //! Which services let their clients keep their targets, and which targets can be kept.
 
-use std::net::IpAddr;
-
 use distributor_common::abi::{Affinity, MAX_ROWS};
 
 use super::{Services, rows_of};
@@ -52,6 +50,6 @@ impl Services {
     /// The services whose clients keep their targets.
     pub(in super::super) fn affine(&self) -> impl Iterator<Item = ServiceKey> {
         let keys = self.indices.keys().copied();
-        keys.filter(|key| self.affinity(*key).is_on() && matches!(key.dvipa, IpAddr::V4(_)))
+        keys.filter(|key| self.affinity(*key).is_on())
     }
 }

@@ -1,12 +1,12 @@
 //! From an address and a port to where the packet path finds what it has to know.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 
 use aya::maps::{HashMap, MapData, MapError};
 use distributor_common::abi;
-use distributor_common::wire::{Be16, Be32, tcp};
+use distributor_common::wire::{Be16, tcp};
 
+use super::super::names::{Known, Names};
 use super::DataplaneError;
 use crate::engine::forwarding::ServiceKey;
 
@@ -18,18 +18,27 @@ type KeyBytes = [u8; size_of::<abi::ServiceKey>()];
 pub(in super::super) struct Index {
     map: HashMap<MapData, KeyBytes, u32>,
     name: &'static str,
+    names: Names,
 }
 
 impl Index {
-    pub(in super::super) fn new(map: HashMap<MapData, KeyBytes, u32>, name: &'static str) -> Self {
-        Self { map, name }
+    pub(in super::super) fn new(
+        map: HashMap<MapData, KeyBytes, u32>,
+        name: &'static str,
+        names: Names,
+    ) -> Self {
+        Self { map, name, names }
     }
 
     /// Everything in it.
     pub(in super::super) fn entries(&self) -> Result<BTreeMap<ServiceKey, u32>, DataplaneError> {
+        let known = self.names.known();
         let entries = self.map.iter().map(|entry| {
             let (key, index) = entry.map_err(DataplaneError::map(self.name))?;
-            Ok((service_key(key), index))
+            // A DVIPA keeps its name as long as it is in some map.
+            let key = service_key(key, &known);
+            let key = key.ok_or(DataplaneError::Mismatch { name: self.name })?;
+            Ok((key, index))
         });
         entries.collect()
     }
@@ -39,38 +48,31 @@ impl Index {
         key: ServiceKey,
         value: u32,
     ) -> Result<(), DataplaneError> {
+        let key = self.key_bytes(key)?;
         self.map
-            .insert(key_bytes(key)?, value, 0)
+            .insert(key, value, 0)
             .map_err(DataplaneError::map(self.name))
     }
 
     pub(in super::super) fn delete(&mut self, key: ServiceKey) -> Result<(), DataplaneError> {
-        match self.map.remove(&key_bytes(key)?) {
+        let key = self.key_bytes(key)?;
+        match self.map.remove(&key) {
             Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
             Err(error) => Err(DataplaneError::map(self.name)(error)),
         }
     }
+
+    fn key_bytes(&self, key: ServiceKey) -> Result<KeyBytes, DataplaneError> {
+        let dvipa = self.names.call(key.dvipa)?;
+        let port = Be16::from_host(key.port);
+        Ok(abi::ServiceKey::new(dvipa, port, tcp::PROTOCOL).bytes())
+    }
 }
 
-fn key_bytes(key: ServiceKey) -> Result<KeyBytes, DataplaneError> {
-    let IpAddr::V4(address) = key.dvipa else {
-        return Err(DataplaneError::NotIpv4 { address: key.dvipa });
-    };
-    let address = Be32::from_bytes(address.octets()).0;
-    let key = abi::ServiceKey::ipv4(address, Be16::from_host(key.port), tcp::PROTOCOL);
-    let mut bytes = [0; size_of::<abi::ServiceKey>()];
-    for (word, place) in key.address.iter().zip(bytes.chunks_exact_mut(4)) {
-        place.copy_from_slice(&word.to_ne_bytes());
-    }
-    bytes[16..18].copy_from_slice(&key.port.0.to_ne_bytes());
-    bytes[18] = key.protocol;
-    Ok(bytes)
-}
-
-fn service_key(bytes: KeyBytes) -> ServiceKey {
-    let [.., a, b, c, d, port_high, port_low, _protocol, _reserved] = bytes;
-    ServiceKey {
-        dvipa: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
-        port: u16::from_be_bytes([port_high, port_low]),
-    }
+fn service_key(bytes: KeyBytes, known: &Known) -> Option<ServiceKey> {
+    let key = abi::ServiceKey::from_bytes(bytes);
+    Some(ServiceKey {
+        dvipa: known.address(key.called())?,
+        port: key.port.host(),
+    })
 }

@@ -18,6 +18,7 @@ use distributor_common::abi::{Choice, MAX_ROWS, Ring, Tally, map};
 
 use super::super::DataplaneError;
 use super::super::flows::Course;
+use super::super::names::Known;
 use super::super::shared::Shared;
 use super::{Services, rows_of};
 use crate::engine::forwarding::ServiceKey;
@@ -121,12 +122,18 @@ impl Services {
     }
 
     /// Puts the tallies right by what the flow table has. `before` was read before that was counted.
-    pub(in super::super) fn correct(&self, before: Vec<Reading>, counts: &BTreeMap<Course, u64>) {
+    pub(in super::super) fn correct(
+        &self,
+        before: Vec<Reading>,
+        counts: &BTreeMap<Course, u64>,
+        names: &Known,
+    ) {
         let mut found: BTreeMap<(ServiceKey, u16), u64> = BTreeMap::new();
         if !before.is_empty() {
             let by_service = counts.iter();
-            let by_service =
-                by_service.map(|(course, flows)| ((course.service(), course.target()), *flows));
+            let by_service = by_service.filter_map(|(course, flows)| {
+                Some(((course.service(names)?, course.target()), *flows))
+            });
             found.extend(by_service);
         }
         for reading in before {
