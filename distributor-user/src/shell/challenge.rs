@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -23,6 +23,9 @@ const HEADER_LEN: usize = 20;
 const DATA_OFFSET: u8 = 5 << 4;
 const SYN: u8 = 2;
 
+/// TCP's number in both versions of the pseudo-header.
+const PROTOCOL: u8 = 6;
+
 /// Sends a SYN from the DVIPA's side of each connection, and returns how many were sent. The caller's
 /// stack has the DVIPAs. Blocks while the kernel has no room.
 ///
@@ -30,19 +33,20 @@ const SYN: u8 = 2;
 ///
 /// The process may not send raw packets, or does not have a DVIPA.
 pub fn challenge(flows: &[FlowKey]) -> io::Result<usize> {
-    let mut by_dvipa: BTreeMap<Ipv4Addr, Vec<(Ipv4Addr, &FlowKey)>> = BTreeMap::new();
+    let mut by_dvipa: BTreeMap<IpAddr, Vec<&FlowKey>> = BTreeMap::new();
     for flow in flows {
-        if let (IpAddr::V4(dvipa), IpAddr::V4(client)) = (flow.dvipa, flow.client) {
-            by_dvipa.entry(dvipa).or_default().push((client, flow));
-        }
+        let dvipa = flow.dvipa.to_canonical();
+        by_dvipa.entry(dvipa).or_default().push(flow);
     }
     let mut sent = 0;
     for (dvipa, flows) in by_dvipa {
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::TCP))?;
-        socket.bind(&SockAddr::from(SocketAddrV4::new(dvipa, 0)))?;
-        for (client, flow) in flows {
+        let from = SocketAddr::new(dvipa, 0);
+        let socket = Socket::new(Domain::for_address(from), Type::RAW, Some(Protocol::TCP))?;
+        socket.bind(&SockAddr::from(from))?;
+        for flow in flows {
+            let client = flow.client.to_canonical();
             let segment = segment(dvipa, flow.port, client, flow.client_port);
-            let to = SockAddr::from(SocketAddrV4::new(client, 0));
+            let to = SockAddr::from(SocketAddr::new(client, 0));
             // One client that cannot be reached says nothing about the others.
             sent += usize::from(socket.send_to(&segment, &to).is_ok());
         }
@@ -51,7 +55,7 @@ pub fn challenge(flows: &[FlowKey]) -> io::Result<usize> {
 }
 
 /// A SYN that nobody has asked for; its number is of no importance.
-fn segment(from: Ipv4Addr, port: u16, to: Ipv4Addr, client_port: u16) -> [u8; HEADER_LEN] {
+fn segment(from: IpAddr, port: u16, to: IpAddr, client_port: u16) -> [u8; HEADER_LEN] {
     let mut segment = [0; HEADER_LEN];
     segment[0..2].copy_from_slice(&port.to_be_bytes());
     segment[2..4].copy_from_slice(&client_port.to_be_bytes());
@@ -62,18 +66,20 @@ fn segment(from: Ipv4Addr, port: u16, to: Ipv4Addr, client_port: u16) -> [u8; HE
     segment
 }
 
-/// The checksum over a segment and its pseudo-header (RFC 9293 §3.1).
-fn checksum(from: Ipv4Addr, to: Ipv4Addr, segment: &[u8; HEADER_LEN]) -> u16 {
+/// The checksum over a segment and its pseudo-header (RFC 9293 §3.1, RFC 8200 §8.1); the zeros by which
+/// the two pseudo-headers differ add nothing.
+fn checksum(from: IpAddr, to: IpAddr, segment: &[u8; HEADER_LEN]) -> u16 {
     const LEN: u8 = 20;
     const { assert!(LEN as usize == HEADER_LEN) };
-    let pseudo_header = [0, 6, 0, LEN];
-    let words = from
-        .octets()
-        .into_iter()
-        .chain(to.octets())
-        .chain(pseudo_header)
-        .chain(*segment);
-    let bytes: Vec<u8> = words.collect();
+    let mut bytes = Vec::new();
+    for address in [from, to] {
+        match address {
+            IpAddr::V4(address) => bytes.extend(address.octets()),
+            IpAddr::V6(address) => bytes.extend(address.octets()),
+        }
+    }
+    bytes.extend([0, PROTOCOL, 0, LEN]);
+    bytes.extend(segment);
     let sum: u32 = bytes
         .chunks_exact(2)
         .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))

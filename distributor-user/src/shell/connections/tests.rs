@@ -11,25 +11,38 @@ use crate::shell::objects::{WATCH, built};
 use crate::shell::testing::{in_namespace, ip, soon};
 
 const DVIPA: &str = "10.1.3.10";
+const DVIPA6: &str = "2001:db8::10";
+const CLIENT6: &str = "2001:db8::99";
 
 /// Long enough for several looks at what is ending.
 const SEVERAL_LOOKS: Duration = Duration::from_millis(600);
 
 struct Server {
     listener: TcpListener,
+    dvipa: IpAddr,
 }
 
 impl Server {
     /// A server that listens on a DVIPA in one of the ways of servers.
     fn start(address: &str) -> Self {
-        if ip("-4 address show dev lo").contains(DVIPA) {
-            return Self {
-                listener: TcpListener::bind(address).expect("a listener"),
-            };
+        let is_ipv6 = address.contains(DVIPA6);
+        let (dvipa, prefix) = if is_ipv6 { (DVIPA6, 128) } else { (DVIPA, 32) };
+        if !ip("address show dev lo").contains(dvipa) {
+            ip(&format!("address add {dvipa}/{prefix} dev lo scope host"));
+            if is_ipv6 {
+                ip(&format!("address add {CLIENT6}/128 dev lo"));
+            }
         }
-        ip(&format!("address add {DVIPA}/32 dev lo scope host"));
         Self {
             listener: TcpListener::bind(address).expect("a listener"),
+            dvipa: dvipa.parse().expect("an address"),
+        }
+    }
+
+    fn service(&self) -> ServiceKey {
+        ServiceKey {
+            dvipa: self.dvipa,
+            port: self.port(),
         }
     }
 
@@ -39,9 +52,14 @@ impl Server {
 
     /// A connection to the DVIPA, its client bound to `client_port` (0: any).
     fn connect(&self, client_port: u16) -> Connection {
-        let client: SocketAddr = SocketAddr::new([127, 0, 0, 9].into(), client_port);
-        let server = SocketAddr::new(DVIPA.parse().expect("an address"), self.port());
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let client = match self.dvipa {
+            IpAddr::V4(_) => [127, 0, 0, 9].into(),
+            IpAddr::V6(_) => CLIENT6.parse().expect("an address"),
+        };
+        let client = SocketAddr::new(client, client_port);
+        let server = SocketAddr::new(self.dvipa, self.port());
+        let socket =
+            Socket::new(Domain::for_address(server), Type::STREAM, None).expect("a socket");
         socket.set_reuse_address(true).expect("SO_REUSEADDR");
         socket.bind(&client.into()).expect("the port is free");
         socket.connect(&server.into()).expect("the server listens");
@@ -65,7 +83,9 @@ struct Connection {
 }
 
 fn dvipas() -> BTreeSet<IpAddr> {
-    BTreeSet::from([DVIPA.parse().expect("an address")])
+    [DVIPA, DVIPA6]
+        .map(|dvipa| dvipa.parse().expect("an address"))
+        .into()
 }
 
 fn start() -> (Connections, mpsc::Receiver<Ends>) {
@@ -92,7 +112,13 @@ async fn silence(ends: &mut mpsc::Receiver<Ends>) {
     }
 }
 
-const WAYS_TO_LISTEN: [&str; 4] = ["10.1.3.10:0", "0.0.0.0:0", "[::]:0", "[::ffff:10.1.3.10]:0"];
+const WAYS_TO_LISTEN: [&str; 5] = [
+    "10.1.3.10:0",
+    "0.0.0.0:0",
+    "[::]:0",
+    "[::ffff:10.1.3.10]:0",
+    "[2001:db8::10]:0",
+];
 
 #[test]
 fn what_is_left_of_a_service_is_reset() {
@@ -101,10 +127,7 @@ fn what_is_left_of_a_service_is_reset() {
             let (server, other) = (Server::start(address), Server::start(address));
             let mut reset = [server.connect(0), server.connect(0)];
             let mut stays = other.connect(0);
-            let services = BTreeSet::from([ServiceKey {
-                dvipa: DVIPA.parse().expect("an address"),
-                port: server.port(),
-            }]);
+            let services = BTreeSet::from([server.service()]);
             let of_job = |job: Option<&str>| Served {
                 services: services.clone(),
                 job: job.map(|job| job.parse().expect("a job name")),
