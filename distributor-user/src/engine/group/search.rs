@@ -1,15 +1,19 @@
 //! Where members are looked for, and how often.
 //!
 //! The search never ends and never speeds up: an address without a member is
-//! asked again and again, in the end once a second; by multicast, where
-//! everybody is disturbed, every five.
+//! asked ten times in the first second, for members that start together listen no
+//! longer before they claim, and a switch may let nothing through at first; then
+//! less and less often, in the end once a second; by multicast, where everybody is
+//! disturbed, every five.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How soon an address is asked again at first; then the wait doubles.
+/// How soon an address is asked again at first; later the wait doubles.
 const WAIT_FIRST: Duration = Duration::from_millis(100);
+/// After how many questions it does.
+const EAGER: u32 = 9;
 /// The longest wait.
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// The longest wait of a search by multicast.
@@ -27,6 +31,8 @@ pub(super) struct Search {
 struct Target {
     next: Duration,
     wait: Duration,
+    /// How often it was asked, as far as that matters.
+    asked: u32,
     /// When the search ends; absent for a seed.
     until: Option<Duration>,
 }
@@ -37,6 +43,7 @@ impl Search {
         let target = Target {
             next: Duration::ZERO,
             wait: WAIT_FIRST,
+            asked: 0,
             until: None,
         };
         Self {
@@ -51,6 +58,7 @@ impl Search {
             let target = self.targets.entry(seed).or_insert(Target {
                 next: now,
                 wait: WAIT_FIRST,
+                asked: 0,
                 until: None,
             });
             target.until = None;
@@ -71,6 +79,7 @@ impl Search {
         if let Some(target) = self.targets.get_mut(&address) {
             target.next = now;
             target.wait = WAIT_FIRST;
+            target.asked = 0;
         }
     }
 
@@ -85,6 +94,7 @@ impl Search {
             let target = Target {
                 next: now,
                 wait: WAIT_FIRST,
+                asked: 0,
                 until: Some(until),
             };
             self.targets.insert(address, target);
@@ -107,9 +117,14 @@ impl Search {
             if is_found(address) {
                 target.next = now + WAIT_MAX;
                 target.wait = WAIT_FIRST;
+                target.asked = 0;
             } else {
                 due.push(*address);
                 target.next = now + target.wait;
+                if target.asked < EAGER {
+                    target.asked += 1;
+                    continue;
+                }
                 let is_multicast = address.ip().is_multicast();
                 let longest = if is_multicast {
                     MULTICAST_WAIT_MAX
