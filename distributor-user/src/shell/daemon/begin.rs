@@ -63,6 +63,7 @@ impl Beginning<'_> {
         // The members wait for what the owner that they see again says next: a packet path that serves
         // is taken over before they see it. A new one has nothing to say before it has listened.
         let (opened, joined) = if self.serves()? {
+            Dataplane::beat_before_opening(&self.options.pin_dir.join(&self.options.name))?;
             (Ok(opening.await?), joining.await)
         } else {
             tokio::join!(opening, joining)

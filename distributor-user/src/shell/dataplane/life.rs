@@ -3,16 +3,39 @@
 //! Nothing here decides when the daemon is dead; it only leaves the time of the
 //! last beat where the packet path finds it, and says how long that may be ago.
 
+use std::path::Path;
 use std::time::Duration;
 
+use aya::maps::MapData;
+use distributor_common::abi::{Settings, map};
 use distributor_common::probe;
 use nix::time::{ClockId, clock_gettime};
 
-use super::Dataplane;
+use super::shared::Shared;
+use super::{Dataplane, DataplaneError};
 use crate::engine::group::key::ProbeKey;
 use crate::engine::xcf::XcfAddresses;
 
 impl Dataplane {
+    /// Tells the packet path that is pinned in `pin_dir` that a daemon lives which is going to take it over,
+    /// unless there has been none for the grace. The kernel verifies programs before it is taken over,
+    /// and whoever waits for a dead daemon need not wait for that.
+    ///
+    /// # Errors
+    ///
+    /// There is no packet path, or none of this version.
+    pub fn beat_before_opening(pin_dir: &Path) -> Result<(), DataplaneError> {
+        let map = MapData::from_pin(pin_dir.join(map::SETTINGS))
+            .map_err(DataplaneError::map(map::SETTINGS))?;
+        let settings = Shared::<Settings>::map(&map, map::SETTINGS)?;
+        let life = &settings[0].life;
+        let now_ns = monotonic_ns();
+        if life.beat_ns.load() != 0 && life.silence_ns(now_ns) < life.grace_ns.load() {
+            life.beat_ns.store(now_ns);
+        }
+        Ok(())
+    }
+
     /// Tells the packet path that the daemon lives at this moment. A system call at most.
     pub fn beat(&self) {
         self.settings[0].life.beat_ns.store(monotonic_ns());

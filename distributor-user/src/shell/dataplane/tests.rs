@@ -300,6 +300,28 @@ fn a_predecessors_last_sign_of_life_is_found() {
 }
 
 #[test]
+fn a_daemon_that_is_about_to_take_over_gives_a_sign_of_life_in_time_only() {
+    in_sandbox(|pin_dir| {
+        assert!(Dataplane::beat_before_opening(pin_dir).is_err(), "no pins");
+        let first = Dataplane::open(&options(pin_dir)).expect("opens");
+        let beaten = || first.settings[0].life.beat_ns.load();
+        let beat = || Dataplane::beat_before_opening(pin_dir).expect("pins");
+        first.set_grace(Duration::from_hours(1));
+        beat();
+        assert_eq!(beaten(), 0, "nobody has lived");
+        first.beat();
+        let before = beaten();
+        beat();
+        assert!(beaten() > before);
+        // It was fenced, or too long ago.
+        first.fence();
+        first.set_grace(Duration::from_millis(1));
+        beat();
+        assert_eq!(beaten(), 1);
+    });
+}
+
+#[test]
 fn without_room_for_its_ring_a_service_is_distributed_all_the_same() {
     /// Places of a ring as MAGLEV makes it.
     const LEN: u32 = 3203;
