@@ -31,8 +31,10 @@ use crate::switch::Switch;
 use crate::{profile, program};
 
 mod faults;
+mod router;
 
 pub use faults::{Fault, Network};
+pub use router::{FAR_INTERFACE, FarNetwork, ROUTER};
 
 /// The distributed VIPA of the scenario.
 pub const VIPA: Ipv4Addr = Ipv4Addr::new(10, 1, 3, 10);

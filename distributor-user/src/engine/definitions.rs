@@ -40,7 +40,7 @@ pub struct Definitions {
     pub ipv6_services: Vec<Service>,
     /// `VIPADISTRIBUTE` without `PORT`, of both families; compared, not acted on.
     pub dynamic_services: Vec<DynamicService>,
-    /// `VIPAROUTE`; compared, not acted on.
+    /// `VIPAROUTE`: also by which way this stack sends packets to the others.
     pub routes: Vec<VipaRoute>,
     /// What the stack is itself; absent from a member whose release does not publish it, as are then
     /// the four before.

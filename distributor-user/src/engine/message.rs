@@ -8,6 +8,9 @@ use std::net::IpAddr;
 use super::ports::PortMessage;
 use super::responsiveness::Responsiveness;
 use super::stack::Vary;
+use varied::varied;
+
+mod varied;
 
 /// One message of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +124,20 @@ pub enum Message {
         /// Its name.
         target: String,
     },
+    /// The kernel has no route to the address in a target's VIPAROUTE.
+    NoRoute {
+        /// DYNAMICXCF address of the target.
+        target: IpAddr,
+        /// The address in the VIPAROUTE.
+        destination: IpAddr,
+    },
+    /// It has one again.
+    Routed {
+        /// DYNAMICXCF address of the target.
+        target: IpAddr,
+        /// The address in the VIPAROUTE.
+        destination: IpAddr,
+    },
     /// With HOTSTANDBY: another target gets the new connections.
     Switched {
         /// The DVIPA.
@@ -202,6 +219,8 @@ kinds! {
     RESPONSIVE = "EZD1183I" info "servers that did not take connections take them again";
     OUT_OF_REACH = "SDL0126W" warning "SYNs that are sent to a target do not arrive there, though it is heard; VDPT shows TCSR";
     WITHIN_REACH = "SDL0127I" info "SYNs that are sent to a target arrive there again";
+    NO_ROUTE = "SDL0128I" info "the kernel has no route to the address in a VIPAROUTE: packets take the paths that the group knows; VIPADYN shows RtStatus";
+    ROUTED = "SDL0129I" info "the kernel has a route to the address in a VIPAROUTE again";
     JOINED = "EZD1176I" info "a member joined the group, or is back after a restart";
     LEFT = "EZZ9676E" warning "a member left the group, or is not heard any more";
 }
@@ -236,6 +255,8 @@ impl Message {
             Self::Responsive { .. } => &RESPONSIVE,
             Self::OutOfReach { .. } => &OUT_OF_REACH,
             Self::WithinReach { .. } => &WITHIN_REACH,
+            Self::NoRoute { .. } => &NO_ROUTE,
+            Self::Routed { .. } => &ROUTED,
             Self::Switched { .. } => &SWITCHED,
             Self::Port(PortMessage::Refused { .. }) => &PORT_REFUSED,
             Self::Port(PortMessage::Moved { .. }) => &PORT_MOVED,
@@ -301,6 +322,21 @@ impl fmt::Display for Message {
             Self::WithinReach { target } => {
                 write!(f, "new connections arrive at {target} again")
             }
+            Self::NoRoute {
+                target,
+                destination,
+            } => write!(
+                f,
+                "no route to {destination}, the VIPAROUTE of {target}: packets for it take the group's \
+                 networks"
+            ),
+            Self::Routed {
+                target,
+                destination,
+            } => write!(
+                f,
+                "there is a route to {destination}, the VIPAROUTE of {target}, again"
+            ),
             Self::Responsive {
                 dvipa,
                 port,
@@ -330,45 +366,6 @@ impl fmt::Display for Message {
                 )
             }
         }
-    }
-}
-
-/// Says what an order does that was obeyed.
-fn varied(vary: &Vary, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match vary {
-        Vary::LeaveGroup => {
-            f.write_str("this stack has left the group by order; its configuration is kept")
-        }
-        Vary::JoinGroup => f.write_str("this stack joins the group by order"),
-        Vary::Deactivate(dvipa) => write!(f, "VIPA {dvipa} is deactivated"),
-        Vary::Reactivate(dvipa) => write!(f, "VIPA {dvipa} is reactivated"),
-        Vary::Quiesce(scope) => {
-            write!(
-                f,
-                "{scope} is quiesced: it gets no new connections, and keeps what it has"
-            )
-        }
-        Vary::Resume(scope) => write!(f, "{scope} gets new connections again"),
-        Vary::Weigh(scope, Some(weight)) => write!(f, "{scope} weighs {weight}"),
-        Vary::Weigh(scope, None) => {
-            write!(f, "{scope} weighs what targets do that say nothing")
-        }
-        Vary::Drain {
-            scope,
-            within: None,
-        } => write!(
-            f,
-            "{scope} is drained: it gets no new connections, and keeps what it has until that \
-                 ends"
-        ),
-        Vary::Drain {
-            scope,
-            within: Some(within),
-        } => write!(
-            f,
-            "{scope} is drained: it gets no new connections, and what it has after {} s is reset",
-            within.as_secs()
-        ),
     }
 }
 

@@ -29,6 +29,7 @@ mod passed;
 mod readiness;
 mod rebuild;
 mod reconfigure;
+mod routes;
 mod standby;
 mod standing;
 mod state;
@@ -48,12 +49,13 @@ pub use load::Loads;
 pub use member::Member;
 pub use options::StackOptions;
 pub use orders::{Orders, Scope};
+pub use routes::{OpenRoute, Route};
 pub use vary::{Refused, Served, Vary};
 
 use super::config::Config;
 use super::definitions::{Definitions, Distributions, Readiness};
 use super::fact::{Fact, ReadyRow};
-use super::forwarding::{ServiceKey, ServiceTargets};
+use super::forwarding::{Ends, ServiceKey, ServiceTargets};
 use super::load::{Load, Server};
 use super::message::Message;
 use super::ownership::{Input, Liveness, Ownership};
@@ -105,6 +107,10 @@ pub struct Stack {
     /// The edition of our definitions that is published.
     edition: u64,
     hops: Hops,
+    /// How the kernel would reach the addresses of VIPAROUTE.
+    routes: BTreeMap<IpAddr, Route>,
+    /// This stack's own addresses, as the other members know them.
+    addresses: BTreeSet<IpAddr>,
     readiness: Readiness,
     /// What this stack could still do, as of when that last mattered.
     load: Option<Load>,
@@ -140,6 +146,8 @@ pub struct Stack {
     contested: BTreeSet<IpAddr>,
     /// Which member sent from which Ethernet address, as an earlier daemon knew.
     adopted_senders: BTreeMap<[u8; 6], XcfAddresses>,
+    /// Which member sent packets inside others between which addresses, likewise.
+    adopted_tunnels: BTreeMap<Ends, XcfAddresses>,
     /// Since when this engine runs.
     began: Duration,
     /// Whether members may still be about to be heard.
@@ -195,6 +203,8 @@ impl Stack {
             heritage: BTreeMap::new(),
             edition: options.first_revision,
             hops: Hops::new(),
+            routes: BTreeMap::new(),
+            addresses: options.addresses,
             readiness: Readiness {
                 revision: options.first_revision,
                 ready: Vec::new(),
@@ -221,6 +231,7 @@ impl Stack {
             dead_links: BTreeSet::new(),
             contested: options.contested,
             adopted_senders: adopted.forwarding.senders.clone(),
+            adopted_tunnels: adopted.forwarding.tunnels.clone(),
             began: now,
             is_beginning: true,
             orders: adopted.orders,
@@ -275,9 +286,9 @@ impl Stack {
         self.ask_for_flows(effects);
         if let Phase::Settling { until, awaited } = &self.phase {
             let reported = |target: &IpAddr| {
-                self.members.values().any(|member| {
-                    member.dynamic_xcf == *target && member.is_ready_to_serve(&self.hops)
-                })
+                self.members
+                    .values()
+                    .any(|member| member.dynamic_xcf == *target && self.is_ready_to_serve(member))
             };
             let has_settled = now >= *until || awaited.iter().all(reported);
             // What another has come to own meanwhile is not held on to.
@@ -304,14 +315,6 @@ impl Stack {
             self.inform_owners(effects);
         }
         self.owning.flush(effects);
-    }
-
-    fn take_hop(&mut self, path: NextHopKey, hop: Option<Hop>) {
-        self.is_dirty = true;
-        match hop {
-            Some(hop) => self.hops.insert(path, hop),
-            None => self.hops.remove(&path),
-        };
     }
 
     fn take(&mut self, event: Event, now: Duration, effects: &mut Vec<Effect>) {
@@ -347,6 +350,8 @@ impl Stack {
             Event::Arrivals(arrived) => self.take_arrivals(arrived, now, effects),
             Event::Link { ifindex, is_up } => self.take_link(ifindex, is_up),
             Event::NextHop { path, hop } => self.take_hop(path, hop),
+            Event::Route { destination, route } => self.take_route(destination, route, effects),
+            Event::Addresses { name, addresses } => self.take_addresses(&name, addresses),
             Event::Fact { from, fact } => self.take_fact(&from, fact, now, effects),
             Event::Listeners(ready) => {
                 self.is_dirty = true;

@@ -231,8 +231,20 @@ impl Daemon {
         };
         let event = match event {
             GroupEvent::Joined {
-                name, dynamic_xcf, ..
-            } => Event::Joined { name, dynamic_xcf },
+                name,
+                dynamic_xcf,
+                addresses,
+            } => {
+                let joined = Event::Joined {
+                    name: name.clone(),
+                    dynamic_xcf,
+                };
+                self.handle(joined).await;
+                Event::Addresses {
+                    name,
+                    addresses: addresses.into_iter().map(|(address, _)| address).collect(),
+                }
+            }
             GroupEvent::State { name, values } => Event::State { name, values },
             GroupEvent::Left { name, reason } => Event::Left {
                 name,
@@ -267,7 +279,10 @@ impl Daemon {
                 path: path(ifindex, peer_address),
                 lags,
             },
-            GroupEvent::Addresses { .. } => return,
+            GroupEvent::Addresses { name, addresses } => Event::Addresses {
+                name,
+                addresses: addresses.into_iter().map(|(address, _)| address).collect(),
+            },
             GroupEvent::Conflict {
                 what,
                 name,

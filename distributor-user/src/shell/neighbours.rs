@@ -1,4 +1,5 @@
-//! Keeps the next hops of a set of paths: by which MAC address each is reached.
+//! Keeps the next hops of a set of paths, and the ways to a set of addresses: by which MAC address
+//! each is reached.
 //!
 //! The kernel does the work: its routes say who the next hop is, and a
 //! *managed* neighbour entry makes it resolve that one and keep it resolved
@@ -20,11 +21,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
-use crate::engine::stack::{Hop, NextHopKey};
+use crate::engine::stack::{Hop, NextHopKey, OpenRoute, Route};
 
 use super::links;
 use super::netlink::{Netlink, RequestError, RouteEvent, RouteEvents};
-use kernel::Neighbour;
+use kernel::{Neighbour, Way};
 
 mod kernel;
 
@@ -46,31 +47,48 @@ const QUEUE: usize = 64;
 /// The watch over the next hops of paths.
 #[derive(Debug)]
 pub struct NextHops {
-    paths: watch::Sender<BTreeSet<NextHopKey>>,
+    wanted: watch::Sender<Wanted>,
     task: JoinHandle<()>,
 }
 
-/// A path whose next hop has changed.
+/// What is to be kept.
+#[derive(Clone, Debug, Default)]
+struct Wanted {
+    paths: BTreeSet<NextHopKey>,
+    addresses: BTreeSet<IpAddr>,
+}
+
+/// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HopChange {
-    /// The path.
-    pub path: NextHopKey,
-    /// Its MAC addresses; absent while unresolved.
-    pub hop: Option<Hop>,
+pub enum HopChange {
+    /// The next hop of a path.
+    Path {
+        /// The path.
+        path: NextHopKey,
+        /// Its MAC addresses; absent while unresolved.
+        hop: Option<Hop>,
+    },
+    /// The way to an address.
+    Route {
+        /// The address.
+        destination: IpAddr,
+        /// How it is reached.
+        route: Route,
+    },
 }
 
 impl NextHops {
     /// Starts the task, in the network namespace of the calling thread.
     ///
     /// The receiver gets every change; a path is unresolved until it says
-    /// otherwise. Dropping the [`NextHops`] releases all neighbours a little
+    /// otherwise, and of every address it hears at least once. Dropping the [`NextHops`] releases all neighbours a little
     /// later, [`Self::stop`] at once.
     ///
     /// # Errors
     ///
     /// The kernel refuses a socket.
     pub fn start(netlink: &Netlink) -> io::Result<(Self, mpsc::Receiver<HopChange>)> {
-        let (paths, wanted) = watch::channel(BTreeSet::new());
+        let (sender, wanted) = watch::channel(Wanted::default());
         let (changes, received) = mpsc::channel(QUEUE);
         let task = Task {
             netlink: netlink.clone(),
@@ -86,21 +104,34 @@ impl NextHops {
             wanted,
             changes,
             paths: BTreeMap::new(),
+            routes: BTreeMap::new(),
             interfaces: BTreeMap::new(),
             neighbours: BTreeMap::new(),
         };
         let task = tokio::spawn(task.run());
-        Ok((Self { paths, task }, received))
+        Ok((
+            Self {
+                wanted: sender,
+                task,
+            },
+            received,
+        ))
     }
 
     /// Keeps the next hops of exactly these paths from now on.
     pub fn watch(&self, paths: BTreeSet<NextHopKey>) {
-        self.paths.send_replace(paths);
+        self.wanted.send_modify(|wanted| wanted.paths = paths);
+    }
+
+    /// Keeps the ways to exactly these addresses from now on.
+    pub fn follow(&self, addresses: BTreeSet<IpAddr>) {
+        self.wanted
+            .send_modify(|wanted| wanted.addresses = addresses);
     }
 
     /// Releases all neighbours; they are the kernel's own again when this returns.
     pub async fn stop(self) {
-        drop(self.paths);
+        drop(self.wanted);
         // A task that has panicked keeps nothing either.
         let _ = self.task.await;
     }
@@ -115,14 +146,32 @@ struct Path {
     told: Option<Hop>,
 }
 
+/// What is known about the way to one address.
+#[derive(Clone, Copy, Debug, Default)]
+struct Routed {
+    /// Absent without a route by Ethernet to another host, or before it was looked for.
+    way: Option<Way>,
+    is_known: bool,
+    /// What the receiver knows.
+    told: Option<Route>,
+}
+
+/// An interface that is up.
+#[derive(Clone, Copy, Debug)]
+struct Interface {
+    mac: [u8; 6],
+    mtu: u32,
+}
+
 struct Task {
     netlink: Netlink,
     events: RouteEvents,
-    wanted: watch::Receiver<BTreeSet<NextHopKey>>,
+    wanted: watch::Receiver<Wanted>,
     changes: mpsc::Sender<HopChange>,
     paths: BTreeMap<NextHopKey, Path>,
-    /// MAC addresses of the interfaces that are up.
-    interfaces: BTreeMap<u32, [u8; 6]>,
+    routes: BTreeMap<IpAddr, Routed>,
+    /// The Ethernet interfaces that are up.
+    interfaces: BTreeMap<u32, Interface>,
     /// The neighbours that are next hops; absent MAC addresses are unresolved.
     neighbours: BTreeMap<(u32, IpAddr), Option<[u8; 6]>>,
 }
@@ -135,6 +184,7 @@ impl Task {
         // Either the handle or the receiver is gone: both mean the end.
         let Dropped = self.watch().await;
         self.paths.clear();
+        self.routes.clear();
         if let Err(error) = self.look().await {
             warn!(%error, "managed neighbours stay behind");
         }
@@ -187,9 +237,14 @@ impl Task {
 
     fn take_set(&mut self) {
         let wanted = self.wanted.borrow_and_update();
-        self.paths.retain(|path, _| wanted.contains(path));
-        for path in wanted.iter() {
+        self.paths.retain(|path, _| wanted.paths.contains(path));
+        for path in &wanted.paths {
             self.paths.entry(*path).or_default();
+        }
+        self.routes
+            .retain(|address, _| wanted.addresses.contains(address));
+        for address in &wanted.addresses {
+            self.routes.entry(*address).or_default();
         }
     }
 
@@ -206,9 +261,9 @@ impl Task {
             message
         {
             let ifindex = link.header.index;
-            self.paths.keys().any(|path| path.ifindex == ifindex)
+            !self.routes.is_empty() || self.paths.keys().any(|path| path.ifindex == ifindex)
         } else {
-            !self.paths.is_empty()
+            !self.paths.is_empty() || !self.routes.is_empty()
         }
     }
 
@@ -227,7 +282,10 @@ impl Task {
         self.interfaces = links
             .iter()
             .filter(|link| link.is_up)
-            .filter_map(|link| Some((link.index, link.mac?)))
+            .filter_map(|link| {
+                let (mac, mtu) = (link.mac?, link.mtu);
+                Some((link.index, Interface { mac, mtu }))
+            })
             .collect();
         for (key, path) in &mut self.paths {
             path.next_hop = if self.interfaces.contains_key(&key.ifindex) {
@@ -236,8 +294,19 @@ impl Task {
                 None
             };
         }
+        for (address, routed) in &mut self.routes {
+            let way = kernel::way(&self.netlink, *address).await;
+            routed.way = way.filter(|way| self.interfaces.contains_key(&way.ifindex));
+            routed.is_known = true;
+        }
         let next_hop = |(key, path): (&NextHopKey, &Path)| Some((key.ifindex, path.next_hop?));
-        let needed: BTreeSet<(u32, IpAddr)> = self.paths.iter().filter_map(next_hop).collect();
+        let by_route = |(address, routed): (&IpAddr, &Routed)| Some(routed.way?.next_hop(*address));
+        let needed: BTreeSet<(u32, IpAddr)> = self
+            .paths
+            .iter()
+            .filter_map(next_hop)
+            .chain(self.routes.iter().filter_map(by_route))
+            .collect();
 
         let present = kernel::neighbours(&self.netlink).await?;
         self.neighbours = needed.iter().map(|key| (*key, None)).collect();
@@ -263,19 +332,65 @@ impl Task {
 
     /// Tells the receiver what has changed for it.
     async fn tell(&mut self) -> Result<(), Dropped> {
-        for (key, path) in &mut self.paths {
+        let mut changes = Vec::new();
+        for (key, path) in &self.paths {
             let hop = path.next_hop.and_then(|next_hop| {
-                Some(Hop {
-                    source_mac: *self.interfaces.get(&key.ifindex)?,
-                    next_hop_mac: (*self.neighbours.get(&(key.ifindex, next_hop))?)?,
-                })
+                let is_direct = next_hop == key.destination;
+                self.hop((key.ifindex, next_hop), is_direct)
             });
             if path.told != hop {
-                path.told = hop;
-                let change = HopChange { path: *key, hop };
-                self.changes.send(change).await.map_err(|_closed| Dropped)?;
+                changes.push(HopChange::Path { path: *key, hop });
             }
         }
+        for (address, routed) in self.routes.iter().filter(|(_, routed)| routed.is_known) {
+            let route = self.route(*address, routed.way);
+            if routed.told != Some(route) {
+                changes.push(HopChange::Route {
+                    destination: *address,
+                    route,
+                });
+            }
+        }
+        for change in changes {
+            match change {
+                HopChange::Path { path, hop } => {
+                    self.paths.entry(path).or_default().told = hop;
+                }
+                HopChange::Route { destination, route } => {
+                    self.routes.entry(destination).or_default().told = Some(route);
+                }
+            }
+            self.changes.send(change).await.map_err(|_closed| Dropped)?;
+        }
         Ok(())
+    }
+
+    /// How an address is reached on the way that the kernel's routes say.
+    fn route(&self, address: IpAddr, way: Option<Way>) -> Route {
+        let Some(way) = way else {
+            return Route::None;
+        };
+        let mtu = self.interfaces.get(&way.ifindex).map(|link| link.mtu);
+        let hop = self.hop(way.next_hop(address), way.gateway.is_none());
+        let (Some(hop), Some(mtu)) = (hop, mtu) else {
+            return Route::Unanswered;
+        };
+        let mtu = way.mtu.map_or(mtu, |limit| limit.min(mtu));
+        Route::Open(OpenRoute {
+            ifindex: way.ifindex,
+            hop,
+            gateway: way.gateway,
+            source: way.source,
+            mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
+        })
+    }
+
+    /// The MAC addresses on the way to a neighbour, if it is resolved.
+    fn hop(&self, neighbour: (u32, IpAddr), is_direct: bool) -> Option<Hop> {
+        Some(Hop {
+            source_mac: self.interfaces.get(&neighbour.0)?.mac,
+            next_hop_mac: (*self.neighbours.get(&neighbour)?)?,
+            is_direct,
+        })
     }
 }

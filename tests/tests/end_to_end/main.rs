@@ -33,6 +33,7 @@ mod reload;
 mod reports;
 mod responsiveness;
 mod round_robin;
+mod routes;
 mod scenario;
 mod servers;
 mod slow_start;

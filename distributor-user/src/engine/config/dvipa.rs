@@ -95,6 +95,9 @@ pub struct VipaRoute {
     pub dynamic_xcf: IpAddr,
     /// A static address of the same target, of the same family.
     pub target: IpAddr,
+    /// How packets are put into others on the way there.
+    #[serde(default)]
+    pub encapsulation: RouteEncapsulation,
 }
 
 /// How packets are put into others on the way of a `VIPAROUTE`.
@@ -105,6 +108,17 @@ pub enum RouteEncapsulation {
     Gre,
     /// `IPIP`: directly, without a header in between.
     Ipip,
+}
+
+impl RouteEncapsulation {
+    /// The word of the statement.
+    #[must_use]
+    pub const fn keyword(self) -> &'static str {
+        match self {
+            Self::Gre => "GRE",
+            Self::Ipip => "IPIP",
+        }
+    }
 }
 
 /// `VIPARANGE`: applications create DVIPAs of this network by binding them.

@@ -257,7 +257,9 @@ fn json(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::config::{Destinations, DistMethod, DvipaRole, DynamicXcf, Moveable};
+    use crate::engine::config::{
+        Destinations, DistMethod, DvipaRole, DynamicXcf, Moveable, RouteEncapsulation,
+    };
 
     fn many(dvipas: u8) -> Definitions {
         let address = |host: u8| IpAddr::from([10, 1, 3, host]);
@@ -295,6 +297,7 @@ mod tests {
             definitions.routes.push(VipaRoute {
                 dynamic_xcf: address(host),
                 target: address(host),
+                encapsulation: RouteEncapsulation::Ipip,
             });
         }
         definitions

@@ -14,7 +14,7 @@ use super::layout::{Column, beside};
 use super::snapshot::Snapshot;
 use super::vdpt::{idle_because, method_word};
 use crate::engine::config::{Destinations, Service};
-use crate::engine::forwarding::{ServiceKey, ServiceTargets};
+use crate::engine::forwarding::{Path, ServiceKey, ServiceTargets};
 use crate::engine::selection;
 use crate::engine::stack::Stack;
 
@@ -53,6 +53,8 @@ pub struct ExplainedTarget {
     pub target: String,
     /// Number of listeners there.
     pub ready: u16,
+    /// How packets for it leave this stack.
+    pub path: String,
     /// Why it gets no new connection, as VDPT says it; null if it gets some.
     pub idle_because: Option<String>,
     /// Its weight before it is scaled and reduced, 0 to 64; null where the method has none that is
@@ -79,6 +81,7 @@ pub struct ReasonRow {
 pub(super) const TARGETS: &[Column] = &[
     Column::only_long("dest_xcf", "Target"),
     Column::only_long("ready", "Rdy"),
+    Column::only_long("path", "Path"),
     Column::only_long("weight", "Weight"),
     Column::only_long("share_permille", "Share"),
     Column::only_long("idle_because", "Idle"),
@@ -192,6 +195,7 @@ fn explained(
             dest_xcf: *address,
             target: target.name.to_owned(),
             ready: target.listeners,
+            path: way(snapshot.path(*address)),
             idle_because: because.map(ToOwned::to_owned),
             raw_weight: explained.raw,
             weight: explained.weight,
@@ -200,6 +204,22 @@ fn explained(
         })
     })
     .collect()
+}
+
+/// How packets leave by a path, in words.
+fn way(path: Path) -> String {
+    match path {
+        Path::Local => "to this stack itself".to_owned(),
+        Path::Link { .. } => "as they are, to the target's own Ethernet address".to_owned(),
+        Path::Tunnel { tunnel, .. } => format!(
+            "in {} from {} to {}, up to {} bytes",
+            tunnel.encapsulation.keyword(),
+            tunnel.ends.source,
+            tunnel.ends.destination,
+            tunnel.mtu
+        ),
+        Path::Unreachable => "none that this stack has asked for, or that answers".to_owned(),
+    }
 }
 
 pub(super) fn text(out: &mut String, explain: &Explain) -> fmt::Result {
@@ -238,6 +258,7 @@ fn one(out: &mut String, target: &ExplainedTarget) -> fmt::Result {
         share / 10,
         share % 10
     )?;
+    writeln!(out, "    Path: {}", target.path)?;
     if let Some(because) = &target.idle_because {
         writeln!(out, "    Idle: {because}")?;
     }

@@ -12,7 +12,7 @@ use crate::engine::forwarding::{Forwarding, Path, ServiceKey, ServiceTargets};
 use crate::engine::load::Server;
 use crate::engine::responsiveness::Responsiveness;
 use crate::engine::selection::{Row, Warmth};
-use crate::engine::stack::{Loads, Stack};
+use crate::engine::stack::{Loads, Route, Stack};
 
 /// What VDPT and VCRT show of a stack besides the connections.
 #[derive(Clone, Debug)]
@@ -29,6 +29,10 @@ pub struct Snapshot {
     loads: Loads,
     /// How many of a hundred SYNs that are sent to them arrive, as far as that is known.
     connectivity: BTreeMap<IpAddr, u8>,
+    /// Whether the profile has a VIPAROUTE.
+    pub(super) has_routes: bool,
+    /// The first hops of those that are in use, by DYNAMICXCF address.
+    pub(super) gateways: BTreeMap<IpAddr, IpAddr>,
     /// The targets that have come back and do not get all of their share yet.
     warming: BTreeMap<(ServiceKey, IpAddr), Warmth>,
 }
@@ -80,6 +84,16 @@ fn services(stack: &Stack) -> Vec<Service> {
     own.iter().chain(inherited).cloned().collect()
 }
 
+/// The first hops of the VIPAROUTEs that are in use.
+fn gateways(stack: &Stack) -> BTreeMap<IpAddr, IpAddr> {
+    let routes = stack.config().routes.iter();
+    let open = routes.filter_map(|route| match stack.route(route.target) {
+        Some(Route::Open(open)) => Some((route.dynamic_xcf, open.gateway.unwrap_or(route.target))),
+        Some(Route::None | Route::Unanswered) | None => None,
+    });
+    open.collect()
+}
+
 impl Snapshot {
     /// Takes a copy of what `stack` knows now.
     #[must_use]
@@ -104,6 +118,8 @@ impl Snapshot {
             present,
             loads: stack.loads(),
             warming: stack.warming().collect(),
+            has_routes: !stack.config().routes.is_empty(),
+            gateways: gateways(stack),
             connectivity: stack.connectivity(),
         }
     }
@@ -146,6 +162,12 @@ impl Snapshot {
             weight: row.and_then(|row| row.weight),
             is_reachable: path.is_some_and(|path| *path != Path::Unreachable),
         })
+    }
+
+    /// Returns how a target is reached; the packet path need not have been asked to.
+    pub(super) fn path(&self, dynamic_xcf: IpAddr) -> Path {
+        let path = self.forwarding.targets.get(&dynamic_xcf);
+        path.copied().unwrap_or(Path::Unreachable)
     }
 
     /// What selection knows of each row of a service.

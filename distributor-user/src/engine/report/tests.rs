@@ -224,7 +224,7 @@ fn filters_leave_what_they_name() {
         };
         ask(&owner, &query).frame.total
     });
-    assert_eq!(totals, [4, 1, 5]);
+    assert_eq!(totals, [4, 2, 6]);
 }
 
 #[test]

@@ -8,9 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::filter::{Filters, Room};
-use super::layout::{Column, Layout, Line, Style, beside, grid, number};
+use super::layout::{Column, Layout, Line, Style, beside, grid, number, yes};
 use super::snapshot::Snapshot;
-use crate::engine::forwarding::{ClientKey, Flow, FlowKey, FlowState, KeptClient, ServiceKey};
+use crate::engine::forwarding::{
+    ClientKey, Flow, FlowKey, FlowState, KeptClient, Path, ServiceKey,
+};
 
 /// The connection routing table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +54,11 @@ pub struct VcrtRow {
     /// Interface by which its packets leave for the target; null if they do not leave, or no path
     /// answers.
     pub interface: Option<String>,
+    /// Whether they take the target's VIPAROUTE; null where the profile has none, or this stack does not
+    /// route it.
+    pub has_route: Option<bool>,
+    /// The first hop of that; null without.
+    pub gateway: Option<IpAddr>,
     /// Whether the packet path forwards it without this host's own stack; null where this stack does
     /// not route it.
     pub is_accelerated: Option<bool>,
@@ -70,6 +77,8 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::only_long("timed_affinity_s", "CfgTimAff"),
     Column::only_long("affinity_connections", "TimAffCnt"),
     Column::only_long("affinity_left_s", "TimAffLft"),
+    Column::only_long("has_route", "VipaRoute"),
+    Column::only_long("gateway", "Gw"),
     Column::only_long("is_accelerated", "Accelerator"),
 ];
 
@@ -205,6 +214,12 @@ pub fn vcrt(
             affinity_connections: count,
             affinity_left_s: left_s,
             interface: path.and_then(|path| name_of(path.interface()?)),
+            has_route: path
+                .filter(|_| stack.has_routes)
+                .map(|path| matches!(path, Path::Tunnel { .. })),
+            gateway: path
+                .filter(|path| matches!(path, Path::Tunnel { .. }))
+                .and_then(|_| stack.gateways.get(&target).copied()),
             is_accelerated: path.map(|path| path.interface().is_some()),
         }
     });
@@ -255,6 +270,11 @@ fn long(out: &mut String, row: &VcrtRow, style: Style) -> fmt::Result {
     )?;
     let interface = row.interface.as_deref().unwrap_or("---");
     writeln!(out, "  Intf: {interface}")?;
-    let accelerator = row.is_accelerated.map_or("---", super::layout::yes);
+    if let Some(has_route) = row.has_route {
+        let gateway = row.gateway.map(|gateway| gateway.to_string());
+        let gateway = gateway.as_deref().unwrap_or("*NONE*");
+        writeln!(out, "    VipaRoute: {:<12}  Gw: {gateway}", yes(has_route))?;
+    }
+    let accelerator = row.is_accelerated.map_or("---", yes);
     writeln!(out, "  Accelerator: {accelerator}")
 }

@@ -11,7 +11,7 @@ use super::filter::{Filters, Room};
 use super::layout::{Column, Layout, Line, Style, beside, grid, number};
 use super::snapshot::{Snapshot, Target};
 use crate::engine::config::{DistMethod, Standby, Terms, Tier};
-use crate::engine::forwarding::ServiceKey;
+use crate::engine::forwarding::{Path, ServiceKey};
 use crate::engine::responsiveness::UNRESPONSIVE;
 use crate::engine::selection;
 
@@ -48,6 +48,10 @@ pub struct VdptRow {
     /// if it is handed connections, and while this stack starts or stops.
     #[schemars(extend("enum" = ["no-listener", "quiesced", "unreachable", "unresponsive", "no-capacity", "no-weight", "standby", null]))]
     pub idle_because: Option<String>,
+    /// How packets for it leave: `local` if it is this stack, `link` as they are, `gre` or `ipip` inside
+    /// others, by its VIPAROUTE; null if no path to it answers.
+    #[schemars(extend("enum" = ["local", "link", "gre", "ipip", null]))]
+    pub path: Option<String>,
     /// Number of connections handed to it since the row exists; wraps.
     pub total_connections: u64,
     /// Number of connections to it that the flow table holds, ending ones included.
@@ -106,6 +110,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::table("idle_because", "Idle").long("Idle"),
     Column::short("target", "Target", 16).long("Stack"),
     Column::only_long("standby", "SrvType"),
+    Column::only_long("path", "Path"),
     Column::only_long("raw_weight", "Raw"),
     Column::only_long("tcsr", "TCSR"),
     Column::only_long("cer", "CER"),
@@ -171,6 +176,7 @@ pub fn vdpt(
                 ready: target.listeners,
                 is_active,
                 idle_because: idle_because.map(ToOwned::to_owned),
+                path: path_word(stack.path(*address)),
                 total_connections: count(totals),
                 active_connections: count(active),
                 wlm: weight.or(configured),
@@ -275,6 +281,7 @@ fn long(out: &mut String, row: &VdptRow, style: Style) -> fmt::Result {
     if !style.has_detail {
         return Ok(());
     }
+    writeln!(out, "    Path: {}", row.path.as_deref().unwrap_or("---"))?;
     writeln!(
         out,
         "    TCSR: {}  CER: {}  SEF: {}",
@@ -302,6 +309,16 @@ fn long(out: &mut String, row: &VdptRow, style: Style) -> fmt::Result {
     writeln!(out, "    ActConn:   {active}")?;
     writeln!(out, "    QosPlcAct: *DEFAULT*")?;
     writeln!(out, "      W/Q: --")
+}
+
+/// How packets leave by a path, in a word.
+fn path_word(path: Path) -> Option<String> {
+    match path {
+        Path::Local => Some("local".to_owned()),
+        Path::Link { .. } => Some("link".to_owned()),
+        Path::Tunnel { tunnel, .. } => Some(tunnel.encapsulation.keyword().to_lowercase()),
+        Path::Unreachable => None,
+    }
 }
 
 /// The letters below `Flg` in SHORT, in this order, with their words in LONG.

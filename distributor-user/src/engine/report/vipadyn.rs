@@ -10,7 +10,7 @@ use super::filter::{Filters, Room};
 use super::layout::{Column, Layout, Line, Style, beside, grid, mask, with_prefix};
 use crate::engine::config::DvipaRole;
 use crate::engine::ownership::Awaits;
-use crate::engine::stack::{Placement, Stack};
+use crate::engine::stack::{Placement, Route, Stack};
 
 /// The DVIPAs of this stack, and its VIPAROUTE statements.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,10 +60,18 @@ pub struct RouteRow {
     pub target: Option<String>,
     /// The address by which the target is to be reached.
     pub target_address: IpAddr,
-    /// `Defined`: the statement is kept, and packets take the DYNAMICXCF network or the segment that
-    /// they came by.
-    #[schemars(extend("enum" = ["Defined"]))]
+    /// `Active`: packets for the target take this route. `Inactive`: the next hop does not answer, and
+    /// `Unavail`: the kernel has no route; then packets take the paths that the group knows. `Defined`:
+    /// the kernel has not been asked yet.
+    #[schemars(extend("enum" = ["Active", "Inactive", "Unavail", "Defined"]))]
     pub status: String,
+    /// How packets are put into others on the way there.
+    #[schemars(extend("enum" = ["GRE", "IPIP"]))]
+    pub encapsulation: String,
+    /// The router that the way begins with; null when it is not active, or the address is on the link.
+    pub gateway: Option<IpAddr>,
+    /// The longest packet that the way takes, with the outer header, in bytes; null when it is not active.
+    pub mtu: Option<u16>,
 }
 
 /// What the layouts call the fields of a DVIPA.
@@ -83,6 +91,9 @@ pub(super) const ROUTES: &[Column] = &[
     Column::short("dest_xcf", "XCF Address", 15).long("DestXCF"),
     Column::short("target_address", "TargetIp", 15).long("TargetIp"),
     Column::short("status", "RtStatus", 8).long("RtStatus"),
+    Column::table("encapsulation", "Encap").long("Encap"),
+    Column::table("gateway", "Gw").long("Gw"),
+    Column::table("mtu", "Mtu").long("Mtu"),
     Column::short("target", "Target", 16).long("Stack"),
 ];
 
@@ -218,11 +229,22 @@ pub(super) fn waits_for(stack: &Stack, dvipa: IpAddr, owner: Option<&str>) -> Op
 
 /// The VIPAROUTE statements of a stack.
 pub(super) fn routes(stack: &Stack) -> Vec<RouteRow> {
-    let routes = stack.config().routes.iter().map(|route| RouteRow {
-        dest_xcf: route.dynamic_xcf,
-        target: stack.name_of(route.dynamic_xcf).map(ToOwned::to_owned),
-        target_address: route.target,
-        status: "Defined".to_owned(),
+    let routes = stack.config().routes.iter().map(|route| {
+        let (status, open) = match stack.route(route.target) {
+            Some(Route::Open(open)) => ("Active", Some(open)),
+            Some(Route::Unanswered) => ("Inactive", None),
+            Some(Route::None) => ("Unavail", None),
+            None => ("Defined", None),
+        };
+        RouteRow {
+            dest_xcf: route.dynamic_xcf,
+            target: stack.name_of(route.dynamic_xcf).map(ToOwned::to_owned),
+            target_address: route.target,
+            status: status.to_owned(),
+            encapsulation: route.encapsulation.keyword().to_owned(),
+            gateway: open.and_then(|open| open.gateway),
+            mtu: open.map(|open| open.mtu),
+        }
     });
     routes.collect()
 }
@@ -245,6 +267,13 @@ pub(super) fn text(out: &mut String, vipadyn: &Vipadyn, style: Style) -> fmt::Re
             writeln!(out, "  DestXCF:  {target}")?;
             writeln!(out, "    TargetIp: {}", route.target_address)?;
             writeln!(out, "    RtStatus: {}", route.status)?;
+            writeln!(out, "    Encap:    {}", route.encapsulation)?;
+            if let Some(gateway) = route.gateway {
+                writeln!(out, "    Gw:       {gateway}")?;
+            }
+            if let Some(mtu) = route.mtu {
+                writeln!(out, "    Mtu:      {mtu}")?;
+            }
         }
         return Ok(());
     }
@@ -256,11 +285,19 @@ pub(super) fn text(out: &mut String, vipadyn: &Vipadyn, style: Style) -> fmt::Re
                 route.dest_xcf.to_string(),
                 route.target_address.to_string(),
                 route.status.clone(),
+                route.encapsulation.clone(),
+                text_of(route.gateway),
+                text_of(route.mtu),
                 route.target.clone().unwrap_or_default(),
             ])
         })
         .collect();
     grid(out, "  ", ROUTES, &lines, style.layout)
+}
+
+/// What a cell shows of something that may be absent.
+fn text_of(value: Option<impl fmt::Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 fn line(row: &VipadynRow) -> Line {

@@ -38,6 +38,8 @@ pub struct Hop {
     pub source_mac: [u8; 6],
     /// MAC address of the next hop.
     pub next_hop_mac: [u8; 6],
+    /// Whether the next hop is the destination itself, and no router.
+    pub is_direct: bool,
 }
 
 /// The resolved paths.
@@ -52,6 +54,8 @@ pub struct Desired {
     pub forwarding: Forwarding,
     /// Which next hops must be known.
     pub next_hops: BTreeSet<NextHopKey>,
+    /// To which addresses the way must be known, whatever interface it begins with.
+    pub routed: BTreeSet<IpAddr>,
     /// Of which services clients keep their listeners here, and for how many seconds.
     pub keeping: BTreeMap<ServiceKey, u16>,
 }
@@ -68,6 +72,7 @@ impl Stack {
             keeping: self.keeping(placements.keys()),
             placements,
             next_hops: self.next_hops(),
+            routed: self.routed(),
         }
     }
 
@@ -153,6 +158,9 @@ pub(super) fn plan(
     }
     if desired.next_hops != applied.next_hops {
         effects.push(Effect::Resolve(desired.next_hops.clone()));
+    }
+    if desired.routed != applied.routed {
+        effects.push(Effect::Route(desired.routed.clone()));
     }
     for dvipa in applied.placements.keys() {
         if !desired.placements.contains_key(dvipa) {

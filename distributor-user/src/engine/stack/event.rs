@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::desired::{Hop, NextHopKey, Placement};
-use super::{Orders, Served, Vary};
+use super::{Orders, Route, Served, Vary};
 use crate::engine::config::Config;
 use crate::engine::fact::{Ask, Fact, Outcome, ReadyRow};
 use crate::engine::forwarding::{Flow, FlowKey, Forwarding, ServiceKey};
@@ -112,6 +112,20 @@ pub enum Event {
         /// Its MAC addresses; absent while unresolved.
         hop: Option<Hop>,
     },
+    /// The kernel's way to an address of a VIPAROUTE changed.
+    Route {
+        /// The address.
+        destination: IpAddr,
+        /// How the kernel would reach it.
+        route: Route,
+    },
+    /// The addresses of a member, on every network that it has.
+    Addresses {
+        /// Its name.
+        name: String,
+        /// The addresses.
+        addresses: Vec<IpAddr>,
+    },
     /// A member told a fact.
     Fact {
         /// Its name.
@@ -216,6 +230,8 @@ pub enum Effect {
     Watch(BTreeSet<IpAddr>),
     /// Resolve and keep current the next hops of exactly these paths.
     Resolve(BTreeSet<NextHopKey>),
+    /// Find out and keep current how the kernel would reach exactly these addresses.
+    Route(BTreeSet<IpAddr>),
     /// Send a fact to a member.
     Send {
         /// Its name.

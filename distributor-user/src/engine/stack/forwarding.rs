@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Stack;
 use super::desired::Placement;
+use super::{Member, Stack};
 use crate::engine::config::{Destinations, Service, Terms};
 use crate::engine::fact::ReadyRow;
 use crate::engine::forwarding::{
@@ -90,10 +90,12 @@ impl Stack {
         });
         let offered: BTreeSet<IpAddr> = offered.collect();
         forwarding.senders = self.senders();
+        forwarding.tunnels = self.tunnels();
         forwarding.targets = former
             .chain(targets)
             .chain(offered)
             .chain(forwarding.senders.values().flat_map(|member| member.iter()))
+            .chain(forwarding.tunnels.values().flat_map(|member| member.iter()))
             .map(|target| (target, self.path_to(target)))
             .collect();
         self.rows = rows;
@@ -106,7 +108,7 @@ impl Stack {
         let others = self
             .members
             .values()
-            .filter(|member| !member.is_lost() && member.path() != Path::Unreachable);
+            .filter(|member| !member.is_lost() && self.is_reached(member));
         let others = others.map(|member| (member.dynamic_xcf, &member.readiness));
         let own = self.dynamic_xcf().map(|own| (own, &self.readiness));
         for (target, readiness) in others.chain(own) {
@@ -167,15 +169,22 @@ impl Stack {
         if Some(target) == self.dynamic_xcf() {
             return Path::Local;
         }
+        let before = self.applied.forwarding.targets.get(&target).copied();
+        if let Some(path) = self.path_by_route(target).or_else(|| {
+            // Until the kernel has said how, as an earlier daemon did.
+            before.filter(|path| self.may_be_routed(target) && matches!(path, Path::Tunnel { .. }))
+        }) {
+            return path;
+        }
         // A departed member of the same address may still stand beside the one that replaced it.
         self.members
             .values()
             .filter(|member| member.dynamic_xcf == target)
             .min_by_key(|member| member.left_at.is_some())
-            .map(super::Member::path)
+            .map(Member::path)
             .filter(|path| *path != Path::Unreachable)
             // One that an earlier daemon used may still lead to living connections.
-            .or_else(|| self.applied.forwarding.targets.get(&target).copied())
+            .or(before)
             .unwrap_or(Path::Unreachable)
     }
 
@@ -238,7 +247,7 @@ impl Stack {
         let mut senders = BTreeMap::new();
         for member in self.members.values() {
             for path in member.paths.keys() {
-                if let Some(hop) = self.hops.get(path) {
+                if let Some(hop) = self.hops.get(path).filter(|hop| hop.is_direct) {
                     senders.insert(hop.next_hop_mac, member.dynamic_xcf.into());
                 }
             }

@@ -36,6 +36,8 @@ pub struct Member {
     pub servers: BTreeMap<ServiceKey, Vec<Server>>,
     /// The parts of that which have come so far, of what it is just telling.
     pub telling: BTreeMap<ServiceKey, Vec<Server>>,
+    /// Its addresses on every network that it has.
+    pub addresses: Vec<IpAddr>,
     /// Paths to it, and whether beats arrive on them.
     pub paths: BTreeMap<NextHopKey, bool>,
     /// Paths that lag behind another one.
@@ -75,6 +77,7 @@ impl Member {
             load: None,
             servers: BTreeMap::new(),
             telling: BTreeMap::new(),
+            addresses: Vec::new(),
             paths: BTreeMap::new(),
             lagging: BTreeSet::new(),
             distributions: Distributions::new(),
@@ -101,16 +104,17 @@ impl Member {
             // Its packet path goes on meanwhile, and what it sends is known by these.
             anew.paths = std::mem::take(&mut self.paths);
             anew.paths.values_mut().for_each(|is_up| *is_up = false);
+            anew.addresses = std::mem::take(&mut self.addresses);
             anew.definitions = std::mem::take(&mut self.definitions);
             anew.distributions = std::mem::take(&mut self.distributions);
         }
         *self = anew;
     }
 
-    /// Says whether its report and a path to it are there, so that it could be handed connections.
+    /// Says whether it could be sent packets on one of the group's paths.
     #[must_use]
-    pub fn is_ready_to_serve(&self, hops: &Hops) -> bool {
-        self.readiness.revision > 0 && self.best_path(0, hops, |_| true).is_some()
+    pub fn has_path(&self, hops: &Hops) -> bool {
+        self.best_path(0, hops, |_| true).is_some()
     }
 
     /// Says whether beats arrive from it; a member that has just joined is believed for a while.
@@ -157,6 +161,8 @@ impl Member {
             .iter()
             .filter(|(path, is_up)| **is_up && usable(path))
             .filter_map(|(path, _)| hops.get(path).map(|hop| (*path, *hop)))
+            // A router would not know what to do with a packet for a DVIPA.
+            .filter(|(_, hop)| hop.is_direct)
             .min_by_key(|(path, _)| {
                 let lags = self.lagging.contains(path);
                 (lags, path.ifindex != xcf_ifindex, *path)
@@ -172,6 +178,7 @@ impl Member {
                 Hop {
                     source_mac,
                     next_hop_mac,
+                    ..
                 },
             )) => Path::Link {
                 ifindex: path.ifindex,

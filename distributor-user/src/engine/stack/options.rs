@@ -13,6 +13,8 @@ pub struct StackOptions {
     pub name: String,
     /// Its profile.
     pub config: Config,
+    /// The addresses that this stack has on the group's networks; the other members know them.
+    pub addresses: BTreeSet<IpAddr>,
     /// The interface of the DYNAMICXCF network: its paths are preferred.
     pub xcf_ifindex: u32,
     /// The interfaces by which clients reach this stack.

@@ -78,7 +78,7 @@ impl Stack {
 
     /// Whether a member is heard and has said what listens there, or is no target of the DVIPA.
     fn is_ready_target(&self, dvipa: IpAddr, member: &Member) -> bool {
-        let is_ready = member.liveness == Liveness::Alive && member.is_ready_to_serve(&self.hops);
+        let is_ready = member.liveness == Liveness::Alive && self.is_ready_to_serve(member);
         is_ready || !reaches(self.own_distribution(dvipa), member.dynamic_xcf)
     }
 

@@ -22,6 +22,7 @@ impl Stack {
         self.distributions = own.by_dvipa();
         self.own = own;
         self.config = config;
+        self.forget_routes();
         if is_new {
             effects.extend(self.publish_definitions());
         }

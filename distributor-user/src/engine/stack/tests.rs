@@ -17,6 +17,7 @@ mod load;
 mod orders;
 mod passed;
 mod reconfigure;
+mod routes;
 mod slow_start;
 mod takeover;
 
@@ -76,6 +77,7 @@ fn options(name: &str, config: Config) -> StackOptions {
     StackOptions {
         name: name.to_owned(),
         config,
+        addresses: BTreeSet::new(),
         xcf_ifindex: XCF,
         client_ifindexes: BTreeSet::from([LAN]),
         grace: GRACE,
@@ -143,6 +145,7 @@ fn hop(last: u8) -> Hop {
     Hop {
         source_mac: [2, 0, 0, 0, 0, 1],
         next_hop_mac: [2, 0, 0, 0, 0, last],
+        is_direct: true,
     }
 }
 

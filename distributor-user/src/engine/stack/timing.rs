@@ -55,6 +55,7 @@ impl Stack {
             }
         }
         self.forget_senders(now);
+        self.forget_tunnels(now);
         self.grow_up(now, effects);
         self.decide(Input::Timer, now, effects);
         self.owning.expire_relays(now);

@@ -53,6 +53,7 @@ impl Daemon {
             }
             Effect::KeepListeners(services) => self.kernel.ports.keep(services),
             Effect::Resolve(paths) => self.kernel.next_hops.watch(paths),
+            Effect::Route(addresses) => self.kernel.next_hops.follow(addresses),
             Effect::Send { to, fact } => self.send(&to, &fact)?,
             Effect::Publish { key, value } => self.group.publish(key, value),
             Effect::MarkEnding(flows) => self.dataplane.mark_ending(&flows),

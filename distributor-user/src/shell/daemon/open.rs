@@ -94,9 +94,9 @@ impl Sources {
                 Ends::Gone(flows) => Event::FlowsGone(flows),
                 Ends::Resync => Event::Resync,
             }),
-            Some(change) = self.hops.recv() => Input::Event(Event::NextHop {
-                path: change.path,
-                hop: change.hop,
+            Some(change) = self.hops.recv() => Input::Event(match change {
+                HopChange::Path { path, hop } => Event::NextHop { path, hop },
+                HopChange::Route { destination, route } => Event::Route { destination, route },
             }),
             Some(event) = self.answers.recv() => Input::Event(event),
             Some(CarrierChange { ifindex, is_up }) = self.carriers.recv() => {
@@ -271,6 +271,11 @@ fn stack_options(config: Config, options: &DaemonOptions, network: &Network) -> 
         config,
         xcf_ifindex: network.xcf_link.index,
         client_ifindexes: network.client_ifindexes(),
+        addresses: network
+            .own_addresses
+            .iter()
+            .map(|own| own.address)
+            .collect(),
         grace: options.grace,
         slow_start: options.slow_start,
         first_revision: 0,
@@ -296,7 +301,8 @@ fn group_options(
     }
 }
 
-/// Lists where group members may be: the targets of the profile and what the operator named.
+/// Lists where group members may be: the targets of the profile, where its routes lead to, and what the
+/// operator named.
 pub(super) fn seeds(config: &Config, named: &[IpAddr]) -> Vec<IpAddr> {
     let own = config.dynamic_xcf.map(|xcf| xcf.address);
     let mut seeds: BTreeSet<IpAddr> = named.iter().copied().collect();
@@ -308,6 +314,7 @@ pub(super) fn seeds(config: &Config, named: &[IpAddr]) -> Vec<IpAddr> {
             seeds.extend(service.terms.destinations.addresses());
         }
     }
+    seeds.extend(config.routes.iter().map(|route| route.target));
     seeds.retain(|seed| Some(*seed) != own || named.contains(seed));
     seeds.into_iter().collect()
 }

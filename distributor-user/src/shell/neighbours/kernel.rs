@@ -8,7 +8,8 @@ use netlink_packet_route::neighbour::{
     NeighbourState,
 };
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteType, RouteVia,
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteMetric, RouteProtocol, RouteType,
+    RouteVia,
 };
 use rtnetlink::RouteMessageBuilder;
 
@@ -130,6 +131,65 @@ pub(super) async fn next_hop(netlink: &Netlink, path: &NextHopKey) -> Option<IpA
     // (`ip_route_output_key_hash_rcu`). It admits so when it is asked for the route itself.
     question.header.flags |= RouteFlags::FibMatch;
     ask(netlink, question).await.map(|_route| path.destination)
+}
+
+/// The way that a packet to an address takes, before its next hop is resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) ifindex: u32,
+    pub(super) gateway: Option<IpAddr>,
+    /// The address that the kernel would send from.
+    pub(super) source: IpAddr,
+    /// What the route says of its MTU, if anything.
+    pub(super) mtu: Option<u32>,
+}
+
+impl Way {
+    /// The neighbour that a packet to an address is handed to on this way.
+    pub(super) fn next_hop(&self, destination: IpAddr) -> (u32, IpAddr) {
+        (self.ifindex, self.gateway.unwrap_or(destination))
+    }
+}
+
+/// Returns the way to an address by whatever interface the routes say; `None` when there is none, or
+/// the address is one of this host itself.
+pub(super) async fn way(netlink: &Netlink, destination: IpAddr) -> Option<Way> {
+    let question = match destination {
+        IpAddr::V4(v4) => RouteMessageBuilder::<Ipv4Addr>::new()
+            .destination_prefix(v4, 32)
+            .build(),
+        IpAddr::V6(v6) => RouteMessageBuilder::<Ipv6Addr>::new()
+            .destination_prefix(v6, 128)
+            .build(),
+    };
+    let answer = ask(netlink, question).await?;
+    if answer.header.kind != RouteType::Unicast {
+        return None;
+    }
+    let (mut ifindex, mut source, mut mtu) = (None, None, None);
+    for attribute in &answer.attributes {
+        if let RouteAttribute::Oif(index) = attribute {
+            ifindex = Some(*index);
+        } else if let RouteAttribute::PrefSource(RouteAddress::Inet(v4)) = attribute {
+            source = Some(IpAddr::V4(*v4));
+        } else if let RouteAttribute::PrefSource(RouteAddress::Inet6(v6)) = attribute {
+            source = Some(IpAddr::V6(*v6));
+        } else if let RouteAttribute::Metrics(metrics) = attribute {
+            mtu = metrics.iter().find_map(|metric| {
+                if let RouteMetric::Mtu(mtu) = metric {
+                    Some(*mtu)
+                } else {
+                    None
+                }
+            });
+        }
+    }
+    Some(Way {
+        ifindex: ifindex?,
+        gateway: answer.attributes.iter().find_map(gateway),
+        source: source?,
+        mtu,
+    })
 }
 
 /// Asks for a route; the kernel refuses where there is none.

@@ -25,6 +25,23 @@ fn hop(next_hop_mac: [u8; 6]) -> Hop {
     Hop {
         source_mac: OUR_MAC,
         next_hop_mac,
+        is_direct: true,
+    }
+}
+
+/// The next change, which is of a path; its hop.
+async fn next_hop(changes: &mut mpsc::Receiver<HopChange>) -> Option<Hop> {
+    match next(changes).await {
+        HopChange::Path { hop, .. } => hop,
+        HopChange::Route { .. } => panic!("no route is asked for"),
+    }
+}
+
+/// The next change, which is of the way to an address.
+async fn next_route(changes: &mut mpsc::Receiver<HopChange>) -> (IpAddr, Route) {
+    match next(changes).await {
+        HopChange::Route { destination, route } => (destination, route),
+        HopChange::Path { .. } => panic!("no path is asked for"),
     }
 }
 
@@ -59,7 +76,7 @@ fn a_neighbour_is_resolved_and_released() {
         next_hops.watch(BTreeSet::from([path]));
         assert_eq!(
             next(&mut changes).await,
-            HopChange {
+            HopChange::Path {
                 path,
                 hop: Some(hop(PEER_MAC))
             }
@@ -114,18 +131,22 @@ fn the_interfaces_own_mac_and_state_matter() {
         let (next_hops, mut changes) = start();
         let path = path(eth0, "10.1.1.2");
         next_hops.watch(BTreeSet::from([path]));
-        assert_eq!(next(&mut changes).await.hop, Some(hop(PEER_MAC)));
+        assert_eq!(next_hop(&mut changes).await, Some(hop(PEER_MAC)));
         ip("link set eth0 down");
-        assert_eq!(next(&mut changes).await, HopChange { path, hop: None });
+        assert_eq!(
+            next(&mut changes).await,
+            HopChange::Path { path, hop: None }
+        );
         ip("link set eth0 address 02:00:00:00:00:11");
         ip("link set eth0 up");
         let new = Hop {
             source_mac: [2, 0, 0, 0, 0, 0x11],
             next_hop_mac: PEER_MAC,
+            is_direct: true,
         };
         assert_eq!(
             next(&mut changes).await,
-            HopChange {
+            HopChange::Path {
                 path,
                 hop: Some(new)
             }
@@ -140,10 +161,10 @@ fn an_entry_that_somebody_removed_is_back() {
         let (next_hops, mut changes) = start();
         let path = path(eth0, "10.1.1.2");
         next_hops.watch(BTreeSet::from([path]));
-        assert_eq!(next(&mut changes).await.hop, Some(hop(PEER_MAC)));
+        assert_eq!(next_hop(&mut changes).await, Some(hop(PEER_MAC)));
         ip("neighbour del 10.1.1.2 dev eth0");
-        assert_eq!(next(&mut changes).await.hop, None);
-        assert_eq!(next(&mut changes).await.hop, Some(hop(PEER_MAC)));
+        assert_eq!(next_hop(&mut changes).await, None);
+        assert_eq!(next_hop(&mut changes).await, Some(hop(PEER_MAC)));
         assert_eq!(managed(), ["10.1.1.2"]);
     });
 }
@@ -157,7 +178,7 @@ fn what_an_administrator_said_stays() {
         let path = path(eth0, "10.1.1.2");
         next_hops.watch(BTreeSet::from([path]));
         let hop = hop([2, 0, 0, 0, 0, 0x77]);
-        assert_eq!(next(&mut changes).await.hop, Some(hop));
+        assert_eq!(next_hop(&mut changes).await, Some(hop));
         drop(next_hops);
         assert_eq!(soon("the end of the task", changes.recv()).await, None);
         assert!(ip("neighbour show").contains("02:00:00:00:00:77 PERMANENT"));
@@ -173,7 +194,7 @@ fn a_peer_that_comes_later_or_changes_its_mac_is_noticed() {
         let silent = path(eth0, "10.1.1.3");
         let there = path(eth0, "10.1.1.9");
         next_hops.watch(BTreeSet::from([silent, there]));
-        let first = HopChange {
+        let first = HopChange::Path {
             path: there,
             hop: Some(hop(PEER_MAC)),
         };
@@ -189,7 +210,7 @@ fn a_peer_that_comes_later_or_changes_its_mac_is_noticed() {
         eventually("both next hops", async || {
             let change = next(&mut changes).await;
             (change
-                == HopChange {
+                == HopChange::Path {
                     path: silent,
                     hop: Some(hop(PEER_MAC)),
                 })
@@ -214,7 +235,13 @@ fn routes_lead_to_gateways() {
             elsewhere,
             path(eth0, "10.1.1.3"),
         ]));
-        assert_eq!(next(&mut changes).await.path, path(eth0, "10.1.1.3"));
+        assert_eq!(
+            next(&mut changes).await,
+            HopChange::Path {
+                path: path(eth0, "10.1.1.3"),
+                hop: Some(hop(PEER_MAC))
+            }
+        );
         assert_eq!(
             managed(),
             ["10.1.1.3"],
@@ -223,9 +250,12 @@ fn routes_lead_to_gateways() {
         ip("route add 172.16.0.0/16 via 10.1.1.2 dev eth0");
         assert_eq!(
             next(&mut changes).await,
-            HopChange {
+            HopChange::Path {
                 path: far,
-                hop: Some(hop(PEER_MAC))
+                hop: Some(Hop {
+                    is_direct: false,
+                    ..hop(PEER_MAC)
+                })
             }
         );
         assert_eq!(managed(), ["10.1.1.2", "10.1.1.3"]);
@@ -240,10 +270,71 @@ fn routes_lead_to_gateways() {
         ip("route replace unreachable 172.16.0.0/16");
         assert_eq!(
             next(&mut changes).await,
-            HopChange {
+            HopChange::Path {
                 path: far,
                 hop: None
             }
         );
+    });
+}
+
+#[test]
+fn the_way_to_an_address_is_followed_whatever_it_begins_with() {
+    in_namespace(|| async {
+        let (peer, eth0) = link();
+        peer.ip("address add 10.1.2.2/24 dev eth0");
+        let (next_hops, mut changes) = start();
+        let far: IpAddr = "172.16.9.9".parse().expect("an address");
+        let own: IpAddr = "10.1.1.1".parse().expect("an address");
+        next_hops.follow(BTreeSet::from([far, own]));
+        // Of each it is said at once that there is none; one's own address leads nowhere.
+        for destination in [own, far] {
+            let told = next_route(&mut changes).await;
+            assert_eq!(told, (destination, Route::None));
+        }
+        ip("route add 172.16.0.0/16 via 10.1.1.2 mtu 1400");
+        let open = |gateway: Option<&str>, source: &str, mtu, is_direct| {
+            Route::Open(OpenRoute {
+                ifindex: eth0,
+                hop: Hop {
+                    is_direct,
+                    ..hop(PEER_MAC)
+                },
+                gateway: gateway.map(|gateway| gateway.parse().expect("an address")),
+                source: source.parse().expect("an address"),
+                mtu,
+            })
+        };
+        // Until the router has answered, there is a route that cannot be taken.
+        eventually("the router", async || {
+            let (destination, route) = next_route(&mut changes).await;
+            assert_eq!(destination, far);
+            (route == open(Some("10.1.1.2"), "10.1.1.1", 1400, false)).then_some(())
+        })
+        .await;
+        ip("link set eth0 mtu 1300");
+        assert_eq!(
+            next_route(&mut changes).await,
+            (far, open(Some("10.1.1.2"), "10.1.1.1", 1300, false))
+        );
+        // On the link itself, and from another address.
+        ip("address add 10.1.2.1/24 dev eth0");
+        peer.ip("address add 172.16.9.9/32 dev eth0");
+        ip("route add 172.16.9.9 dev eth0 src 10.1.2.1");
+        eventually("the link", async || {
+            let (_, route) = next_route(&mut changes).await;
+            (route == open(None, "10.1.2.1", 1300, true)).then_some(())
+        })
+        .await;
+        assert_eq!(managed(), ["172.16.9.9"]);
+        ip("route del 172.16.9.9");
+        ip("route replace unreachable 172.16.0.0/16");
+        eventually("the end of the route", async || {
+            let (_, route) = next_route(&mut changes).await;
+            (route == Route::None).then_some(())
+        })
+        .await;
+        next_hops.follow(BTreeSet::new());
+        eventually("the release", async || managed().is_empty().then_some(())).await;
     });
 }

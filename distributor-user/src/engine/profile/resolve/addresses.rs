@@ -2,13 +2,16 @@
 
 use std::net::IpAddr;
 
-use super::super::super::config::{RangeMoveable, RangeUse, ServiceManager, VipaRange, VipaRoute};
+use super::super::super::config::{
+    RangeMoveable, RangeUse, RouteEncapsulation, ServiceManager, VipaRange, VipaRoute,
+};
 use super::super::diagnostic::Diagnostic;
+use super::super::grammar::Standing;
 use super::super::message::{EZZ0312I, EZZ0318I, NOT_THERE, SAID_TWICE, TOO_MUCH};
 use super::super::source::Span;
 use super::super::table::vipadistribute::DELETE;
 use super::super::table::vipadynamic::{
-    DISRUPTIVE, MOVEABLE_RANGE, RANGE_SAF, SMMCAST, SMPASS, SMPORT, ZCONT, ZCPA, ZCX,
+    DISRUPTIVE, MOVEABLE_RANGE, RANGE_SAF, ROUTE_IPIP, SMMCAST, SMPASS, SMPORT, ZCONT, ZCPA, ZCX,
 };
 use super::super::tree::Node;
 use super::Resolver;
@@ -31,6 +34,11 @@ impl Resolver<'_> {
         let route = VipaRoute {
             dynamic_xcf: xcf,
             target,
+            encapsulation: if node.child(&ROUTE_IPIP).is_some() {
+                RouteEncapsulation::Ipip
+            } else {
+                RouteEncapsulation::Gre
+            },
         };
         let known = self.routed.contains_key(&xcf).then(|| {
             let mut routes = self.config.routes.iter();
@@ -38,7 +46,7 @@ impl Resolver<'_> {
         });
         let known = known.flatten();
         if node.child(&DELETE).is_some() {
-            match known.filter(|&at| self.config.routes[at] == route) {
+            match known.filter(|&at| self.config.routes[at].target == target) {
                 Some(at) => {
                     self.config.routes.remove(at);
                     self.routed.remove(&xcf);
@@ -57,6 +65,13 @@ impl Resolver<'_> {
         if let Some((message, span, help)) = self.wrong_route(route, xcf_span, span) {
             let report = Diagnostic::error(&EZZ0318I, span, message);
             return self.found.push(report.help(help));
+        }
+        if xcf.is_ipv6() {
+            let until = "an IPv6 target is not reached by any route";
+            let report = Standing::Unsupported(until).report(xcf_span, "an IPv6 VIPAROUTE");
+            if let Some(report) = report {
+                self.found.push(report);
+            }
         }
         if let Some(Some(first)) = self.routed.insert(xcf, Some(xcf_span)) {
             return self.found.push(
@@ -92,6 +107,7 @@ impl Resolver<'_> {
         let VipaRoute {
             dynamic_xcf,
             target,
+            ..
         } = route;
         let own = "write a static address that only the target has, such as that of its interface";
         if target == dynamic_xcf {

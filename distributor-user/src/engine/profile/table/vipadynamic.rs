@@ -185,13 +185,19 @@ pub(in super::super) static VIPAROUTE: Row = Row::new(
             "a static address of the same target",
             AnyAddress,
         )),
+        Part::Keywords(Given, &[Choice::optional(&[&ROUTE_GRE, &ROUTE_IPIP])]),
     ],
     "Reaches a target by a routed address instead of its DYNAMICXCF network.",
 )
-.but(Standing::Unsupported(
-    "targets are reached over their DYNAMICXCF network or the client's",
-))
 .like("VIPAROUTE 172.1.1.3 10.1.1.3");
+static ROUTE_GRE: Row = flag(
+    "GRE",
+    "Packets travel in GRE (RFC 2784), as on z/OS; the default. The word is not z/OS's.",
+);
+pub(in super::super) static ROUTE_IPIP: Row = flag(
+    "IPIP",
+    "Packets travel directly in others (RFC 2003), 4 bytes shorter. Not on z/OS.",
+);
 
 pub(in super::super) static VIPASMPARMS: Row = Row::new(
     "VIPASMparms",

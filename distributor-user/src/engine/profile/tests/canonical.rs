@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::engine::config::{
-    Destination, DistOptions, Processors, Standby, SysplexMonitor, Terms, VipaRoute,
+    Destination, DistOptions, Processors, RouteEncapsulation, Standby, SysplexMonitor, Terms,
+    VipaRoute,
 };
 
 const SYSA: &str = "\
@@ -62,7 +63,6 @@ fn the_definer_is_right_and_what_it_cannot_have_yet_is_said() {
             "2:14 warning [SDL0221I] `SYSPLEXMONITOR` is not supported yet",
             "4:10 note [SDL0223I] `DATAGRAMFWD` has no effect here",
             "4:37 warning [SDL0221I] `SOURCEVIPA` is not supported yet",
-            "22:3 warning [SDL0221I] `VIPAROUTE` is not supported yet",
         ]
     );
     assert!(loaded.config.is_some());
@@ -141,7 +141,8 @@ fn everything_that_the_definer_says_is_kept() {
         config.routes,
         [VipaRoute {
             dynamic_xcf: xcf(13),
-            target: ip("10.1.1.13")
+            target: ip("10.1.1.13"),
+            encapsulation: RouteEncapsulation::Gre,
         }]
     );
     assert!(config.ip.has_source_vipa && config.sysplex_routing);

@@ -86,6 +86,8 @@ fn rows_of_vipadynamic() {
         // VIPAROUTE, VIPARANGE, VIPASMPARMS
         "VIPAROUTE 172.1.1.3 10.1.1.13",
         "VIPAROUTE DEFINE 172.1.1.3 10.1.1.13 VIPAROUTE DELETE 172.1.1.3 10.1.1.13",
+        "VIPAROUTE 172.1.1.3 10.1.1.13 GRE VIPAROUTE DEFINE 172.1.1.4 10.1.1.14 IPIP",
+        "VIPAROUTE 172.1.1.3 10.1.1.13 IPIP VIPAROUTE DELETE 172.1.1.3 10.1.1.13",
         "VIPAROUTE 2001:db8:7::3 2001:db8:9::3",
         "VIPARANGE 255.255.255.192 10.1.8.192",
         "VIPAR DEFINE MOVE NONDISRUPT /26 10.1.8.192",
@@ -388,6 +390,10 @@ fn what_does_not_go_together() {
             "VIPAROUTE 172.1.1.3 2001:db8::3",
             "5:21 error [EZZ0318I] expected an address of the family of `172.1.1.3`, found \
              `2001:db8::3`",
+        ),
+        (
+            "VIPAROUTE 172.1.1.3 10.9.9.3 GRE IPIP",
+            "5:34 error [EZZ0318I] expected either `GRE` or `IPIP`, found both",
         ),
         (
             "VIPAROUTE 172.1.1.3 10.9.9.3 VIPAROUTE 172.1.1.3 10.9.9.4",

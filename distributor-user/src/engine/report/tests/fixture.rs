@@ -14,7 +14,9 @@ use crate::engine::load::{Account, Load, Server, Stall, StallCause};
 use crate::engine::ownership::LISTEN_AS_BACKUP;
 use crate::engine::profile::{self, Operand, ReadError, Reader, Text};
 use crate::engine::responsiveness::Responsiveness;
-use crate::engine::stack::{Adopted, Event, Hop, NextHopKey, Stack, StackOptions};
+use crate::engine::stack::{
+    Adopted, Event, Hop, NextHopKey, OpenRoute, Route, Stack, StackOptions,
+};
 
 /// The definer of everything that the language knows.
 pub(super) const TCPIPA: &str = "\
@@ -50,6 +52,7 @@ VIPADYNAMIC
   VIPADISTRIBUTE DISTM ROUNDROBIN DVIPA6 PORT 443
      DESTIP ALL
   VIPASMPARMS SMMCAST 224.0.1.20 SMPORT 1637 SMPASS SECRET
+  VIPAROUTE 10.1.7.12 10.9.9.12 IPIP
   VIPAROUTE 10.1.7.13 10.1.1.13
 ENDVIPADYNAMIC
 ";
@@ -90,6 +93,7 @@ pub(super) fn stack(name: &str, profile: &str) -> Stack {
     let options = StackOptions {
         name: name.to_owned(),
         config: config(profile),
+        addresses: BTreeSet::from([ip("10.1.1.11")]),
         xcf_ifindex: 3,
         client_ifindexes: BTreeSet::new(),
         grace: Duration::from_secs(5),
@@ -154,6 +158,7 @@ pub(super) fn owner() -> Stack {
         let hop = Some(Hop {
             source_mac: [2; 6],
             next_hop_mac: [4; 6],
+            is_direct: true,
         });
         handle(Event::NextHop { path, hop });
         let fact = Fact::Readiness {
@@ -161,6 +166,22 @@ pub(super) fn owner() -> Stack {
             ready: rows,
         };
         handle(Event::Fact { from: name(), fact });
+    }
+    let hop = Hop {
+        source_mac: [2; 6],
+        next_hop_mac: [6; 6],
+        is_direct: false,
+    };
+    let open = OpenRoute {
+        ifindex: 2,
+        hop,
+        gateway: Some(ip("10.1.1.254")),
+        source: ip("10.1.1.11"),
+        mtu: 1500,
+    };
+    for (destination, route) in [("10.9.9.12", Route::Open(open)), ("10.1.1.13", Route::None)] {
+        let destination = ip(destination);
+        handle(Event::Route { destination, route });
     }
     let server = |used, within| {
         let mut load = Load {
@@ -355,7 +376,14 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
             } else {
                 Vec::new()
             };
-            let name_of = |ifindex| (ifindex == 3).then(|| "xcf0".to_owned());
+            let name_of = |ifindex| {
+                let name = match ifindex {
+                    2 => "eth0",
+                    3 => "xcf0",
+                    _ => return None,
+                };
+                Some(name.to_owned())
+            };
             let kept = if is_owner { kept_clients() } else { Vec::new() };
             let connections = Connections {
                 flows: flows.into_iter(),

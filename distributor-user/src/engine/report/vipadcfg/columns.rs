@@ -55,6 +55,7 @@ pub(in super::super) const SERVICE_MANAGER: &[Column] = &[
 pub(in super::super) const ROUTES: &[Column] = &[
     Column::short("dest_xcf", "DestXCF Addr", 15).long("DestXCF"),
     Column::short("target_address", "TargetIp", 15).long("TargetIp"),
+    Column::table("encapsulation", "Encap").long("Encap"),
     Column::short("target", "Target", 16).long("Stack"),
 ];
 /// What the layouts call the fields of what is quiesced.

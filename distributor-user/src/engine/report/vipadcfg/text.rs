@@ -69,13 +69,15 @@ pub(in super::super) fn text(out: &mut String, vipadcfg: &Vipadcfg, style: Style
             vec![
                 row.dest_xcf.to_string(),
                 row.target_address.to_string(),
+                row.encapsulation.clone(),
                 target,
             ]
         },
         |out, row| {
             let target = beside(&row.dest_xcf.to_string(), row.target.as_deref());
             writeln!(out, "    DestXCF:  {target}")?;
-            writeln!(out, "      TargetIp: {}", row.target_address)
+            writeln!(out, "      TargetIp: {}", row.target_address)?;
+            writeln!(out, "      Encap:    {}", row.encapsulation)
         },
     )?;
     sections.write(
