@@ -77,10 +77,25 @@ pub mod map {
     pub const KEPT: &str = "KEPT";
     /// Interfaces to redirect to, by their index.
     pub const TRANSMIT: &str = "TRANSMIT";
-    /// [`super::Counters`], per CPU.
+    /// [`super::Counters`] by CPU, a power of two of them.
     pub const COUNTERS: &str = "COUNTERS";
     /// What each CPU has spent of its [offers](crate::stages::offer), one word.
     pub const BUDGET: &str = "BUDGET";
+}
+
+/// Sections of the objects that are maps of one value, whose address is in the programs; and what the
+/// programs have to know of how long these are.
+pub mod section {
+    /// That of the map [`SETTINGS`](super::map::SETTINGS).
+    pub const SETTINGS: &str = ".bss.settings";
+    /// That of the map [`FLOWS`](super::map::FLOWS).
+    pub const FLOWS: &str = ".bss.flows";
+    /// That of the map [`COUNTERS`](super::map::COUNTERS).
+    pub const COUNTERS: &str = ".bss.counters";
+    /// A constant: [`crate::flow::slot_shift`] of the number of buckets.
+    pub const SLOT_SHIFT: &str = "SLOT_SHIFT";
+    /// A constant: the number of CPUs' [`super::Counters`] less one.
+    pub const CPU_MASK: &str = "CPU_MASK";
 }
 
 /// Names of the programs.
@@ -106,10 +121,10 @@ pub struct Settings {
     pub abi_version: Word,
     /// `SO_NETNS_COOKIE` of the namespace that the maps serve.
     pub netns_cookie: Word,
-    /// Seeds of the flow hash.
+    /// Seeds of the flow hash, both odd.
     pub seeds: [Word; 2],
-    /// Number of buckets in `FLOWS` less one.
-    pub bucket_mask: Word,
+    /// Not used; 0.
+    pub reserved: Word,
     /// Jiffies are shifted right by this to make the stamp of a flow.
     pub stamp_shift: Word,
     /// Key of the hash by which a [`Choice::Hash`] is made: the group's, on every stack the same.
@@ -138,9 +153,9 @@ pub struct Ipv6Settings {
 }
 
 /// One CPU's counters; [`crate::counter`] says which is which.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[repr(C)]
-pub struct Counters(pub [u64; COUNTER_SLOTS]);
+pub struct Counters(pub [Word; COUNTER_SLOTS]);
 
 const _: () = {
     assert!(size_of::<Settings>() == 320 + 8 * PREFILTER_WORDS + 128 * MAX_TARGETS as usize);

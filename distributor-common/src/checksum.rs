@@ -14,5 +14,23 @@ pub const fn replace(checksum: u16, old: u16, new: u16) -> u16 {
     !(sum as u16)
 }
 
+/// Lowers an IPv4 header's time to live by one, given and returned with the protocol and the checksum
+/// behind it as they lie in the packet; `None` when it has run out (RFC 1812 §5.3.1).
+///
+/// The word that has the time to live in its upper half becomes less by `0x0100`; so its sum's
+/// complement becomes more by that, or, in the other order of bytes, by 1: a carry goes to the other end.
+#[inline(always)]
+#[must_use]
+pub const fn lower_ttl(word: u32) -> Option<u32> {
+    let word = u32::from_le(word) as u64;
+    if word & 0xff <= 1 {
+        return None;
+    }
+    // Of the two zeros of one's complement, the one that RFC 1624 comes to.
+    let carry = (word + 0x2_0000) >> 32;
+    let lowered = word - 1 + 0x1_0000 + (carry << 16);
+    Some((lowered as u32).to_le())
+}
+
 #[cfg(test)]
 mod tests;

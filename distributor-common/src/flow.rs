@@ -49,6 +49,21 @@ mod report;
 /// Slots of a bucket.
 pub const BUCKET_SLOTS: usize = 8;
 
+/// By how much a flow's hash is shifted to the right to be the number of a slot in a table of so many
+/// buckets, a power of two. What shifts this out is the number of a bucket, then that of a slot in it.
+#[must_use]
+pub const fn slot_shift(buckets: usize) -> u64 {
+    assert!(buckets.is_power_of_two());
+    u64::BITS as u64 - (buckets.trailing_zeros() + BUCKET_SLOTS.trailing_zeros()) as u64
+}
+
+/// The bucket of the flows with this hash, and the number of the slot in it that they get first.
+#[must_use]
+pub const fn place(hash: u64, buckets: usize) -> (usize, usize) {
+    let slot = (hash >> slot_shift(buckets)) as usize;
+    (slot / BUCKET_SLOTS, slot % BUCKET_SLOTS)
+}
+
 /// One slot; see the module's picture.
 #[derive(Debug, Default)]
 #[repr(C)]
@@ -283,6 +298,21 @@ impl Slot {
             },
             tag,
         ))
+    }
+
+    /// Finds the flow of a key in this slot, the one with this number in its bucket; `None` also when
+    /// the slot is changed at this moment.
+    #[inline(always)]
+    #[must_use]
+    pub fn find(&self, key: &FlowKey, index: usize) -> Option<Found<'_>> {
+        let tag = Tag(self.tag.load());
+        let is_it =
+            tag.is_of(key) && self.addresses.load() == key.addresses && self.tag.load() == tag.0;
+        is_it.then_some(Found {
+            slot: self,
+            index,
+            tag,
+        })
     }
 
     /// Changes the tag if it is still the one that was read.

@@ -5,24 +5,43 @@
 
 use crate::abi::Ends;
 use crate::siphash;
+use crate::wire::tcp;
 
 /// Number of 64-bit words in the prefilter's bitmap.
 pub const PREFILTER_WORDS: usize = 64;
 
-/// Mixes the key of a flow.
+/// Mixes the key of a flow; the seeds are odd.
 ///
-/// Bits 32 and up choose the bucket, the lower 32 the place in a ring, so that
+/// The upper bits choose the bucket, the lower 32 the place in a ring, so that
 /// flows of one bucket do not all go to one target.
 ///
-/// A sum of products alone loses up to 87 % of the flows of structured client
-/// addresses to overfull buckets; the two shifts and the product behind it
-/// (Stafford's variant 13 of the `MurmurHash3` finaliser) bring that below 6 %.
+/// A sum of products alone loses up to 84 % of the flows of structured client
+/// addresses to overfull buckets, with one pair of seeds in twelve more than 3 %.
+/// Folded and multiplied once more, none of 1,000 pairs lost more of any structure
+/// than random flows lose.
 #[inline(always)]
 #[must_use]
 pub const fn flow(addresses: u64, ports: u32, protocol: u8, seeds: [u64; 2]) -> u64 {
+    // TCP's number is the one that is 0 then.
+    let rest = ports as u64 | ((protocol ^ tcp::PROTOCOL) as u64) << 32;
+    let sum = addresses
+        .wrapping_mul(seeds[0])
+        .wrapping_add(rest.wrapping_mul(seeds[1]));
+    (sum ^ sum >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// Mixes the key of a flow that is offered to targets in turn: on every stack the same, and no secret.
+///
+/// Who knows it can choose the target that is asked first, and nothing else. It never changes: stacks
+/// of two releases must agree. (A sum of products, and Stafford's variant 13 of the `MurmurHash3`
+/// finaliser.)
+#[inline(always)]
+#[must_use]
+pub const fn offer(addresses: u64, ports: u32, protocol: u8) -> u64 {
+    const SEEDS: [u64; 2] = [0x9216_d5d9_8979_fb1b, 0xd131_0ba6_98df_b5ad];
     let mut hash = addresses
-        .wrapping_mul(seeds[0] | 1)
-        .wrapping_add((ports as u64 | (protocol as u64) << 32).wrapping_mul(seeds[1] | 1));
+        .wrapping_mul(SEEDS[0])
+        .wrapping_add((ports as u64 | (protocol as u64) << 32).wrapping_mul(SEEDS[1]));
     hash ^= hash >> 30;
     hash = hash.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash ^= hash >> 27;
@@ -48,18 +67,13 @@ pub const fn choice_ipv6(ends: Ends, ports: u32, protocol: u8, key: [u64; 2]) ->
     siphash::hash(key, &[client[0], client[1], dvipa[0], dvipa[1], rest])
 }
 
-/// Mixes the key of an IPv6 flow as [`flow`] does, on every stack alike.
+/// Mixes the key of an IPv6 flow as [`offer`] does.
 #[inline(always)]
 #[must_use]
-pub const fn flow_ipv6(ends: Ends, ports: u32, protocol: u8, seeds: [u64; 2]) -> u64 {
+pub const fn offer_ipv6(ends: Ends, ports: u32, protocol: u8) -> u64 {
     let addresses = address(ends.client).rotate_left(32) ^ address(ends.dvipa);
-    flow(addresses, ports, protocol, seeds)
+    offer(addresses, ports, protocol)
 }
-
-/// Seeds of the hash by which unknown flows are offered: on every stack the same, and no secret.
-///
-/// Who knows them can choose the target that is asked first, and nothing else.
-pub const OFFER_SEEDS: [u64; 2] = [0x9216_d5d9_8979_fb1b, 0xd131_0ba6_98df_b5ac];
 
 /// The bit of the prefilter that stands for a destination address, in the order of memory.
 #[inline(always)]

@@ -64,12 +64,11 @@ pub struct HostTables {
 }
 
 impl HostTables {
-    /// Empty tables with `buckets` buckets of flows, a power of two.
+    /// Empty tables with `buckets` buckets of flows, a power of two; the seeds are made odd.
     #[must_use]
     pub fn new(buckets: usize, seeds: [u64; 2]) -> Self {
-        assert!(buckets.is_power_of_two());
         Self {
-            seeds,
+            seeds: seeds.map(|seed| seed | 1),
             choice_key: [0; 2],
             now: AtomicU16::new(0),
             prefilter: core::array::from_fn(|_| Word::new(0)),

@@ -25,6 +25,12 @@ pub trait PacketBuf {
         offset + len <= self.total_len()
     }
 
+    /// Whether they are all in the packet's first piece, as far as that can be told without a call.
+    #[inline(always)]
+    fn holds_plainly(&self, offset: usize, len: usize) -> bool {
+        self.holds(offset, len)
+    }
+
     /// Makes the packet `len` bytes longer, for an outer header; `false` if there is no room for that.
     ///
     /// What is in the Ethernet header and in the `len` bytes behind it is undefined until it is written.
@@ -60,7 +66,7 @@ impl<'a, const N: usize> Window<'a, N> {
     #[must_use]
     pub fn be16<const AT: usize>(&self) -> Be16 {
         const { assert!(AT + 2 <= N) };
-        Be16(access::load_u16(self.bytes, AT))
+        Be16(access::load_u16::<N, AT>(self.bytes))
     }
 
     /// The four bytes at `AT`, in the order of memory.
@@ -68,7 +74,7 @@ impl<'a, const N: usize> Window<'a, N> {
     #[must_use]
     pub fn word32<const AT: usize>(&self) -> u32 {
         const { assert!(AT + 4 <= N) };
-        access::load_u32(self.bytes, AT)
+        access::load_u32::<N, AT>(self.bytes)
     }
 
     /// The eight bytes at `AT`, in the order of memory.
@@ -76,28 +82,28 @@ impl<'a, const N: usize> Window<'a, N> {
     #[must_use]
     pub fn word64<const AT: usize>(&self) -> u64 {
         const { assert!(AT + 8 <= N) };
-        access::load_u64(self.bytes, AT)
+        access::load_u64::<N, AT>(self.bytes)
     }
 
     /// Replaces the two bytes at `AT`.
     #[inline(always)]
     pub fn set_be16<const AT: usize>(&mut self, value: Be16) {
         const { assert!(AT + 2 <= N) };
-        access::store_u16(self.bytes, AT, value.0);
+        access::store_u16::<N, AT>(self.bytes, value.0);
     }
 
     /// Replaces the four bytes at `AT`.
     #[inline(always)]
     pub fn set_word32<const AT: usize>(&mut self, value: u32) {
         const { assert!(AT + 4 <= N) };
-        access::store_u32(self.bytes, AT, value);
+        access::store_u32::<N, AT>(self.bytes, value);
     }
 
     /// Replaces the eight bytes at `AT`.
     #[inline(always)]
     pub fn set_word64<const AT: usize>(&mut self, value: u64) {
         const { assert!(AT + 8 <= N) };
-        access::store_u64(self.bytes, AT, value);
+        access::store_u64::<N, AT>(self.bytes, value);
     }
 }
 
@@ -168,14 +174,17 @@ impl PacketBuf for SlicePacket<'_> {
 mod access {
     macro_rules! access {
         ($load:ident, $store:ident, $type:ty) => {
-            pub(super) fn $load<const N: usize>(bytes: &[u8; N], at: usize) -> $type {
+            pub(super) fn $load<const N: usize, const AT: usize>(bytes: &[u8; N]) -> $type {
                 let mut value = [0; size_of::<$type>()];
-                value.copy_from_slice(&bytes[at..at + size_of::<$type>()]);
+                value.copy_from_slice(&bytes[AT..AT + size_of::<$type>()]);
                 <$type>::from_ne_bytes(value)
             }
 
-            pub(super) fn $store<const N: usize>(bytes: &mut [u8; N], at: usize, value: $type) {
-                bytes[at..at + size_of::<$type>()].copy_from_slice(&value.to_ne_bytes());
+            pub(super) fn $store<const N: usize, const AT: usize>(
+                bytes: &mut [u8; N],
+                value: $type,
+            ) {
+                bytes[AT..AT + size_of::<$type>()].copy_from_slice(&value.to_ne_bytes());
             }
         };
     }
@@ -188,35 +197,45 @@ mod access {
 /// Loads and stores whose address need not be aligned.
 ///
 /// The compiler would make byte loads of an unaligned read; the kernel lets a
-/// packet be read at any address, so each is one instruction of assembly.
+/// packet be read at any address, so each is one instruction of assembly, the
+/// offset in it. The instruction widens what it loads, which the compiler is told,
+/// or it would widen it once more.
 #[cfg(target_arch = "bpf")]
 mod access {
     use core::arch::asm;
+    use core::hint::assert_unchecked;
 
     macro_rules! access {
         ($load:ident, $store:ident, $type:ty, $name:literal) => {
             #[inline(always)]
-            pub(super) fn $load<const N: usize>(bytes: &[u8; N], at: usize) -> $type {
+            pub(super) fn $load<const N: usize, const AT: usize>(bytes: &[u8; N]) -> $type {
                 let value: u64;
                 // SAFETY: the window's constant assertion keeps the access inside `bytes`.
                 unsafe {
                     asm!(
-                        concat!("{value} = *(", $name, " *)({base} + 0)"),
-                        base = in(reg) bytes.as_ptr().add(at),
+                        concat!("{value} = *(", $name, " *)({base} + {at})"),
+                        base = in(reg) bytes.as_ptr(),
+                        at = const AT,
                         value = out(reg) value,
-                        options(nostack, readonly),
+                        options(pure, nostack, readonly),
                     );
                 }
+                // SAFETY: a load of so many bits clears all others.
+                unsafe { assert_unchecked(value <= <$type>::MAX as u64) };
                 value as $type
             }
 
             #[inline(always)]
-            pub(super) fn $store<const N: usize>(bytes: &mut [u8; N], at: usize, value: $type) {
+            pub(super) fn $store<const N: usize, const AT: usize>(
+                bytes: &mut [u8; N],
+                value: $type,
+            ) {
                 // SAFETY: the window's constant assertion keeps the access inside `bytes`.
                 unsafe {
                     asm!(
-                        concat!("*(", $name, " *)({base} + 0) = {value}"),
-                        base = in(reg) bytes.as_mut_ptr().add(at),
+                        concat!("*(", $name, " *)({base} + {at}) = {value}"),
+                        base = in(reg) bytes.as_mut_ptr(),
+                        at = const AT,
                         value = in(reg) u64::from(value),
                         options(nostack),
                     );

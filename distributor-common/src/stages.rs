@@ -1,11 +1,12 @@
-//! The packet path: prefilter → parse → flow → service → select → forward.
+//! The packet path: prefilter → established, or parse → flow → service → select → forward.
 //!
 //! ```text
-//!  frame ─▶ prefilter ─▶ parse ─▶ flow ──known──────────────────────────────▶ forward ─▶ verdict
-//!               │          │        └─unknown─▶ service ─▶ select ─▶ store ─────┤
-//!               │          │           │           └─ no new connection ─▶ offer ┤
-//!               │          │           └─ of another stack ─▶ held ─▶ hand on, relay
-//!               └──────────┴─ nothing of ours ─▶ aside (tunnels, ICMP errors, probe, ARP) ─▶ pass
+//!  frame ─▶ prefilter ─▶ established ──in the middle of a known connection, and nothing odd──▶ verdict
+//!               │             └─ else ─▶ parse ─▶ flow ──known─────────────────────────▶ forward ─▶ verdict
+//!               │                          │        └─unknown─▶ service ─▶ select ─▶ store ─────┤
+//!               │                          │           │           └─ no new connection ─▶ offer ┤
+//!               │                          │           └─ of another stack ─▶ held ─▶ hand on, relay
+//!               └──────────────────────────┴─ nothing of ours ─▶ aside (tunnels, ICMP errors, probe, ARP) ─▶ pass
 //! ```
 //!
 //! A packet for an address on which nothing is distributed leaves after one
@@ -23,6 +24,7 @@ pub mod affinity;
 pub mod decapsulate;
 pub mod encapsulate;
 pub mod ends;
+pub mod established;
 pub mod fence;
 pub mod flow;
 pub mod forward;
@@ -52,7 +54,9 @@ pub enum Concern {
 #[inline(always)]
 pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
     match prefilter(packet, &tables) {
-        Ok(Concern::Vipa) => concerned(packet, None, tables),
+        Ok(Concern::Vipa) => {
+            established::forward(packet, &tables).unwrap_or_else(|| concerned(packet, None, tables))
+        }
         Ok(Concern::Aside { is_arp }) => match aside(packet, is_arp, tables) {
             Aside::Ended(verdict) => verdict,
             Aside::Opened(carrier) => concerned(packet, Some(carrier), tables),
@@ -106,7 +110,7 @@ pub fn aside<P: PacketBuf, T: Tables>(packet: &mut P, is_arp: bool, tables: T) -
 }
 
 /// Decides about a TCP segment for an address that is a DVIPA or shares its bit of the prefilter with
-/// one, changes it where that is needed, and counts it.
+/// one, whatever it is, changes it where that is needed, and counts it.
 #[inline(always)]
 pub fn concerned<P: PacketBuf, T: Tables>(
     packet: &mut P,

@@ -13,7 +13,7 @@ use crate::abi::{
     TunnelKey, Vipa,
 };
 use crate::counter::{Event, Verdict};
-use crate::flow::{Bucket, FlowKey, Stamp};
+use crate::flow::{BUCKET_SLOTS, Bucket, FlowKey, Slot, Stamp};
 use crate::hash::DIGEST_SEEDS;
 use crate::word::Word;
 
@@ -55,7 +55,17 @@ pub trait Tables: Copy {
     fn now(&self) -> Stamp;
 
     /// The bucket of flows with this hash.
-    fn bucket(&self, hash: u64) -> Option<&Bucket>;
+    fn bucket(&self, hash: u64) -> &Bucket;
+
+    /// The number of the slot of that bucket which a flow with this hash gets first.
+    fn home(&self, hash: u64) -> usize;
+
+    /// The slot of that bucket which a flow with this hash gets after `others`, below
+    /// [`BUCKET_SLOTS`], that are taken.
+    #[inline(always)]
+    fn slot(&self, hash: u64, others: usize) -> &Slot {
+        &self.bucket(hash).slots[(self.home(hash) ^ others) % BUCKET_SLOTS]
+    }
 
     /// Index of a service; with port 0, of a DVIPA.
     fn service_index(&self, key: &ServiceKey) -> Option<u32>;
@@ -106,6 +116,12 @@ pub trait Tables: Copy {
     /// This stack itself as a target of the service that a flow asks for, if connections that start
     /// here are to stay here while a server listens.
     fn kept(&self, key: &FlowKey) -> Option<RingEntry>;
+
+    /// Calls [`flow::exceptional`](crate::stages::flow::exceptional).
+    ///
+    /// In the kernel this is a function that is verified once, whatever its callers know: what a packet
+    /// is has many forms, and each of them would be followed through everything that comes after.
+    fn exceptional(&self, addresses: u64, rest: u64, source: u64) -> u32;
 
     /// Hands the packet to an interface; `false` if it cannot be sent to.
     fn redirect(&self, ifindex: u32) -> bool;

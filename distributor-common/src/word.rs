@@ -32,7 +32,8 @@ pub(crate) const fn lowest(word: u64) -> u64 {
 /// The same, in a way that the compiler cannot see through.
 #[cfg(target_arch = "bpf")]
 #[inline(always)]
-pub(crate) fn hidden(mut word: u64) -> u64 {
+#[must_use]
+pub fn hidden(mut word: u64) -> u64 {
     // SAFETY: the instruction changes only its operand, and not that.
     unsafe { core::arch::asm!("{0} += 0", inout(reg) word, options(nomem, nostack)) };
     word
@@ -40,7 +41,8 @@ pub(crate) fn hidden(mut word: u64) -> u64 {
 
 /// The same.
 #[cfg(not(target_arch = "bpf"))]
-pub(crate) const fn hidden(word: u64) -> u64 {
+#[must_use]
+pub const fn hidden(word: u64) -> u64 {
     word
 }
 

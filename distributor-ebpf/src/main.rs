@@ -33,12 +33,13 @@ mod tables;
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX};
 use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::cty::c_void;
 use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::DevMapHash;
 use aya_ebpf::programs::XdpContext;
-use distributor_common::abi::{MAX_INTERFACES, Settings};
+use distributor_common::abi::MAX_INTERFACES;
 use distributor_common::stages::decapsulate::Carrier;
-use distributor_common::stages::{self, Aside, Concern};
+use distributor_common::stages::{self, Aside, Concern, established};
 use distributor_common::{Action, Verdict};
 
 use crate::packet::XdpBuf;
@@ -58,6 +59,11 @@ impl Side for Incoming {
     fn redirect(ifindex: u32) -> bool {
         TRANSMIT.redirect(ifindex, u64::from(XDP_DROP)).is_ok()
     }
+
+    #[inline(always)]
+    fn exceptional(context: *mut c_void, addresses: u64, rest: u64, source: u64) -> u32 {
+        exceptional(context.cast(), addresses, rest, source)
+    }
 }
 
 /// The packet path of every interface on which packets for DVIPAs arrive.
@@ -66,15 +72,16 @@ impl Side for Incoming {
 /// through, saving them is a good part of the cost.
 #[xdp(frags)]
 fn distribute(context: XdpContext) -> u32 {
-    // The look-up of an array's only value never fails; the verifier wants the question asked.
-    let Some(tables) = KernelTables::<Incoming>::open(context.as_ptr()) else {
-        return XDP_PASS;
-    };
+    let tables = KernelTables::<Incoming>::new(context.as_ptr());
+    let mut packet = XdpBuf::new(&context);
     let pointer = context.as_ptr().cast();
-    let carrier = match stages::prefilter(&mut XdpBuf::new(&context), &tables) {
-        Ok(Concern::Vipa) => NOBODY,
+    let carrier = match stages::prefilter(&mut packet, &tables) {
+        Ok(Concern::Vipa) => match established::forward(&mut packet, &tables) {
+            Some(verdict) => return action_code(verdict),
+            None => NOBODY,
+        },
         Ok(Concern::Aside { is_arp }) => {
-            let outcome = look_aside(pointer, tables.settings(), is_arp);
+            let outcome = look_aside(pointer, u32::from(is_arp));
             if Carrier::from_source(outcome).is_none() {
                 return outcome as u32;
             }
@@ -82,18 +89,19 @@ fn distribute(context: XdpContext) -> u32 {
         }
         Err(verdict) => return action_code(verdict),
     };
-    distribute_concerned(pointer, tables.settings(), carrier)
+    distribute_concerned(pointer, carrier)
 }
 
 /// In the place of a [`Carrier`] when no member has carried the packet here.
 const NOBODY: u64 = 0;
 
-/// The rest of the way, for a packet that the prefilter has not let through, or that a member has
-/// carried here.
+/// The rest of the way, for a packet that the prefilter has not let through and that is not simply
+/// forwarded, or that a member has carried here; a symbol as [`exceptional`] is.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn distribute_concerned(context: *mut xdp_md, settings: &'static Settings, carrier: u64) -> u32 {
+extern "C" fn distribute_concerned(context: *mut xdp_md, carrier: u64) -> u32 {
     let context = XdpContext::new(context);
-    let tables = KernelTables::<Incoming>::new(context.as_ptr(), settings);
+    let tables = KernelTables::<Incoming>::new(context.as_ptr());
     let carrier = Carrier::from_source(carrier);
     action_code(stages::concerned(
         &mut XdpBuf::new(&context),
@@ -103,15 +111,25 @@ fn distribute_concerned(context: *mut xdp_md, settings: &'static Settings, carri
 }
 
 /// What is not TCP, and perhaps about a flow or the daemon. Returns an action code, or the carrier of
-/// what was inside.
+/// what was inside; a symbol as [`exceptional`] is.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn look_aside(context: *mut xdp_md, settings: &'static Settings, is_arp: bool) -> u64 {
+extern "C" fn look_aside(context: *mut xdp_md, is_arp: u32) -> u64 {
+    let is_arp = is_arp != 0;
     let context = XdpContext::new(context);
-    let tables = KernelTables::<Incoming>::new(context.as_ptr(), settings);
+    let tables = KernelTables::<Incoming>::new(context.as_ptr());
     match stages::aside(&mut XdpBuf::new(&context), is_arp, tables) {
         Aside::Ended(verdict) => u64::from(action_code(verdict)),
         Aside::Opened(carrier) => carrier.source(),
     }
+}
+
+/// What is not in the middle of a known connection; a symbol of the object, so that the kernel verifies
+/// it once and by itself.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn exceptional(context: *mut xdp_md, addresses: u64, rest: u64, source: u64) -> u32 {
+    tables::exceptional::<Incoming>(context.cast(), addresses, rest, source)
 }
 
 #[inline(always)]

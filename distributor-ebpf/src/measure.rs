@@ -80,8 +80,7 @@ fn restore(context: XdpContext) -> u32 {
     copy!(set_word64, word64, ethernet::ADDRESSES);
     copy!(set_word32, word32, ethernet::ADDRESSES + 8);
     copy!(set_be16, be16, ethernet::TYPE);
-    copy!(set_word32, word32, L3 + ipv4::VERSION_IHL);
-    copy!(set_word32, word32, L3 + ipv4::FRAGMENT - 2);
+    copy!(set_word64, word64, L3 + ipv4::VERSION_IHL);
     copy!(set_word32, word32, L3 + ipv4::TTL);
     let destination = frame.word32::<{ L3 + ipv4::ADDRESSES + 4 }>();
     let addresses = u64::from(destination) << 32 | u64::from(source.to_be());

@@ -33,7 +33,10 @@ mod skb;
 mod tables;
 
 use aya_ebpf::EbpfContext as _;
-use aya_ebpf::bindings::{TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_sock_addr, sockaddr};
+use aya_ebpf::bindings::{
+    __sk_buff, TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_sock_addr, sockaddr,
+};
+use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::{bpf_bind, bpf_get_netns_cookie, bpf_redirect};
 use aya_ebpf::macros::{cgroup_sock_addr, classifier};
 use aya_ebpf::programs::{SockAddrContext, TcContext};
@@ -42,6 +45,7 @@ use distributor_common::watch::{AF_INET, AF_INET6};
 use distributor_common::wire::{Be16, Be32, tcp};
 use distributor_common::{Action, Verdict};
 
+use crate::maps::SETTINGS;
 use crate::skb::SkbBuf;
 use crate::tables::{KernelTables, Side};
 
@@ -58,6 +62,11 @@ impl Side for Outgoing {
         // SAFETY: the helper notes two numbers.
         unsafe { bpf_redirect(ifindex, 0) == i64::from(TC_ACT_REDIRECT) }
     }
+
+    #[inline(always)]
+    fn exceptional(context: *mut c_void, addresses: u64, rest: u64, source: u64) -> u32 {
+        exceptional(context.cast(), addresses, rest, source)
+    }
 }
 
 /// Sends what starts here for a DVIPA to its target or its owner.
@@ -66,9 +75,7 @@ impl Side for Outgoing {
 /// checksum that was left to the device.
 #[classifier]
 fn send_own(context: TcContext) -> i32 {
-    let Some(tables) = KernelTables::<Outgoing>::open(context.as_ptr()) else {
-        return TC_ACT_UNSPEC;
-    };
+    let tables = KernelTables::<Outgoing>::new(context.as_ptr());
     let verdict = origin::send(&mut SkbBuf::new(context.skb.skb), tables);
     match verdict.map(Verdict::action) {
         // Whoever looks at the packet next on this interface still does.
@@ -76,6 +83,14 @@ fn send_own(context: TcContext) -> i32 {
         Some(Action::Drop) => TC_ACT_SHOT,
         Some(Action::Transmit | Action::Redirect) => TC_ACT_REDIRECT,
     }
+}
+
+/// What is not in the middle of a known connection; a symbol of the object, so that the kernel verifies
+/// it once and by itself.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn exceptional(context: *mut __sk_buff, addresses: u64, rest: u64, source: u64) -> u32 {
+    tables::exceptional::<Outgoing>(context.cast(), addresses, rest, source)
 }
 
 /// Every program like these ends with this: let things go on.
@@ -153,10 +168,10 @@ fn source(context: &SockAddrContext, destination: Be32) -> Option<Be32> {
     if unsafe { (&raw const (*about).protocol).read_volatile() } != u32::from(tcp::PROTOCOL) {
         return None;
     }
-    let tables = KernelTables::<Outgoing>::open(context.as_ptr())?;
+    let tables = KernelTables::<Outgoing>::new(context.as_ptr());
     // SAFETY: the context is the one that the kernel called this program with.
     let cookie = unsafe { bpf_get_netns_cookie(context.as_ptr()) };
-    if cookie != tables.settings().netns_cookie.load() {
+    if cookie != SETTINGS.netns_cookie.load() {
         return None;
     }
     // SAFETY: the context outlives the program's run.

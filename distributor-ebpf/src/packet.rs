@@ -93,7 +93,12 @@ impl PacketBuf for XdpBuf {
     /// Asks for the length of all pieces only when the first one is too short.
     #[inline(always)]
     fn holds(&self, offset: usize, len: usize) -> bool {
-        self.data + offset + len <= self.end || offset + len <= self.total_len()
+        self.holds_plainly(offset, len) || offset + len <= self.total_len()
+    }
+
+    #[inline(always)]
+    fn holds_plainly(&self, offset: usize, len: usize) -> bool {
+        self.data + offset + len <= self.end
     }
 
     #[inline(always)]

@@ -2,35 +2,32 @@
 
 use core::marker::PhantomData;
 
-use aya_ebpf::bindings::{
-    BPF_F_CURRENT_NETNS, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1,
-    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2,
-};
+use aya_ebpf::bindings::{BPF_F_CURRENT_NETNS, bpf_sock_tuple};
 use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::{
     bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_sk_release, bpf_skc_lookup_tcp,
 };
 use distributor_common::abi::{
     Ends, Family, Life, MAX_ROWS, MAX_TARGETS, NameBucket, NameTable, RingEntry, Sender, Service,
-    ServiceKey, Settings, Syns, Tally, Target, TunnelKey, Vipa,
+    ServiceKey, Syns, Tally, Target, TunnelKey, Vipa,
 };
 use distributor_common::counter::{COUNTER_SLOTS, Event, Verdict};
-use distributor_common::flow::{BUCKET_SLOTS, Bucket, FlowKey, Stamp};
+use distributor_common::flow::{BUCKET_SLOTS, Bucket, FlowKey, Slot, Stamp};
 use distributor_common::hash::{DIGEST_SEEDS, PREFILTER_WORDS};
+use distributor_common::stages::flow;
 use distributor_common::tables::Tables;
-use distributor_common::word::Word;
+use distributor_common::word::{Word, hidden};
 
-use crate::maps;
+use crate::maps::{self, SETTINGS};
 
 /// State of a listening socket (`enum` in the kernel's `include/net/tcp_states.h`, UAPI as
 /// `BPF_TCP_LISTEN`).
 const TCP_LISTEN: u32 = 10;
 
-/// The maps, with the one value that every packet needs already looked up.
+/// The maps.
 #[derive(Clone, Copy)]
 pub(crate) struct KernelTables<S> {
     context: *mut c_void,
-    settings: &'static Settings,
     side: PhantomData<S>,
 }
 
@@ -41,80 +38,69 @@ pub(crate) trait Side: Copy {
 
     /// Hands the packet to an interface; `false` if it cannot be sent to.
     fn redirect(ifindex: u32) -> bool;
+
+    /// Calls the program's own [`exceptional`].
+    fn exceptional(context: *mut c_void, addresses: u64, rest: u64, source: u64) -> u32;
 }
 
 impl<S> KernelTables<S> {
-    /// Looks up the settings.
+    /// The maps, for the program that was called with this context.
     #[inline(always)]
-    pub(crate) fn open(context: *mut c_void) -> Option<Self> {
-        Some(Self::new(context, maps::SETTINGS.get(0)?))
-    }
-
-    /// The same maps with settings that were looked up before.
-    #[inline(always)]
-    pub(crate) fn new(context: *mut c_void, settings: &'static Settings) -> Self {
+    pub(crate) fn new(context: *mut c_void) -> Self {
         Self {
             context,
-            settings,
             side: PhantomData,
         }
-    }
-
-    /// What was looked up.
-    #[inline(always)]
-    pub(crate) fn settings(&self) -> &'static Settings {
-        self.settings
     }
 
     /// State of the socket that the kernel would give a segment of the flow to; 0 if there is none.
     #[inline(always)]
     fn socket_state(&self, key: &FlowKey) -> u32 {
-        let (mut tuple, size) = tuple(key);
-        let netns = i64::from(BPF_F_CURRENT_NETNS).cast_unsigned();
-        // SAFETY: the context is the program's own, and the tuple has the size that is told.
-        let socket = unsafe { bpf_skc_lookup_tcp(self.context, &raw mut tuple, size, netns, 0) };
-        if socket.is_null() {
-            return 0;
-        }
-        // SAFETY: the socket is held until it is released below.
-        let state = unsafe { (&raw const (*socket).state).read_volatile() };
-        // SAFETY: the look-up above took a reference, which this gives back.
-        unsafe { bpf_sk_release(socket.cast()) };
-        state
+        let family = u32::from(key.family as u8);
+        socket_state(self.context, key.addresses, key.ports, family)
     }
 }
 
-/// The addresses and ports of a flow as the kernel wants them, and how long they are.
+/// A function of its own: what it needs of the stack is given back before anything else is done.
+#[inline(never)]
+fn socket_state(context: *mut c_void, addresses: u64, ports: u32, family: u32) -> u32 {
+    let (mut tuple, size) = tuple(addresses, ports, Family::from_bit(family as u8));
+    let tuple = (&raw mut tuple).cast::<bpf_sock_tuple>();
+    let netns = i64::from(BPF_F_CURRENT_NETNS).cast_unsigned();
+    // SAFETY: the context is the program's own, and the tuple has the size that is told.
+    let socket = unsafe { bpf_skc_lookup_tcp(context, tuple, size, netns, 0) };
+    if socket.is_null() {
+        return 0;
+    }
+    // SAFETY: the socket is held until it is released below.
+    let state = unsafe { (&raw const (*socket).state).read_volatile() };
+    // SAFETY: the look-up above took a reference, which this gives back.
+    unsafe { bpf_sk_release(socket.cast()) };
+    state
+}
+
+/// A `bpf_sock_tuple` in words: source address, destination address, both ports.
+type Tuple = [u32; 9];
+
+const _: () = assert!(size_of::<Tuple>() == size_of::<bpf_sock_tuple>());
+
+/// The addresses and ports of a flow as the kernel wants them, and how many bytes it is to read.
+///
+/// All words are written, also those that the kernel does not read: what is undefined the compiler may
+/// leave in a register, where the kernel's verifier finds it.
 #[inline(always)]
-fn tuple(key: &FlowKey) -> (bpf_sock_tuple, u32) {
-    let (sport, dport) = (key.client_port().0, key.port().0);
-    match key.family {
+fn tuple(addresses: u64, ports: u32, family: Family) -> (Tuple, u32) {
+    const WORD: u32 = 4;
+    match family {
         Family::Ipv4 => {
-            let ipv4 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
-                saddr: key.client().0,
-                daddr: key.dvipa().word,
-                sport,
-                dport,
-            };
-            let __bindgen_anon_1 = bpf_sock_tuple__bindgen_ty_1 { ipv4 };
-            (
-                bpf_sock_tuple { __bindgen_anon_1 },
-                size_of_val(&ipv4) as u32,
-            )
+            let (client, dvipa) = (addresses as u32, (addresses >> 32) as u32);
+            ([client, dvipa, ports, 0, 0, 0, 0, 0, 0], 3 * WORD)
         }
         Family::Ipv6 => {
             let Ends { client, dvipa } = aside();
-            let ipv6 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 {
-                saddr: halves(client),
-                daddr: halves(dvipa),
-                sport,
-                dport,
-            };
-            let __bindgen_anon_1 = bpf_sock_tuple__bindgen_ty_1 { ipv6 };
-            (
-                bpf_sock_tuple { __bindgen_anon_1 },
-                size_of_val(&ipv6) as u32,
-            )
+            let [c, d] = [client, dvipa].map(halves);
+            let tuple = [c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3], ports];
+            (tuple, 9 * WORD)
         }
     }
 }
@@ -142,28 +128,28 @@ const fn halves([first, second]: [u64; 2]) -> [u32; 4] {
 impl<S: Side> Tables for KernelTables<S> {
     #[inline(always)]
     fn prefilter(&self, index: usize) -> u64 {
-        self.settings.prefilter[index % PREFILTER_WORDS].load()
+        SETTINGS.prefilter[index % PREFILTER_WORDS].load()
     }
 
     #[inline(always)]
     fn seeds(&self) -> [u64; 2] {
-        [self.settings.seeds[0].load(), self.settings.seeds[1].load()]
+        [SETTINGS.seeds[0].load(), SETTINGS.seeds[1].load()]
     }
 
     #[inline(always)]
     fn choice_key(&self) -> [u64; 2] {
-        let [low, high] = &self.settings.choice_key;
+        let [low, high] = &SETTINGS.choice_key;
         [low.load(), high.load()]
     }
 
     #[inline(always)]
     fn digest_seeds(&self) -> [u64; DIGEST_SEEDS] {
-        self.settings.ipv6.digest_seeds.each_ref().map(Word::load)
+        SETTINGS.ipv6.digest_seeds.each_ref().map(Word::load)
     }
 
     #[inline(always)]
     fn name_table(&self) -> NameTable {
-        NameTable::from_word(self.settings.ipv6.names.load())
+        NameTable::from_word(SETTINGS.ipv6.names.load())
     }
 
     #[inline(always)]
@@ -187,8 +173,8 @@ impl<S: Side> Tables for KernelTables<S> {
 
     #[inline(always)]
     fn note_client(&self, hash: u64, slot: usize) {
-        let bucket = (hash >> 32) as u32 & self.settings.bucket_mask.load() as u32;
-        let client = maps::CLIENTS.get(bucket * BUCKET_SLOTS as u32 + slot as u32);
+        let first = maps::slot_number(hash) / BUCKET_SLOTS * BUCKET_SLOTS;
+        let client = maps::CLIENTS.get((first + slot) as u32);
         if let Some(client) = client {
             let [first, second] = self.ends().client;
             client.address[0].store(first);
@@ -200,12 +186,22 @@ impl<S: Side> Tables for KernelTables<S> {
     fn now(&self) -> Stamp {
         // SAFETY: the helper has no arguments.
         let jiffies = unsafe { bpf_jiffies64() };
-        Stamp::from_jiffies(jiffies, self.settings.stamp_shift.load())
+        Stamp::from_jiffies(jiffies, SETTINGS.stamp_shift.load())
     }
 
     #[inline(always)]
-    fn bucket(&self, hash: u64) -> Option<&Bucket> {
-        maps::FLOWS.get((hash >> 32) as u32 & self.settings.bucket_mask.load() as u32)
+    fn bucket(&self, hash: u64) -> &Bucket {
+        maps::bucket(hash)
+    }
+
+    #[inline(always)]
+    fn home(&self, hash: u64) -> usize {
+        maps::slot_number(hash) % BUCKET_SLOTS
+    }
+
+    #[inline(always)]
+    fn slot(&self, hash: u64, others: usize) -> &Slot {
+        maps::slot(hash, others)
     }
 
     #[inline(always)]
@@ -238,7 +234,7 @@ impl<S: Side> Tables for KernelTables<S> {
 
     #[inline(always)]
     fn target(&self, slot: u16) -> Option<&Target> {
-        Some(&self.settings.targets[usize::from(slot) % MAX_TARGETS as usize])
+        Some(&SETTINGS.targets[usize::from(slot) % MAX_TARGETS as usize])
     }
 
     #[inline(always)]
@@ -268,7 +264,7 @@ impl<S: Side> Tables for KernelTables<S> {
 
     #[inline(always)]
     fn life(&self) -> &Life {
-        &self.settings.life
+        &SETTINGS.life
     }
 
     #[inline(always)]
@@ -302,6 +298,11 @@ impl<S: Side> Tables for KernelTables<S> {
     }
 
     #[inline(always)]
+    fn exceptional(&self, addresses: u64, rest: u64, source: u64) -> u32 {
+        S::exceptional(self.context, addresses, rest, source)
+    }
+
+    #[inline(always)]
     fn redirect(&self, ifindex: u32) -> bool {
         S::redirect(ifindex)
     }
@@ -317,16 +318,24 @@ impl<S: Side> Tables for KernelTables<S> {
     }
 }
 
+/// All but a segment in the middle of a known connection: what a program's function of this name does,
+/// which the verifier looks at apart from who calls it.
+#[inline(always)]
+pub(crate) fn exceptional<S: Side>(
+    context: *mut c_void,
+    addresses: u64,
+    rest: u64,
+    source: u64,
+) -> u32 {
+    flow::exceptional(addresses, rest, source, KernelTables::<S>::new(context))
+}
+
 #[inline(always)]
 fn count(index: usize) {
-    // The look-up of an array's only value never fails; the verifier wants the question asked.
-    let Some(counters) = maps::COUNTERS.get_ptr_mut(0) else {
-        return;
-    };
-    // SAFETY: the index is in bounds, and the counters are this CPU's own: nothing that could run in
-    // between counts on the same CPU.
-    unsafe {
-        let counter = (&raw mut (*counters).0[index % COUNTER_SLOTS]).cast::<u64>();
-        *counter += 1;
-    }
+    // The compiler knows which verdicts there are, and would leave out what bounds them. The verifier does
+    // not know what a function returns that it looks at by itself.
+    let index = hidden(index as u64) as usize % COUNTER_SLOTS;
+    // The counters are this CPU's own: nothing that could run in between counts on the same CPU.
+    let counter = &maps::counters().0[index];
+    counter.store(counter.load() + 1);
 }

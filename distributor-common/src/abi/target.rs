@@ -136,6 +136,18 @@ impl Target {
         Path::Unreachable
     }
 
+    /// Reads the path once; `None` when it is not over a link, and when it is changed at this moment.
+    #[inline(always)]
+    #[must_use]
+    pub fn link(&self) -> Option<(u32, [u64; 2])> {
+        let word = self.state.load();
+        let state = PathState::from_word(word);
+        let half = &self.addresses[state.half()];
+        let addresses = [half[0].load(), half[1].load()];
+        let is_sure = state.kind == PathKind::Link && self.state.load() == word;
+        is_sure.then_some((state.ifindex, addresses))
+    }
+
     /// Changes the path in one step, as packets see it. One writer at a time.
     pub fn set_path(&self, path: Path) {
         let edition = PathState::from_word(self.state.load())

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::replace;
+use super::{lower_ttl, replace};
 
 /// The checksum of RFC 1071, the long way.
 fn sum(words: &[u16]) -> u16 {
@@ -15,6 +15,25 @@ fn sum(words: &[u16]) -> u16 {
 fn follows_rfc_1624() {
     // The example of RFC 1624 §4, which the formula of RFC 1141 gets wrong.
     assert_eq!(replace(0xdd2f, 0x5555, 0x3285), 0x0000);
+}
+
+#[test]
+fn a_time_to_live_is_lowered_as_rfc_1624_says() {
+    for protocol in [0, 6, 17, 255] {
+        for ttl in 0..=255_u8 {
+            for sum in 0..=u16::MAX {
+                let [high, low] = sum.to_be_bytes();
+                let word = u32::from_ne_bytes([ttl, protocol, high, low]);
+                let expected = (ttl > 1).then(|| {
+                    let old = u16::from_be_bytes([ttl, protocol]);
+                    let new = u16::from_be_bytes([ttl - 1, protocol]);
+                    let [high, low] = replace(sum, old, new).to_be_bytes();
+                    u32::from_ne_bytes([ttl - 1, protocol, high, low])
+                });
+                assert_eq!(lower_ttl(word), expected, "{word:#x}");
+            }
+        }
+    }
 }
 
 proptest! {

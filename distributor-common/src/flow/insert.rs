@@ -13,6 +13,8 @@ const LOCK_ATTEMPTS: u32 = 32;
 #[derive(Debug)]
 pub struct Lock<'a> {
     bucket: &'a Bucket,
+    /// The slot that is looked at first.
+    home: usize,
 }
 
 /// What a new flow takes the place of.
@@ -39,16 +41,17 @@ pub struct Place<'a> {
 }
 
 impl Bucket {
-    /// Takes the lock; `None` when another CPU keeps it too long.
+    /// Takes the lock, for a flow that gets the slot `home` first; `None` when another CPU keeps it too
+    /// long.
     #[inline(always)]
     #[must_use]
-    pub fn lock(&self) -> Option<Lock<'_>> {
+    pub fn lock(&self, home: usize) -> Option<Lock<'_>> {
         let word = &self.slots[0].tag;
         let mut attempt = 0;
         while attempt < LOCK_ATTEMPTS {
             let tag = word.load();
             if tag & Tag::LOCK == 0 && word.replace(tag, tag | Tag::LOCK) {
-                return Some(Lock { bucket: self });
+                return Some(Lock { bucket: self, home });
             }
             attempt = next_attempt(attempt);
         }
@@ -57,17 +60,17 @@ impl Bucket {
 
     /// Claims the slot that is given away most willingly; see [`Lock::claim`].
     #[inline(always)]
-    pub(super) fn claim(&self, now: Stamp) -> Result<Place<'_>, Unplaced> {
-        self.claim_of(RANK_YOUNG, now)
+    pub(super) fn claim(&self, home: usize, now: Stamp) -> Result<Place<'_>, Unplaced> {
+        self.claim_of(RANK_YOUNG, home, now)
     }
 
     /// Claims the slot that is given away most willingly, if it is at least as willingly as `least`.
     #[inline(always)]
-    fn claim_of(&self, least: u32, now: Stamp) -> Result<Place<'_>, Unplaced> {
+    fn claim_of(&self, least: u32, home: usize, now: Stamp) -> Result<Place<'_>, Unplaced> {
         let mut best = 0;
         for (index, slot) in self.slots.iter().enumerate() {
-            // Of equals the first: it is found soonest, and in the first of the two cache lines.
-            let place = BUCKET_SLOTS - 1 - index;
+            // Of equals the one at home, where it is found soonest; then those in the same cache line.
+            let place = BUCKET_SLOTS - 1 - (index ^ (home % BUCKET_SLOTS));
             let score = score(Tag(slot.tag.load()), now) << 3 | place as u32;
             if score > best {
                 best = score;
@@ -77,7 +80,8 @@ impl Bucket {
         if rank < least {
             return Err(Unplaced::Full);
         }
-        let index = BUCKET_SLOTS - 1 - best as usize % BUCKET_SLOTS;
+        let place = BUCKET_SLOTS - 1 - best as usize % BUCKET_SLOTS;
+        let index = (place ^ home) % BUCKET_SLOTS;
         let slot = &self.slots[index];
         let tag = Tag(slot.tag.load());
         if score(tag, now) != best >> 3 {
@@ -116,7 +120,7 @@ impl<'a> Lock<'a> {
     /// See [`Unplaced`].
     #[inline(always)]
     pub fn claim(&self, now: Stamp) -> Result<Place<'a>, Unplaced> {
-        self.bucket.claim(now)
+        self.bucket.claim(self.home, now)
     }
 
     /// Claims a slot for what is not to push out a flow that may still become a connection.
@@ -126,7 +130,7 @@ impl<'a> Lock<'a> {
     /// See [`Unplaced`].
     #[inline(always)]
     pub fn claim_spare(&self, now: Stamp) -> Result<Place<'a>, Unplaced> {
-        self.bucket.claim_of(RANK_ENDING, now)
+        self.bucket.claim_of(RANK_ENDING, self.home, now)
     }
 
     /// Gives the lock back.

@@ -92,6 +92,13 @@ impl FlowKey {
         self.ports & !Self::SERVICE_PORT == 0
     }
 
+    /// The hash by which the flow is offered to targets that may know it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn offer_hash(&self) -> u64 {
+        hash::offer(self.addresses, self.ports, self.protocol)
+    }
+
     /// The hash that finds the flow's bucket.
     #[inline(always)]
     #[must_use]

@@ -25,12 +25,13 @@ pub enum Reported {
 }
 
 impl Bucket {
-    /// Stores an established flow to the target in a slot, after `note` has been told the number of
-    /// the place that it is given. One caller at a time.
+    /// Stores an established flow to the target in a slot, at `home` if there is room, after `note` has
+    /// been told the number of the place that it is given. One caller at a time.
     #[must_use]
     pub fn report(
         &self,
         key: &FlowKey,
+        home: usize,
         target: u16,
         now: Stamp,
         mut note: impl FnMut(usize),
@@ -49,7 +50,7 @@ impl Bucket {
                 }
                 continue;
             }
-            match self.claim(now) {
+            match self.claim(home, now) {
                 Err(Unplaced::Full) => return Reported::Full,
                 Err(Unplaced::Contended) => {}
                 Ok(place) => {

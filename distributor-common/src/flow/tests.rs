@@ -21,7 +21,7 @@ fn at(units: u16) -> Stamp {
 
 /// Stores a flow through the lock, as the packet path does.
 fn insert(bucket: &Bucket, key: &FlowKey, target: u16, now: Stamp) -> Result<PlaceKind, Unplaced> {
-    let lock = bucket.lock().expect("nobody holds the lock");
+    let lock = bucket.lock(0).expect("nobody holds the lock");
     let place = match lock.find(key) {
         Some(found) => lock.reopen(&found).ok_or(Unplaced::Contended),
         None => lock.claim(now),
@@ -118,7 +118,7 @@ fn a_flow_of_ipv6_is_none_of_ipv4() {
 fn a_place_is_known_by_its_number() {
     let bucket = Bucket::default();
     for number in 0..BUCKET_SLOTS {
-        let lock = bucket.lock().expect("nobody holds it");
+        let lock = bucket.lock(0).expect("nobody holds it");
         let place = lock.claim(at(0)).expect("free");
         assert_eq!(place.index, number);
         place.fill(&key(1 + number as u16), 7, at(0));
@@ -126,7 +126,7 @@ fn a_place_is_known_by_its_number() {
     }
     let found = bucket.find(&key(4)).expect("stored");
     found.advance(State::Ending, at(0));
-    let lock = bucket.lock().expect("nobody holds it");
+    let lock = bucket.lock(0).expect("nobody holds it");
     let found = lock.find(&key(4)).expect("stored");
     let place = lock.reopen(&found).expect("unchanged");
     assert_eq!(place.index, 3);
@@ -134,7 +134,7 @@ fn a_place_is_known_by_its_number() {
     lock.release();
     let mut noted = None;
     // All are half-open: the first one makes room.
-    let reported = bucket.report(&key(100), 7, at(0), |number| noted = Some(number));
+    let reported = bucket.report(&key(100), 0, 7, at(0), |number| noted = Some(number));
     assert_eq!((reported, noted), (Reported::New, Some(0)));
 }
 
@@ -331,7 +331,7 @@ fn an_ending_flow_is_reopened_in_place() {
 #[test]
 fn a_claimed_slot_is_nobodys() {
     let bucket = bucket_of(&[(State::HalfOpen, 0); 8]);
-    let lock = bucket.lock().expect("free");
+    let lock = bucket.lock(0).expect("free");
     let place = lock.claim(at(5)).expect("half-open flows only");
     let claimed: Vec<_> = bucket
         .slots
@@ -356,24 +356,24 @@ fn a_claimed_slot_is_nobodys() {
 #[test]
 fn nothing_but_its_holder_gives_the_lock_back() {
     let bucket = bucket_of(&[(State::HalfOpen, 0); 8]);
-    let lock = bucket.lock().expect("free");
-    assert!(bucket.lock().is_none());
+    let lock = bucket.lock(0).expect("free");
+    assert!(bucket.lock(0).is_none());
     let first = bucket.find(&key(1000)).expect("in slot 0");
     first.touch(at(1));
     bucket
         .find(&key(1000))
         .expect("in slot 0")
         .advance(State::Ending, at(2));
-    assert!(bucket.lock().is_none());
+    assert!(bucket.lock(0).is_none());
     let tag = Tag(bucket.slots[0].tag.load());
     assert!(bucket.slots[0].replace(tag, tag.freed()));
-    assert!(bucket.lock().is_none());
+    assert!(bucket.lock(0).is_none());
     let place = lock.claim(at(3)).expect("slot 0 is free");
     place.fill(&key(1), 5, at(3));
-    assert!(bucket.lock().is_none());
+    assert!(bucket.lock(0).is_none());
     lock.release();
     assert_eq!(bucket.find(&key(1)).expect("stored").tag.0 & Tag::LOCK, 0);
-    assert!(bucket.lock().is_some());
+    assert!(bucket.lock(0).is_some());
 }
 
 fn any_state() -> impl Strategy<Value = State> {
@@ -443,7 +443,7 @@ fn readers_and_writers_of_one_bucket_agree() {
                     // As the daemon removes flows.
                     _ => drop(found.slot().replace(found.tag, found.tag.freed())),
                 }
-            } else if let Some(lock) = bucket.lock() {
+            } else if let Some(lock) = bucket.lock(0) {
                 if lock.find(&key).is_none()
                     && let Ok(place) = lock.claim(now)
                 {
@@ -472,13 +472,13 @@ fn readers_and_writers_of_one_bucket_agree() {
             .sum()
     });
     assert!(found > ROUNDS / 10, "{found}");
-    assert!(bucket.lock().is_some(), "somebody kept the lock");
+    assert!(bucket.lock(0).is_some(), "somebody kept the lock");
 }
 
 #[test]
 fn a_reported_flow_is_stored_or_moved() {
     let bucket = Bucket::default();
-    assert_eq!(bucket.report(&key(1), 7, at(5), |_| {}), Reported::New);
+    assert_eq!(bucket.report(&key(1), 0, 7, at(5), |_| {}), Reported::New);
     let read = |port: u16| bucket.find(&key(port)).map(|found| found.tag);
     let stored = read(1).expect("stored");
     assert_eq!(
@@ -497,7 +497,7 @@ fn a_reported_flow_is_stored_or_moved() {
         let found = bucket.find(&key(port)).expect("stored");
         found.advance(state, at(1));
         assert_eq!(
-            bucket.report(&key(port), reported_target, at(5), |_| {}),
+            bucket.report(&key(port), 0, reported_target, at(5), |_| {}),
             Reported::Known
         );
         let tag = read(port).expect("still there");
@@ -509,17 +509,20 @@ fn a_reported_flow_is_stored_or_moved() {
 fn a_reported_flow_takes_the_place_of_no_other_established_one() {
     let bucket = Bucket::default();
     for port in 1..8 {
-        assert_eq!(bucket.report(&key(port), 7, at(0), |_| {}), Reported::New);
+        assert_eq!(
+            bucket.report(&key(port), 0, 7, at(0), |_| {}),
+            Reported::New
+        );
     }
     insert(&bucket, &key(8), 7, at(0)).expect("room");
     // The half-open one gives way, whether somebody holds the lock or not.
-    let lock = bucket.lock().expect("nobody holds it");
-    assert_eq!(bucket.report(&key(9), 7, at(0), |_| {}), Reported::New);
-    assert_eq!(bucket.report(&key(10), 7, at(0), |_| {}), Reported::Full);
+    let lock = bucket.lock(0).expect("nobody holds it");
+    assert_eq!(bucket.report(&key(9), 0, 7, at(0), |_| {}), Reported::New);
+    assert_eq!(bucket.report(&key(10), 0, 7, at(0), |_| {}), Reported::Full);
     lock.release();
-    assert_eq!(bucket.report(&key(10), 7, at(0), |_| {}), Reported::Full);
+    assert_eq!(bucket.report(&key(10), 0, 7, at(0), |_| {}), Reported::Full);
     assert_eq!(states(&bucket), [State::Established; BUCKET_SLOTS]);
-    assert!(bucket.lock().is_some(), "the lock is where it was");
+    assert!(bucket.lock(0).is_some(), "the lock is where it was");
 }
 
 #[test]
@@ -538,7 +541,7 @@ fn a_flow_that_is_reported_while_its_client_opens_it_is_there_once() {
             for round in 0..ROUNDS {
                 meet(round);
                 let bucket = &buckets[usize::from(round)];
-                let Some(lock) = bucket.lock() else { continue };
+                let Some(lock) = bucket.lock(0) else { continue };
                 if lock.find(&key(1)).is_none()
                     && let Ok(place) = lock.claim(at(0))
                 {
@@ -549,21 +552,21 @@ fn a_flow_that_is_reported_while_its_client_opens_it_is_there_once() {
         });
         for round in 0..ROUNDS {
             meet(round);
-            let _ = buckets[usize::from(round)].report(&key(1), 7, at(0), |_| {});
+            let _ = buckets[usize::from(round)].report(&key(1), 0, 7, at(0), |_| {});
         }
     });
     for bucket in &buckets {
         let flows: Vec<_> = bucket.slots.iter().filter_map(Slot::read).collect();
         assert_eq!(flows.len(), 1);
         assert_eq!((flows[0].0, flows[0].1.target()), (key(1), 7));
-        assert!(bucket.lock().is_some(), "the lock is free");
+        assert!(bucket.lock(0).is_some(), "the lock is free");
     }
 }
 
 #[test]
 fn a_slot_that_nobody_will_fill_is_freed() {
     let bucket = Bucket::default();
-    let lock = bucket.lock().expect("nobody holds it");
+    let lock = bucket.lock(0).expect("nobody holds it");
     let place = lock.claim(at(0)).expect("room");
     assert!(bucket.slots[0].is_claimed());
     assert_eq!(bucket.find(&key(1)).map(|found| found.tag), None);
@@ -572,7 +575,48 @@ fn a_slot_that_nobody_will_fill_is_freed() {
     assert_eq!(Tag(bucket.slots[0].tag.load()), Tag(Tag::LOCK));
     lock.release();
     // What is filled is not freed.
-    assert_eq!(bucket.report(&key(1), 7, at(0), |_| {}), Reported::New);
+    assert_eq!(bucket.report(&key(1), 0, 7, at(0), |_| {}), Reported::New);
     bucket.slots[0].abandon();
     assert!(bucket.find(&key(1)).is_some());
+}
+
+#[test]
+fn a_flow_is_at_home_where_it_can_be() {
+    for home in 0..BUCKET_SLOTS {
+        let bucket = Bucket::default();
+        let mut taken = Vec::new();
+        for port in 1..=8 {
+            let lock = bucket.lock(home).expect("nobody holds it");
+            let place = lock.claim(at(0)).expect("room");
+            place.fill(&key(port), port, at(0));
+            lock.release();
+            let slot = bucket
+                .slots
+                .iter()
+                .position(|slot| slot.find(&key(port), 0).is_some());
+            taken.push(slot.expect("stored"));
+        }
+        // Then in the same cache line, then in the other one.
+        assert_eq!(taken[0], home);
+        let is_near = |slot: &usize| slot / 4 == home / 4;
+        assert_eq!(taken.iter().filter(|slot| is_near(slot)).count(), 4);
+        assert!(taken[..4].iter().all(is_near), "{taken:?}");
+        let other = Bucket::default();
+        assert_eq!(other.report(&key(1), home, 7, at(0), |_| {}), Reported::New);
+        assert!(other.slots[home].find(&key(1), home).is_some());
+    }
+}
+
+#[test]
+fn the_numbers_of_bucket_and_slot_are_the_upper_bits_of_a_hash() {
+    for (hash, buckets, expected) in [
+        (0, 1, (0, 0)),
+        (u64::MAX, 1, (0, 7)),
+        (5 << 61, 1, (0, 5)),
+        (u64::MAX, 256, (255, 7)),
+        (0x8020_0000_0000_0000, 256, (128, 1)),
+        (0x8000_0000_0000_0000, 1 << 23, (1 << 22, 0)),
+    ] {
+        assert_eq!(place(hash, buckets), expected, "{hash:#x} of {buckets}");
+    }
 }

@@ -2,9 +2,9 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
-use crate::flow::FlowKey;
+use crate::flow::{self, FlowKey};
 
-const SEEDS: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344];
+const SEEDS: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7345];
 
 /// Flows as networks make them: neighbouring addresses, ports counted up in steps.
 fn structured(addresses: u8, ports: u16, step: u16) -> impl Iterator<Item = FlowKey> {
@@ -20,7 +20,7 @@ fn structured_flows_fill_buckets_like_random_ones() {
     for (addresses, ports, step) in [(1, 16_384, 2), (4, 4_096, 1), (64, 256, 2), (128, 128, 64)] {
         let mut load = vec![0_u32; 8192];
         for key in structured(addresses, ports, step) {
-            load[(key.hash(SEEDS) >> 32) as usize % 8192] += 1;
+            load[flow::place(key.hash(SEEDS), 8192).0] += 1;
         }
         let lost: u32 = load.iter().map(|count| count.saturating_sub(8)).sum();
         assert!(
@@ -35,7 +35,7 @@ fn flows_of_one_bucket_go_to_every_place() {
     let mut places = [0_u32; 3];
     let buckets = 64;
     let in_bucket =
-        structured(255, 200, 2).filter(|key| key.hash(SEEDS) >> 32 & (buckets - 1) == 5);
+        structured(255, 200, 2).filter(|key| flow::place(key.hash(SEEDS), buckets).0 == 5);
     for key in in_bucket {
         places[place(key.hash(SEEDS), 3) as usize] += 1;
     }
@@ -73,7 +73,7 @@ fn every_bit_of_a_key_counts() {
 #[test]
 fn seeds_decide_who_meets_whom() {
     // Flows that share a bucket under one pair of seeds are strangers under another.
-    let bucket = |key: FlowKey, seeds| key.hash(seeds) >> 32 & 0xff;
+    let bucket = |key: FlowKey, seeds| flow::place(key.hash(seeds), 256).0;
     let together: Vec<_> = structured(255, 100, 2)
         .filter(|key| bucket(*key, SEEDS) == 5)
         .collect();
@@ -205,15 +205,12 @@ fn hashes_that_stacks_share_depend_on_both_ends() {
     };
     let all = [ends, turned, other, elsewhere];
     let mut hashes = all.map(|ends| choice_ipv6(ends, 5, 6, [1, 2])).to_vec();
-    hashes.extend(all.map(|ends| flow_ipv6(ends, 5, 6, OFFER_SEEDS)));
+    hashes.extend(all.map(|ends| offer_ipv6(ends, 5, 6)));
     hashes.extend([
         choice_ipv6(ends, 6, 6, [1, 2]),
         choice_ipv6(ends, 5, 17, [1, 2]),
     ]);
-    hashes.extend([
-        choice_ipv6(ends, 5, 6, [1, 3]),
-        flow_ipv6(ends, 6, 6, OFFER_SEEDS),
-    ]);
+    hashes.extend([choice_ipv6(ends, 5, 6, [1, 3]), offer_ipv6(ends, 6, 6)]);
     let count = hashes.len();
     hashes.sort_unstable();
     hashes.dedup();

@@ -8,8 +8,9 @@ use crate::abi::{
     Tally, Target, TunnelKey, Vipa,
 };
 use crate::counter::{Event, Verdict};
-use crate::flow::{BUCKET_SLOTS, Bucket, FlowKey, Stamp};
+use crate::flow::{self, BUCKET_SLOTS, Bucket, FlowKey, Stamp};
 use crate::hash::{self, DIGEST_SEEDS};
+use crate::stages;
 use crate::tables::Tables;
 use crate::word::Word;
 
@@ -47,7 +48,7 @@ impl Tables for &HostTables {
     }
 
     fn note_client(&self, hash: u64, slot: usize) {
-        let bucket = (hash >> 32) as usize & (self.buckets.len() - 1);
+        let (bucket, _) = flow::place(hash, self.buckets.len());
         let client = &self.clients[bucket * BUCKET_SLOTS + slot];
         for (place, word) in client.address.iter().zip(self.ends().client) {
             place.store(word);
@@ -58,9 +59,12 @@ impl Tables for &HostTables {
         Stamp::from_jiffies(u64::from(self.now.load(Relaxed)), 0)
     }
 
-    fn bucket(&self, hash: u64) -> Option<&Bucket> {
-        self.buckets
-            .get((hash >> 32) as usize & (self.buckets.len() - 1))
+    fn bucket(&self, hash: u64) -> &Bucket {
+        &self.buckets[flow::place(hash, self.buckets.len()).0]
+    }
+
+    fn home(&self, hash: u64) -> usize {
+        flow::place(hash, self.buckets.len()).1
     }
 
     fn service_index(&self, key: &ServiceKey) -> Option<u32> {
@@ -129,6 +133,10 @@ impl Tables for &HostTables {
     fn kept(&self, key: &FlowKey) -> Option<RingEntry> {
         let (slot, row) = self.kept.get(&self.service_of(key))?;
         Some(RingEntry::new(*slot, *row))
+    }
+
+    fn exceptional(&self, addresses: u64, rest: u64, source: u64) -> u32 {
+        stages::flow::exceptional(addresses, rest, source, *self)
     }
 
     fn redirect(&self, ifindex: u32) -> bool {

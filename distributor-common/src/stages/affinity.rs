@@ -54,11 +54,8 @@ pub fn settle<T: Tables>(
 fn find<T: Tables>(addresses: u64, rest: u64, service: u32, tables: T) -> u32 {
     let segment = Segment::from_words([addresses, rest]);
     let key = segment.key.affinity();
-    let hash = key.hash(tables.seeds());
-    let (Some(service), Some(bucket)) = (tables.service(service), tables.bucket(hash)) else {
-        return 0;
-    };
-    let Some(found) = bucket.find(&key) else {
+    let bucket = tables.bucket(key.hash(tables.seeds()));
+    let (Some(service), Some(found)) = (tables.service(service), bucket.find(&key)) else {
         return 0;
     };
     match ready(service, found.tag.target()) {
@@ -75,13 +72,11 @@ fn note<T: Tables>(addresses: u64, rest: u64, chosen: u64, tables: T) -> u32 {
     let key = Segment::from_words([addresses, rest]).key;
     let client = key.affinity();
     let hash = client.hash(tables.seeds());
-    let (Some(service), Some(bucket)) =
-        (tables.service((chosen >> 32) as u32), tables.bucket(hash))
-    else {
+    let Some(service) = tables.service((chosen >> 32) as u32) else {
         return 0;
     };
     let mut settled = 0;
-    if let Some(lock) = bucket.lock() {
+    if let Some(lock) = tables.bucket(hash).lock(tables.home(hash)) {
         settled = noted(&lock, &client, hash, service, chosen as u32, &tables);
         lock.release();
     }
@@ -129,9 +124,7 @@ fn noted<T: Tables>(
 /// whether it does; one that found no place is in no slot, and its next segment is guessed right.
 #[inline(always)]
 fn redirect<T: Tables>(key: &FlowKey, target: u16, tables: &T) -> bool {
-    let Some(bucket) = tables.bucket(key.hash(tables.seeds())) else {
-        return false;
-    };
+    let bucket = tables.bucket(key.hash(tables.seeds()));
     bucket.find(key).is_none_or(|found| {
         let new = found.tag.with_target(target);
         found.slot().replace(found.tag, new)

@@ -5,8 +5,8 @@
 //! divided on its way (RFC 1191), and carries the inner one's marks of service
 //! and congestion (RFC 2983 §4, RFC 6040 §4.1). What does not fit is not sent.
 
-use super::forward;
 use crate::abi::{Encapsulation, Tunnel};
+use crate::checksum;
 use crate::counter::{Event, Verdict};
 use crate::packet::PacketBuf;
 use crate::tables::Tables;
@@ -35,7 +35,8 @@ pub fn wrap<P: PacketBuf, T: Tables>(
     if len > usize::from(tunnel.mtu()) {
         return Err(Verdict::TooBig);
     }
-    let ttl = forward::lower_ttl(head.word32::<{ L3 + ipv4::TTL }>())?;
+    let ttl =
+        checksum::lower_ttl(head.word32::<{ L3 + ipv4::TTL }>()).ok_or(Verdict::TtlExpired)?;
     head.set_word32::<{ L3 + ipv4::TTL }>(ttl);
     let encapsulation = tunnel.encapsulation();
     if !packet.lengthen(tunnel.overhead(), encapsulation) {

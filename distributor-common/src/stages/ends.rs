@@ -19,12 +19,12 @@ pub fn client<T: Tables>(key: &FlowKey, tables: &T) -> [u64; 2] {
     }
 }
 
-/// A hash of the flow that is the same on every stack that has the same seeds.
+/// The hash by which the flow is offered to targets that may know it; the same on every stack.
 #[inline(always)]
-pub fn hash<T: Tables>(key: &FlowKey, seeds: [u64; 2], tables: &T) -> u64 {
+pub fn offer<T: Tables>(key: &FlowKey, tables: &T) -> u64 {
     match key.family {
-        Family::Ipv4 => key.hash(seeds),
-        Family::Ipv6 => hash::flow_ipv6(tables.ends(), key.ports, key.protocol, seeds),
+        Family::Ipv4 => key.offer_hash(),
+        Family::Ipv6 => hash::offer_ipv6(tables.ends(), key.ports, key.protocol),
     }
 }
 

@@ -19,7 +19,7 @@ const CLAIMS: u32 = 2;
 /// Finds the target of a segment in the middle of a known connection.
 #[inline(always)]
 pub fn known<T: Tables>(segment: &Segment, tables: &T) -> Option<u16> {
-    let bucket = tables.bucket(segment.key.hash(tables.seeds()))?;
+    let bucket = tables.bucket(segment.key.hash(tables.seeds()));
     if segment.flags & (tcp::SYN | tcp::FIN | tcp::RST) == 0
         && let Some(found) = bucket.find(&segment.key)
         && found.tag.state() != State::HalfOpen
@@ -39,7 +39,7 @@ pub fn known<T: Tables>(segment: &Segment, tables: &T) -> Option<u16> {
 #[inline(always)]
 pub fn target<T: Tables>(segment: &Segment, source: u64, tables: &T) -> Result<u16, Verdict> {
     let [addresses, rest] = segment.words();
-    unpack(exceptional(addresses, rest, source, *tables))
+    unpack(tables.exceptional(addresses, rest, source))
 }
 
 /// Finds the target of a connection that something other than its own segments is about, which came
@@ -51,7 +51,7 @@ pub fn target<T: Tables>(segment: &Segment, source: u64, tables: &T) -> Result<u
 #[inline(always)]
 pub fn concerned<T: Tables>(key: &FlowKey, source: u64, tables: &T) -> Result<u16, Verdict> {
     let bucket = tables.bucket(key.hash(tables.seeds()));
-    if let Some(found) = bucket.and_then(|bucket| bucket.find(key)) {
+    if let Some(found) = bucket.find(key) {
         return Ok(found.tag.target());
     }
     // As if it were in the middle of the connection.
@@ -85,17 +85,17 @@ fn unpack(word: u32) -> Result<u16, Verdict> {
     Err(Verdict::from_index(word as u8).unwrap_or(Verdict::UnknownFlow))
 }
 
-/// All but a segment in the middle of a known connection.
+/// All but a segment in the middle of a known connection: returns a target's slot or a verdict in one word.
 ///
 /// Its arguments fit into the five registers that there are: a segment passed by its address would
-/// have to lie in memory on the fast path too.
+/// have to lie in memory on the fast path too. Where a verifier looks at this, it does so apart from who
+/// calls it, see [`Tables::exceptional`].
 #[inline(never)]
-fn exceptional<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
+#[must_use]
+pub fn exceptional<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
     let (segment, tables) = (&Segment::from_words([addresses, rest]), &tables);
     let hash = segment.key.hash(tables.seeds());
-    let Some(bucket) = tables.bucket(hash) else {
-        return pack(Err(Verdict::UnknownFlow));
-    };
+    let bucket = tables.bucket(hash);
     let now = tables.now();
     if let Some(found) = bucket.find(&segment.key)
         && !opens_anew(segment, &found)
@@ -196,7 +196,7 @@ fn new<T: Tables>(
             Verdict::NoReadyTarget
         });
     };
-    let entry = match bucket.lock() {
+    let entry = match bucket.lock(tables.home(hash)) {
         None => {
             tables.count_event(Event::TableBusy);
             candidates.hashed

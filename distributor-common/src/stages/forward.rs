@@ -10,7 +10,7 @@ use crate::checksum;
 use crate::counter::Verdict;
 use crate::packet::PacketBuf;
 use crate::tables::Tables;
-use crate::wire::{Be16, ethernet, ipv4};
+use crate::wire::{ethernet, ipv4};
 
 /// Sends the packet to the target in a slot.
 ///
@@ -71,31 +71,9 @@ fn rewrite<P: PacketBuf>(packet: &mut P, addresses: [u64; 2], is_syn: bool) -> R
     {
         return Err(Verdict::Returning);
     }
-    let lowered = lower_ttl(head.word32::<TTL>())?;
+    let lowered = checksum::lower_ttl(head.word32::<TTL>()).ok_or(Verdict::TtlExpired)?;
     head.set_word32::<TTL>(lowered);
     head.set_word64::<{ ethernet::ADDRESSES }>(addresses[0]);
     head.set_word32::<{ ethernet::ADDRESSES + 8 }>(addresses[1] as u32);
     Ok(())
-}
-
-/// Lowers the time to live, given with the protocol and the checksum behind it (RFC 1812 §5.3.1).
-///
-/// # Errors
-///
-/// The verdict, when it has run out.
-#[inline(always)]
-pub fn lower_ttl(word: u32) -> Result<u32, Verdict> {
-    let [ttl, protocol, sum_0, sum_1] = word.to_ne_bytes();
-    if ttl <= 1 {
-        return Err(Verdict::TtlExpired);
-    }
-    let lowered = Be16(u16::from_ne_bytes([ttl - 1, protocol]));
-    let sum = checksum::replace(
-        u16::from_ne_bytes([sum_0, sum_1]),
-        u16::from_ne_bytes([ttl, protocol]),
-        lowered.0,
-    );
-    let [ttl, protocol] = lowered.0.to_ne_bytes();
-    let [sum_0, sum_1] = sum.to_ne_bytes();
-    Ok(u32::from_ne_bytes([ttl, protocol, sum_0, sum_1]))
 }

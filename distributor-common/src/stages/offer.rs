@@ -15,7 +15,7 @@ use super::ends;
 use super::parse::Segment;
 use crate::abi::{RingEntry, Standing};
 use crate::counter::{Event, Verdict};
-use crate::hash::{self, OFFER_SEEDS};
+use crate::hash;
 use crate::tables::Tables;
 
 /// Segments that one CPU offers or hands on in a unit of time, which is about a second.
@@ -86,8 +86,7 @@ fn disowned(standing: Standing) -> Verdict {
 /// The place in the list to which the hash of the flow leads.
 #[inline(always)]
 fn first<T: Tables>(segment: &Segment, standing: Standing, tables: &T) -> u32 {
-    let hash = ends::hash(&segment.key, OFFER_SEEDS, tables);
-    hash::place(hash, standing.offers())
+    hash::place(ends::offer(&segment.key, tables), standing.offers())
 }
 
 #[inline(always)]

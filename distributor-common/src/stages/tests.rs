@@ -14,7 +14,7 @@ use crate::host::frame::{Frame, checksum};
 use crate::packet::SlicePacket;
 use crate::wire::tcp::{ACK, FIN, RST, SYN};
 
-const SEEDS: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344];
+const SEEDS: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7345];
 const VIPA: [u8; 4] = [10, 1, 3, 10];
 /// The interface that packets come in on.
 const INGRESS: u32 = 2;
@@ -24,6 +24,7 @@ const XCF: u32 = 3;
 mod active;
 mod affinity;
 mod endings;
+mod established;
 mod fence;
 mod floods;
 mod headers;
@@ -165,7 +166,7 @@ fn introduce(tables: &mut HostTables) {
 fn port_of_round(first: u32, len: u32) -> u16 {
     let place = |port: u16| {
         let key = FlowKey::tcp([10, 1, 1, 100], port, VIPA, 8443);
-        hash::place(key.hash(hash::OFFER_SEEDS), len)
+        hash::place(key.offer_hash(), len)
     };
     (40_000..50_000)
         .find(|port| place(*port) == first)

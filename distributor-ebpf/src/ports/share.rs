@@ -133,8 +133,8 @@ pub(crate) fn hand_out(ctx: &SkLookupContext) -> u32 {
 fn connection(local: [u32; 4], port: u32, remote: [u32; 4], remote_port: u16) -> u64 {
     let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
     let ports = port << 16 | u32::from(remote_port);
-    let outer = hash::flow(pair(remote[0], remote[1]), ports, 0, hash::OFFER_SEEDS);
-    let inner = hash::flow(pair(remote[2], remote[3]), local[3], 0, hash::OFFER_SEEDS);
+    let outer = hash::offer(pair(remote[0], remote[1]), ports, 0);
+    let inner = hash::offer(pair(remote[2], remote[3]), local[3], 0);
     outer.rotate_left(17) ^ inner ^ pair(local[0] ^ local[2], local[1])
 }
 

@@ -18,12 +18,15 @@ use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
 use aya::maps::xdp::DevMapHash;
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray};
+use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use aya::programs::Xdp;
-use distributor_common::abi::{ABI_VERSION, NameTable, Settings, Syns, map, program};
-use distributor_common::counter::{COUNTER_SLOTS, Totals};
+use distributor_common::abi::{
+    ABI_VERSION, Counters, NameTable, Settings, Syns, map, program, section,
+};
+use distributor_common::counter::Totals;
 use distributor_common::flow::{BUCKET_SLOTS, Bucket};
 use distributor_common::hash;
+use distributor_common::word::Word;
 
 use super::namespace;
 use crate::engine::forwarding::{ServiceKey, ServiceTargets};
@@ -65,6 +68,7 @@ mod object;
 mod origin;
 mod pins;
 mod reported;
+mod sections;
 mod senders;
 mod services;
 mod shared;
@@ -88,7 +92,8 @@ pub struct DataplaneOptions {
     /// Number of flows that the table has room for; rounded up to a power of two, and kept as it is
     /// when maps are taken over.
     pub flow_capacity: u32,
-    /// Seeds of the flow hash; random when absent, and kept as they are when maps are taken over.
+    /// Seeds of the flow hash, which are made odd; random when absent, and kept as they are when maps
+    /// are taken over.
     pub seeds: Option<[u64; 2]>,
 }
 
@@ -99,7 +104,7 @@ pub struct Dataplane {
     object: Box<Ebpf>,
     settings: Shared<Settings>,
     transmit: DevMapHash<MapData>,
-    counters: PerCpuArray<MapData, [u64; COUNTER_SLOTS]>,
+    counters: Shared<Counters>,
     services: Services,
     /// What was last asked for each service, as far as it was done.
     served: BTreeMap<ServiceKey, ServiceTargets>,
@@ -201,10 +206,10 @@ impl Dataplane {
             },
         )?;
 
-        let settings: Shared<Settings> = share(&mut object, map::SETTINGS)?;
-        let flows: Shared<Bucket> = share(&mut object, map::FLOWS)?;
+        let settings: Shared<Settings> = share(&mut object, section::SETTINGS)?;
+        let flows: Shared<Bucket> = share(&mut object, section::FLOWS)?;
         if !is_adopted {
-            initialise(&settings[0], options.seeds, cookie, &flows, rate);
+            initialise(&settings[0], options.seeds, cookie, rate);
         }
         let unit = StampUnit {
             rate,
@@ -232,7 +237,7 @@ impl Dataplane {
             slots: Slots::recover(&settings[0].targets),
             syns: share(&mut object, map::SYNS)?,
             transmit: typed(&mut object, map::TRANSMIT, DevMapHash::try_from)?,
-            counters: typed(&mut object, map::COUNTERS, PerCpuArray::try_from)?,
+            counters: share(&mut object, section::COUNTERS)?,
             services,
             served: BTreeMap::new(),
             standing: BTreeMap::new(),
@@ -287,16 +292,11 @@ impl Dataplane {
     }
 
     /// All counters, summed over the CPUs.
-    ///
-    /// # Errors
-    ///
-    /// The kernel refuses.
-    pub fn counters(&self) -> Result<Totals, DataplaneError> {
-        let values = self
-            .counters
-            .get(&0, 0)
-            .map_err(DataplaneError::map(map::COUNTERS))?;
-        Ok(values.iter().collect())
+    #[must_use]
+    pub fn counters(&self) -> Totals {
+        let cpus = self.counters.iter();
+        let values: Vec<_> = cpus.map(|cpu| cpu.0.each_ref().map(Word::load)).collect();
+        values.iter().collect()
     }
 
     /// The program itself, for tests and measurements by `BPF_PROG_TEST_RUN`.
@@ -332,24 +332,18 @@ impl Dataplane {
 }
 
 /// Writes what never changes; the version last, so that half a start is never taken over.
-fn initialise(
-    settings: &Settings,
-    seeds: Option<[u64; 2]>,
-    cookie: u64,
-    buckets: &[Bucket],
-    rate: u64,
-) {
+fn initialise(settings: &Settings, seeds: Option<[u64; 2]>, cookie: u64, rate: u64) {
     let seeds = seeds.unwrap_or_else(rand::random);
     settings.netns_cookie.store(cookie);
-    settings.seeds[0].store(seeds[0]);
-    settings.seeds[1].store(seeds[1]);
+    for (word, seed) in settings.seeds.iter().zip(seeds) {
+        word.store(seed | 1);
+    }
     let words = settings.ipv6.digest_seeds.iter();
     for (word, seed) in words.zip(hash::digest_seeds(seeds)) {
         word.store(seed);
     }
     let names = NameTable::new(rand::random(), 0);
     settings.ipv6.names.store(names.word());
-    settings.bucket_mask.store(buckets.len() as u64 - 1);
     settings
         .stamp_shift
         .store(StampUnit::nearest_to_second(rate).shift);

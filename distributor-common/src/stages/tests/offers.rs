@@ -48,7 +48,7 @@ fn a_connection_without_a_place_is_looked_for_where_it_went() {
     bench.tables.set_path(first, Path::Unreachable);
     let frame = Frame::new(40_000, ACK);
     let key = FlowKey::tcp([10, 1, 1, 100], 40_000, VIPA, 8443);
-    let offered = [2, 3, 4][hash::place(key.hash(hash::OFFER_SEEDS), 3) as usize];
+    let offered = [2, 3, 4][hash::place(key.offer_hash(), 3) as usize];
     if offered == first {
         bench.send(frame.bytes(), Verdict::Unreachable, &[Event::FlowOffered]);
     } else {

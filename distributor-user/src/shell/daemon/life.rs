@@ -7,7 +7,6 @@
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
-use tracing::warn;
 
 use super::Daemon;
 use super::open::Sources;
@@ -95,9 +94,7 @@ impl Daemon {
     }
 
     async fn count_arrivals(&mut self) {
-        match self.dataplane.counters() {
-            Ok(totals) => self.handle(Event::Arrivals(totals.of_hosts())).await,
-            Err(error) => warn!("whether packets arrive is not known: {error}"),
-        }
+        let arrivals = self.dataplane.counters().of_hosts();
+        self.handle(Event::Arrivals(arrivals)).await;
     }
 }

@@ -161,7 +161,7 @@ impl Daemon {
                 },
             });
         let interfaces = interfaces.collect();
-        let totals = self.dataplane.counters()?;
+        let totals = self.dataplane.counters();
         let counters = totals.iter().map(|(counter, packets)| CounterRow {
             name: counter.name.to_owned(),
             packets,

@@ -109,7 +109,7 @@ impl Daemon {
 
     /// Counts the packets that came for what is distributed here.
     fn distributed_packets(&self) -> u64 {
-        self.dataplane.distributed_packets().unwrap_or(0)
+        self.dataplane.distributed_packets()
     }
 }
 

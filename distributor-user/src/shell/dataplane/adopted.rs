@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use distributor_common::abi::{Ring, Sender};
 use distributor_common::counter::Verdict;
 
-use super::{Dataplane, DataplaneError, targets};
+use super::{Dataplane, targets};
 use crate::engine::forwarding::{
     Affinity, DvipaForwarding, Forwarding, ServiceKey, ServiceTargets,
 };
@@ -103,12 +103,9 @@ impl Dataplane {
     }
 
     /// Counts the packets that came for what is distributed here, and those of its flows.
-    ///
-    /// # Errors
-    ///
-    /// The kernel refuses.
-    pub fn distributed_packets(&self) -> Result<u64, DataplaneError> {
-        let totals = self.counters()?;
+    #[must_use]
+    pub fn distributed_packets(&self) -> u64 {
+        let totals = self.counters();
         let others = [
             Verdict::NotIpv4,
             Verdict::NotDistributed,
@@ -123,6 +120,6 @@ impl Dataplane {
             Verdict::TunnelForeign,
         ];
         let others: u64 = others.iter().map(|verdict| totals.verdict(*verdict)).sum();
-        Ok(totals.received().saturating_sub(others))
+        totals.received().saturating_sub(others)
     }
 }

@@ -1,7 +1,7 @@
-//! What aya does not offer: looking at a pinned link, giving it another program, and detaching it,
+//! What aya does not offer: maps that its object does not describe; looking at a pinned link, giving it another program, and detaching it,
 //! without knowing its kind; and links of the kinds that aya can neither pin nor give another program.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
 use std::mem;
@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Commands of the `bpf` system call (UAPI `linux/bpf.h`).
+const BPF_MAP_CREATE: libc::c_long = 0;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_LINK_CREATE: libc::c_long = 28;
@@ -23,6 +24,23 @@ struct Pin {
     bpf_fd: u32,
     file_flags: u32,
 }
+
+/// The part of `union bpf_attr` that `BPF_MAP_CREATE` reads; what is not there counts as 0.
+#[repr(C)]
+struct MapCreate {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    inner_map: u32,
+    numa_node: u32,
+    map_name: [u8; 16],
+}
+
+/// `BPF_MAP_TYPE_ARRAY` and `BPF_F_MMAPABLE` (UAPI `linux/bpf.h`).
+const ARRAY: u32 = 2;
+const MMAPABLE: u32 = 1 << 10;
 
 /// The part of `union bpf_attr` that `BPF_LINK_CREATE` reads; what is not there counts as 0.
 #[repr(C)]
@@ -86,6 +104,37 @@ impl LinkFacts {
     }
 }
 
+/// Makes a map of one value of `len` bytes, which can be mapped into memory.
+pub(super) fn create_value(name: &CStr, len: usize) -> io::Result<OwnedFd> {
+    let mut map_name = [0; 16];
+    let name = name.to_bytes();
+    map_name[..name.len()].copy_from_slice(name);
+    let attributes = MapCreate {
+        map_type: ARRAY,
+        key_size: 4,
+        value_size: u32::try_from(len).map_err(io::Error::other)?,
+        max_entries: 1,
+        map_flags: MMAPABLE,
+        inner_map: 0,
+        numa_node: 0,
+        map_name,
+    };
+    // SAFETY: the kernel reads the structure, whose size is told, and which outlives the call.
+    let fd = unsafe { call(BPF_MAP_CREATE, &attributes) }?;
+    // SAFETY: the kernel has just given out the descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes a descriptor stand for what another one stands for; whoever owns it goes on to own it.
+pub(super) fn stand_for(descriptor: BorrowedFd<'_>, other: &OwnedFd) -> io::Result<()> {
+    // SAFETY: both descriptors are open; what the first one meant is closed by the kernel.
+    let result = unsafe { libc::dup3(other.as_raw_fd(), descriptor.as_raw_fd(), libc::O_CLOEXEC) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Looks at the pinned link at `path`.
 pub(super) fn pinned_link(path: &Path) -> io::Result<LinkFacts> {
     let link = open_pin(path)?;
@@ -117,12 +166,12 @@ pub(super) fn create_link(
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Pins a link.
-pub(super) fn pin(path: &Path, link: BorrowedFd<'_>) -> io::Result<()> {
+/// Pins a link or a map.
+pub(super) fn pin(path: &Path, object: BorrowedFd<'_>) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let attributes = Pin {
         pathname: path.as_ptr() as u64,
-        bpf_fd: number(link),
+        bpf_fd: number(object),
         file_flags: 0,
     };
     // SAFETY: the kernel reads the structure, whose size is told, and the path it points to; both
@@ -161,7 +210,8 @@ pub(in crate::shell) fn detach_pinned_link(path: &Path) -> io::Result<()> {
     unsafe { call(BPF_LINK_DETACH, &fd) }.map(drop)
 }
 
-fn open_pin(path: &Path) -> io::Result<OwnedFd> {
+/// Opens what is pinned at `path`.
+pub(super) fn open_pin(path: &Path) -> io::Result<OwnedFd> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let attributes = Pin {
         pathname: path.as_ptr() as u64,

@@ -87,8 +87,8 @@ impl Flows {
         target: u16,
         now: Stamp,
     ) -> Reported {
-        let index = self.index(key);
-        self.buckets[index].report(key, target, now, |slot| {
+        let (index, home) = self.place(key);
+        self.buckets[index].report(key, home, target, now, |slot| {
             if let IpAddr::V6(client) = client.to_canonical() {
                 let place = &self.clients[index * BUCKET_SLOTS + slot].address;
                 for (place, word) in place.iter().zip(names::words(client)) {
@@ -116,10 +116,9 @@ impl Flows {
         count_flows(self.slots().filter_map(removed))
     }
 
-    /// The place of a key's bucket.
-    fn index(&self, key: &flow::FlowKey) -> usize {
-        let hash = key.hash(self.seeds);
-        (hash >> 32) as usize & (self.buckets.len() - 1)
+    /// The number of the bucket of a flow, and that of the slot in it that it gets first.
+    fn place(&self, key: &flow::FlowKey) -> (usize, usize) {
+        flow::place(key.hash(self.seeds), self.buckets.len())
     }
 
     /// Everything that is whole in the table, with what its slot says: flows, and what clients keep.
@@ -232,7 +231,7 @@ impl Flows {
         let Some(key) = self.packet_key(key, &self.names.known()) else {
             return false;
         };
-        let bucket = &self.buckets[self.index(&key)];
+        let bucket = &self.buckets[self.place(&key).0];
         for _ in 0..ATTEMPTS {
             let Some(found) = bucket.find(&key) else {
                 return false;

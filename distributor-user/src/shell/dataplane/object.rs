@@ -9,13 +9,13 @@ use aya::sys::{BpfHelper, SyscallError, is_helper_supported, is_map_supported};
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use distributor_common::abi::{map, program};
 
+use super::sections::{self, Sections};
 use super::{DataplaneError, SLOTS};
 use crate::shell::objects;
 
-/// Maps that live as long as the stack, not as long as the daemon.
-pub(super) const PINNED_MAPS: [&str; 16] = [
-    map::SETTINGS,
-    map::FLOWS,
+/// Maps that live as long as the stack, not as long as the daemon, besides those of
+/// [`sections`].
+const PINNED_MAPS: [&str; 13] = [
     map::CLIENTS,
     map::NAMES,
     map::SERVICE_INDEX,
@@ -28,9 +28,13 @@ pub(super) const PINNED_MAPS: [&str; 16] = [
     map::SYNS,
     map::KEPT,
     map::TRANSMIT,
-    map::COUNTERS,
     map::BUDGET,
 ];
+
+/// Names of all maps that are pinned.
+pub(super) fn pinned_maps() -> impl Iterator<Item = &'static str> {
+    PINNED_MAPS.into_iter().chain(sections::MAPS)
+}
 
 /// The objects whose programs share these maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,17 +63,20 @@ pub(super) fn load(
     buckets: Option<u32>,
 ) -> Result<Ebpf, DataplaneError> {
     let object = kind.built()?;
+    let sections = Sections::open(pin_dir, buckets)?;
     let mut loader = EbpfLoader::new();
     if let Some(buckets) = buckets {
-        loader.map_max_entries(map::FLOWS, buckets);
         loader.map_max_entries(map::CLIENTS, buckets * SLOTS);
     }
+    sections.announce(&mut loader);
     for name in PINNED_MAPS {
         loader.map_pin_path(name, pin_dir.join(name));
     }
-    loader
-        .load(object)
-        .map_err(|error| explain(is_not_permitted(&error)).unwrap_or(DataplaneError::Object(error)))
+    let object = loader.load(object).map_err(|error| {
+        explain(is_not_permitted(&error)).unwrap_or(DataplaneError::Object(error))
+    })?;
+    sections.replace(&object)?;
+    Ok(object)
 }
 
 /// Loads an object with maps of its own, as small as they can be, which end with it.

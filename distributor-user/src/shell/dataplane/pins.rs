@@ -15,13 +15,13 @@ use distributor_common::abi::{
     MAX_SERVICES, MAX_TARGETS, MAX_TUNNELS, MAX_VIPAS, NAME_BUCKETS, NameBucket, Service,
     ServiceKey, Settings, Syns, Tally, TunnelKey, Vipa,
 };
-use distributor_common::flow::Bucket;
+use distributor_common::flow::{Bucket, Slot};
 use nix::sys::statfs::{BPF_FS_MAGIC, statfs};
 
 use super::attach::LINK_PIN;
-use super::object::PINNED_MAPS;
+use super::object::pinned_maps;
 use super::shared::Shared;
-use super::{DataplaneError, bpf};
+use super::{DataplaneError, bpf, sections};
 
 /// What is in the pin directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(super) fn prepare(pin_dir: &Path, cookie: u64) -> Result<Pins, DataplaneErro
 
 /// Finds out what is in the directory; changes nothing.
 pub(super) fn examine(pin_dir: &Path, cookie: u64) -> Result<Pins, DataplaneError> {
-    let mut names = PINNED_MAPS.iter();
+    let mut names = pinned_maps();
     let links = links(pin_dir)?;
     if links.is_empty() && !names.any(|name| pin_dir.join(name).exists()) {
         return Ok(Pins::None);
@@ -55,7 +55,8 @@ pub(super) fn examine(pin_dir: &Path, cookie: u64) -> Result<Pins, DataplaneErro
     let mut shapes = SHAPES.iter();
     if !shapes.all(|&(name, kind, key, value, entries)| {
         has_shape(pin_dir, name, kind, key, value, entries)
-    }) {
+    }) || !have_shapes_of_their_own(pin_dir)?
+    {
         return Ok(Pins::Stale);
     }
     let map = MapData::from_pin(pin_dir.join(abi::map::SETTINGS))
@@ -78,7 +79,7 @@ pub(super) fn examine(pin_dir: &Path, cookie: u64) -> Result<Pins, DataplaneErro
 
 /// Removes every pin of ours and the directory, and the directory above it if that is empty now.
 pub(super) fn remove(pin_dir: &Path) -> Result<(), DataplaneError> {
-    let maps = PINNED_MAPS.iter().map(|name| pin_dir.join(name));
+    let maps = pinned_maps().map(|name| pin_dir.join(name));
     for pin in links(pin_dir)?.into_iter().chain(maps) {
         remove_file(&pin)?;
     }
@@ -140,8 +141,8 @@ pub(super) fn remove_file(pin: &Path) -> Result<(), DataplaneError> {
     }
 }
 
-/// Name, type, size of a key, size of a value, number of entries where it is fixed.
-type Shape = (&'static str, MapType, usize, usize, Option<u32>);
+/// Name, type, size of a key, size of a value, number of entries.
+type Shape = (&'static str, MapType, usize, usize, u32);
 
 const SHAPES: &[Shape] = &[
     (
@@ -149,102 +150,90 @@ const SHAPES: &[Shape] = &[
         MapType::Array,
         4,
         size_of::<Settings>(),
-        Some(1),
-    ),
-    (
-        abi::map::FLOWS,
-        MapType::Array,
-        4,
-        size_of::<Bucket>(),
-        None,
-    ),
-    (
-        abi::map::CLIENTS,
-        MapType::Array,
-        4,
-        size_of::<Client>(),
-        None,
+        1,
     ),
     (
         abi::map::NAMES,
         MapType::Array,
         4,
         size_of::<NameBucket>(),
-        Some(2 * NAME_BUCKETS),
+        2 * NAME_BUCKETS,
     ),
     (
         abi::map::SERVICE_INDEX,
         MapType::Hash,
         size_of::<ServiceKey>(),
         4,
-        Some(2 * MAX_SERVICES),
+        2 * MAX_SERVICES,
     ),
     (
         abi::map::SERVICES,
         MapType::Array,
         4,
         size_of::<Service>(),
-        Some(MAX_SERVICES),
+        MAX_SERVICES,
     ),
-    (
-        abi::map::RINGS,
-        MapType::Array,
-        4,
-        8,
-        Some(MAX_RING_ENTRIES),
-    ),
+    (abi::map::RINGS, MapType::Array, 4, 8, MAX_RING_ENTRIES),
     (
         abi::map::VIPAS,
         MapType::Array,
         4,
         size_of::<Vipa>(),
-        Some(MAX_VIPAS),
+        MAX_VIPAS,
     ),
-    (abi::map::SENDERS, MapType::Hash, 8, 4, Some(MAX_SENDERS)),
+    (abi::map::SENDERS, MapType::Hash, 8, 4, MAX_SENDERS),
     (
         abi::map::TUNNELS,
         MapType::Hash,
         size_of::<TunnelKey>(),
         4,
-        Some(MAX_TUNNELS),
+        MAX_TUNNELS,
     ),
     (
         abi::map::CONNECTIONS,
         MapType::Array,
         4,
         size_of::<Tally>(),
-        Some(MAX_SERVICES * MAX_ROWS),
+        MAX_SERVICES * MAX_ROWS,
     ),
     (
         abi::map::SYNS,
         MapType::Array,
         4,
         size_of::<Syns>(),
-        Some(MAX_TARGETS),
+        MAX_TARGETS,
     ),
     (
         abi::map::KEPT,
         MapType::Hash,
         size_of::<ServiceKey>(),
         4,
-        Some(MAX_SERVICES),
+        MAX_SERVICES,
     ),
     (
         abi::map::TRANSMIT,
         MapType::DevMapHash,
         4,
         8,
-        Some(MAX_INTERFACES),
+        MAX_INTERFACES,
     ),
-    (
-        abi::map::COUNTERS,
-        MapType::PerCpuArray,
-        4,
-        size_of::<Counters>(),
-        Some(1),
-    ),
-    (abi::map::BUDGET, MapType::PerCpuArray, 4, 8, Some(1)),
+    (abi::map::BUDGET, MapType::PerCpuArray, 4, 8, 1),
 ];
+
+/// Whether there are counters for each CPU, a number of flows that a table can have, and a client for each.
+fn have_shapes_of_their_own(pin_dir: &Path) -> Result<bool, DataplaneError> {
+    let flows = MapData::from_pin(pin_dir.join(abi::map::FLOWS)).and_then(|map| map.info());
+    let flows_len = flows.map_or(0, |flows| flows.value_size() as usize);
+    if !flows_len.is_multiple_of(size_of::<Bucket>()) || !flows_len.is_power_of_two() {
+        return Ok(false);
+    }
+    let has = |name, value, entries| has_shape(pin_dir, name, MapType::Array, 4, value, entries);
+    let clients = u32::try_from(flows_len / size_of::<Slot>()).unwrap_or(u32::MAX);
+    let counters_len = sections::cpus()? * size_of::<Counters>();
+    Ok(has(abi::map::FLOWS, flows_len, 1)
+        && has(abi::map::CLIENTS, size_of::<Client>(), clients)
+        && has(abi::map::COUNTERS, counters_len, 1))
+}
 
 fn has_shape(
     pin_dir: &Path,
@@ -252,7 +241,7 @@ fn has_shape(
     kind: MapType,
     key: usize,
     value: usize,
-    entries: Option<u32>,
+    entries: u32,
 ) -> bool {
     let Ok(shape) = MapData::from_pin(pin_dir.join(name)).and_then(|map| map.info()) else {
         return false;
@@ -260,8 +249,5 @@ fn has_shape(
     shape.map_type().is_ok_and(|found| found == kind)
         && shape.key_size() as usize == key
         && shape.value_size() as usize == value
-        && entries.map_or_else(
-            || shape.max_entries().is_power_of_two(),
-            |entries| shape.max_entries() == entries,
-        )
+        && shape.max_entries() == entries
 }

@@ -11,7 +11,7 @@ use std::slice;
 use std::sync::Arc;
 
 use aya::maps::MapData;
-use distributor_common::abi::{Client, NameBucket, Service, Settings, Syns, Tally, Vipa};
+use distributor_common::abi::{Client, Counters, NameBucket, Service, Settings, Syns, Tally, Vipa};
 use distributor_common::flow::Bucket;
 use distributor_common::word::Word;
 use memmap2::{MmapOptions, MmapRaw};
@@ -29,6 +29,8 @@ pub(super) unsafe trait Words {}
 unsafe impl Words for Word {}
 // SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
 unsafe impl Words for Settings {}
+// SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
+unsafe impl Words for Counters {}
 // SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
 unsafe impl Words for Service {}
 // SAFETY: a `repr(C)` structure of `Word`s, of asserted size.
@@ -59,10 +61,12 @@ impl<T: Words> Shared<T> {
     /// Maps the values of `map`, which must be an array of `T` that can be mapped.
     pub(super) fn map(map: &MapData, name: &'static str) -> Result<Self, DataplaneError> {
         let shape = map.info().map_err(DataplaneError::map(name))?;
-        if shape.value_size() as usize != size_of::<T>() {
+        let (value, entries) = (shape.value_size() as usize, shape.max_entries() as usize);
+        // A map of one value has several in that one.
+        if value != size_of::<T>() && !(entries == 1 && value.is_multiple_of(size_of::<T>())) {
             return Err(DataplaneError::Mismatch { name });
         }
-        let len = shape.max_entries() as usize;
+        let len = entries * value / size_of::<T>();
         let memory = MmapOptions::new()
             .len(len * size_of::<T>())
             .map_raw(map.fd().as_fd().as_raw_fd())
