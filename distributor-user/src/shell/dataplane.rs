@@ -34,6 +34,7 @@ use crate::engine::forwarding::{ServiceKey, ServiceTargets};
 pub use self::attach::Interface;
 pub use self::attached::Lookout;
 pub use self::error::DataplaneError;
+pub use self::life::EarlyLife;
 pub use self::origin::Origin;
 pub use self::reported::Inserted;
 pub use self::traffic::Traffic;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -16,11 +16,14 @@ use crate::engine::config::DynamicXcf;
 use crate::engine::group::key::{ChoiceKey, ProbeKey};
 use crate::engine::stack::Placement;
 use crate::shell::addresses::Addresses;
-use crate::shell::dataplane::{Dataplane, DataplaneOptions};
+use crate::shell::dataplane::{Dataplane, DataplaneOptions, EarlyLife};
 use crate::shell::group::{Group, GroupEvent, GroupOptions};
 use crate::shell::netlink::Netlink;
 use crate::shell::sysctls::Sysctls;
 use crate::shell::{links, probe};
+
+/// How long a start is believed to come to an end: many times what it needs.
+const START: Duration = Duration::from_secs(10);
 
 /// What a start begins with.
 pub(super) struct Beginning<'a> {
@@ -43,6 +46,8 @@ pub(super) struct Begun {
     pub(super) group_events: mpsc::Receiver<GroupEvent>,
     /// From when the group was listened to.
     pub(super) joined_at: Instant,
+    /// Signs of life until the daemon gives them itself; absent where no packet path has served.
+    pub(super) life: Option<EarlyLife>,
 }
 
 impl Beginning<'_> {
@@ -62,8 +67,10 @@ impl Beginning<'_> {
         let joining = self.join(group, network, sysctls);
         // The members wait for what the owner that they see again says next: a packet path that serves
         // is taken over before they see it. A new one has nothing to say before it has listened.
+        let mut life = None;
         let (opened, joined) = if self.serves()? {
-            Dataplane::beat_before_opening(&self.options.pin_dir.join(&self.options.name))?;
+            let pin_dir = self.options.pin_dir.join(&self.options.name);
+            life = Some(EarlyLife::begin(&pin_dir, START)?);
             (Ok(opening.await?), joining.await)
         } else {
             tokio::join!(opening, joining)
@@ -74,6 +81,7 @@ impl Beginning<'_> {
                 group,
                 group_events,
                 joined_at,
+                life,
             }),
             (Ok(dataplane), Err(error)) => {
                 if !dataplane.is_adopted() {

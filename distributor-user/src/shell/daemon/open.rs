@@ -127,19 +127,18 @@ impl Daemon {
         let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
         let (asked, taken) = (inquiry.dvipas().collect(), inquiry.begin());
         let (probes, answers) = Probes::new(keys.sealing().probe());
-        let (accepted, choice) = (keys.probes().collect(), keys.sealing().choice());
         let (addresses, repaired) = Addresses::start(&netlink)?;
         let mut sysctls = Sysctls::open(&state_file(&options))?;
-        let group = group_options(&config, &options, xcf, keys);
         let beginning = Beginning {
             options: &options,
             xcf,
-            accepted,
-            choice,
+            accepted: keys.probes().collect(),
+            choice: keys.sealing().choice(),
             held: &held,
             netlink: &netlink,
             addresses: &addresses,
         };
+        let group = group_options(&config, &options, xcf, keys);
         let (set_aside, aside) = watch::channel(None);
         let ports = Ports::start(&options.pin_dir.join(&options.name), &config, aside)?;
         let (begun, ports) = begin(&beginning, ports, group, &mut network, &mut sysctls).await?;
@@ -148,6 +147,7 @@ impl Daemon {
             group,
             group_events,
             joined_at,
+            life: _until_the_loop_begins,
         } = begun;
         let adopted = adopted(&dataplane, held, &options);
         let watch_object = objects::built(objects::WATCH);

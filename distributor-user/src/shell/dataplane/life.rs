@@ -4,10 +4,12 @@
 //! last beat where the packet path finds it, and says how long that may be ago.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use aya::maps::MapData;
-use distributor_common::abi::{Settings, map};
+use distributor_common::abi::{Life, Settings, map};
 use distributor_common::probe;
 use nix::time::{ClockId, clock_gettime};
 
@@ -16,26 +18,58 @@ use super::{Dataplane, DataplaneError};
 use crate::engine::group::key::ProbeKey;
 use crate::engine::xcf::XcfAddresses;
 
-impl Dataplane {
-    /// Tells the packet path that is pinned in `pin_dir` that a daemon lives which is going to take it over,
-    /// unless there has been none for the grace. The kernel verifies programs before it is taken over,
-    /// and whoever waits for a dead daemon need not wait for that.
+/// How often a daemon that is starting gives a sign of life.
+const EARLY_BEAT: Duration = Duration::from_millis(50);
+
+/// The life of a daemon that is going to take over a packet path.
+///
+/// A start takes its time, most of it for programs that the kernel verifies, and whoever waits for a dead
+/// daemon need not wait for that. Dropping this ends the signs of life.
+#[derive(Debug)]
+pub struct EarlyLife {
+    _lives: mpsc::Sender<()>,
+}
+
+impl EarlyLife {
+    /// Gives signs of life to the packet path that is pinned in `pin_dir`, for so long at most, unless
+    /// there has been none for the grace.
     ///
     /// # Errors
     ///
     /// There is no packet path, or none of this version.
-    pub fn beat_before_opening(pin_dir: &Path) -> Result<(), DataplaneError> {
+    pub fn begin(pin_dir: &Path, limit: Duration) -> Result<Self, DataplaneError> {
         let map = MapData::from_pin(pin_dir.join(map::SETTINGS))
             .map_err(DataplaneError::map(map::SETTINGS))?;
         let settings = Shared::<Settings>::map(&map, map::SETTINGS)?;
-        let life = &settings[0].life;
-        let now_ns = monotonic_ns();
-        if life.beat_ns.load() != 0 && life.silence_ns(now_ns) < life.grace_ns.load() {
-            life.beat_ns.store(now_ns);
-        }
-        Ok(())
+        let (lives, ended) = mpsc::channel();
+        beat_in_time(&settings[0].life);
+        let ends = Instant::now() + limit;
+        let beating = move || {
+            while ended.recv_timeout(EARLY_BEAT) == Err(RecvTimeoutError::Timeout)
+                && Instant::now() < ends
+            {
+                beat_in_time(&settings[0].life);
+            }
+        };
+        let thread = thread::Builder::new().name("early-life".to_owned());
+        let context = || "begin a thread that gives signs of life".to_owned();
+        let _detached = thread
+            .spawn(beating)
+            .map_err(DataplaneError::system(context()))?;
+        Ok(Self { _lives: lives })
     }
+}
 
+/// Notes that a daemon lives, unless there has been none for the grace.
+fn beat_in_time(life: &Life) {
+    let (before, now_ns) = (life.beat_ns.load(), monotonic_ns());
+    if before != 0 && life.silence_ns(now_ns) < life.grace_ns.load() {
+        // Who fences the packet path at this moment has the last word.
+        let _ = life.beat_ns.replace(before, now_ns);
+    }
+}
+
+impl Dataplane {
     /// Tells the packet path that the daemon lives at this moment. A system call at most.
     pub fn beat(&self) {
         self.settings[0].life.beat_ns.store(monotonic_ns());

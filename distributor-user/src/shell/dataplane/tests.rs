@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path as FilePath;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{panic, thread};
 
 use aya::programs::{TestRun, TestRunOptions};
@@ -301,23 +301,41 @@ fn a_predecessors_last_sign_of_life_is_found() {
 }
 
 #[test]
-fn a_daemon_that_is_about_to_take_over_gives_a_sign_of_life_in_time_only() {
+fn a_daemon_that_is_about_to_take_over_gives_signs_of_life_in_time_only() {
+    const LIMIT: Duration = Duration::from_mins(1);
     in_sandbox(|pin_dir| {
-        assert!(Dataplane::beat_before_opening(pin_dir).is_err(), "no pins");
+        assert!(EarlyLife::begin(pin_dir, LIMIT).is_err(), "no pins");
         let first = Dataplane::open(&options(pin_dir)).expect("opens");
         let beaten = || first.settings[0].life.beat_ns.load();
-        let beat = || Dataplane::beat_before_opening(pin_dir).expect("pins");
+        let begin = |limit| EarlyLife::begin(pin_dir, limit).expect("pins");
         first.set_grace(Duration::from_hours(1));
-        beat();
+        drop(begin(LIMIT));
         assert_eq!(beaten(), 0, "nobody has lived");
         first.beat();
         let before = beaten();
-        beat();
-        assert!(beaten() > before);
+        let life = begin(LIMIT);
+        let at_once = beaten();
+        assert!(at_once > before);
+        // Until it is dropped, or the time is over.
+        let is_given_again = |before| {
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while beaten() == before && Instant::now() < deadline {
+                thread::yield_now();
+            }
+            beaten() > before
+        };
+        assert!(is_given_again(at_once) && is_given_again(beaten()));
+        drop(life);
+        drop(begin(Duration::ZERO));
+        thread::sleep(Duration::from_millis(200));
+        let last = beaten();
+        thread::sleep(Duration::from_millis(200));
+        assert_eq!(beaten(), last);
         // It was fenced, or too long ago.
+        let _life = begin(LIMIT);
         first.fence();
         first.set_grace(Duration::from_millis(1));
-        beat();
+        thread::sleep(Duration::from_millis(200));
         assert_eq!(beaten(), 1);
     });
 }
