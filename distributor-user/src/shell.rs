@@ -6,15 +6,16 @@
 
 pub mod addresses;
 pub mod admin;
-pub mod arp;
 pub mod carriers;
 pub mod cgroup;
 pub mod challenge;
+pub mod claim;
 pub mod connections;
 pub mod daemon;
 pub mod dataplane;
 pub mod group;
 mod holders;
+pub mod ipv6;
 pub mod links;
 pub mod listeners;
 pub mod load;

@@ -3,7 +3,7 @@
 //! A host knows nothing of the distributor; a client is no more than this.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::cgroup::Cgroup;
+use crate::lab::in_ipv6;
 use crate::namespace::Namespace;
 use crate::process::Process;
 use crate::program;
@@ -82,6 +83,12 @@ impl Host {
         self.lan_address
     }
 
+    /// Its IPv6 address there.
+    #[must_use]
+    pub fn lan_address6(&self) -> Ipv6Addr {
+        in_ipv6(self.lan_address)
+    }
+
     /// Its cgroup, if it is a stack.
     #[must_use]
     pub fn cgroup(&self) -> Option<&Cgroup> {
@@ -144,12 +151,8 @@ impl Host {
 
     /// Gives the host its addresses and routes. Its links are there already.
     ///
-    /// `links` are its interfaces with the address and prefix length of each.
-    pub(crate) fn configure(
-        &self,
-        links: &[(&str, Ipv4Addr, u8)],
-        routes: &[String],
-    ) -> Result<()> {
+    /// `links` are its interfaces with the IPv4 address of each, which tells the IPv6 one.
+    pub(crate) fn configure(&self, links: &[(&str, Ipv4Addr)], routes: &[String]) -> Result<()> {
         // A host that is rebuilt keeps its files.
         fs::create_dir_all(&self.directory)
             .with_context(|| format!("cannot make `{}`", self.directory.display()))?;
@@ -162,10 +165,10 @@ impl Host {
             })
         })?;
         let mut batch = vec!["link set lo up".to_owned()];
-        for (interface, address, prefix_len) in links {
-            batch.push(format!(
-                "address add {address}/{prefix_len} dev {interface}"
-            ));
+        for (interface, address) in links {
+            let ipv6 = in_ipv6(*address);
+            batch.push(format!("address add {address}/24 dev {interface}"));
+            batch.push(format!("address add {ipv6}/64 dev {interface} nodad"));
             batch.push(format!("link set {interface} up"));
         }
         batch.extend(routes.iter().map(|route| format!("route add {route}")));

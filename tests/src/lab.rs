@@ -8,6 +8,7 @@
 //!                  └─ lan ─ eth0│ TCPIP3        │xcf0 ─┘
 //!                               └───────────────┘
 //!   10.1.1.0/24                                     172.1.1.0/24
+//!   fd00:10:1:1::/64                                fd00:172:1:1::/64
 //! ```
 //!
 //! Every box, and either network's bridge, is a network namespace; no packet of
@@ -15,7 +16,7 @@
 //! signal that ends the process; what a killed process leaves is removed when
 //! the next lab starts.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -30,14 +31,15 @@ use crate::stack::Stack;
 use crate::switch::Switch;
 use crate::{profile, program};
 
+mod addresses;
 mod faults;
 mod router;
 
+use addresses::{lan_address, xcf_address};
+
+pub use addresses::{DVIPA6, VIPA, VIPA6, in_ipv6};
 pub use faults::{Fault, Network};
 pub use router::{FAR_INTERFACE, FarNetwork, ROUTER};
-
-/// The distributed VIPA of the scenario.
-pub const VIPA: Ipv4Addr = Ipv4Addr::new(10, 1, 3, 10);
 
 /// The distributed port of the scenario.
 pub const PORT: u16 = 8443;
@@ -255,24 +257,16 @@ fn numbered(name: &str, number: u8) -> String {
     }
 }
 
-fn lan_address(number: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 1, 1, number)
-}
-
-/// The DYNAMICXCF address of the stack at `index`.
-fn xcf_address(index: usize) -> Ipv4Addr {
-    let number = u8::try_from(index + 1).expect("a lab has at most 99 stacks");
-    Ipv4Addr::new(172, 1, 1, number)
-}
-
-/// Gives a host its addresses and routes; only a stack has a DYNAMICXCF address.
+/// Gives a host its addresses and routes; only a stack has DYNAMICXCF addresses.
 fn configure(host: &Host, xcf_address: Option<Ipv4Addr>) -> Result<()> {
-    let mut links = vec![(LAN_INTERFACE, host.lan_address(), 24)];
+    let mut links = vec![(LAN_INTERFACE, host.lan_address())];
     let mut routes = vec![];
     match xcf_address {
-        Some(address) => links.push((XCF_INTERFACE, address, 24)),
-        // As the users of the scenario do: the VIPA is on this link.
-        None => routes.push(format!("{VIPA} dev {LAN_INTERFACE}")),
+        Some(address) => links.push((XCF_INTERFACE, address)),
+        // As the users of the scenario do: the VIPAs are on this link.
+        None => routes.extend(
+            [VIPA.into(), VIPA6.into()].map(|vipa: IpAddr| format!("{vipa} dev {LAN_INTERFACE}")),
+        ),
     }
     host.configure(&links, &routes)
 }

@@ -1,4 +1,4 @@
-//! Who answers for an IPv4 address on the client LAN, and which client believes what.
+//! Who answers for an address on the client LAN, and which client believes what.
 //!
 //! Answers are taken from the wire, never from a daemon: two owners are two
 //! hosts that answer the same question. It is the last client of a lab that
@@ -6,7 +6,7 @@
 //! must be another one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -19,9 +19,10 @@ use crate::host::{Host, LAN_INTERFACE};
 use crate::lab::Lab;
 use crate::program;
 use crate::stack::Stack;
-use crate::tap::{self, Tap};
 use crate::wait;
 
+mod arp;
+mod nd;
 mod request;
 
 use request::{Asker, Mac};
@@ -41,7 +42,8 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// # Errors
 ///
 /// The kernel refuses.
-pub fn pin(client: &Host, address: Ipv4Addr, stack: &Host) -> Result<()> {
+pub fn pin(client: &Host, address: impl Into<IpAddr>, stack: &Host) -> Result<()> {
+    let address = address.into();
     let mac = written(mac_of(stack, LAN_INTERFACE)?);
     client.namespace().ip([format!(
         "neighbour replace {address} lladdr {mac} dev {LAN_INTERFACE} nud permanent"
@@ -53,7 +55,8 @@ pub fn pin(client: &Host, address: Ipv4Addr, stack: &Host) -> Result<()> {
 /// # Errors
 ///
 /// It believed nothing.
-pub fn release(client: &Host, address: Ipv4Addr) -> Result<()> {
+pub fn release(client: &Host, address: impl Into<IpAddr>) -> Result<()> {
+    let address = address.into();
     client
         .namespace()
         .ip([format!("neighbour del {address} dev {LAN_INTERFACE}")])
@@ -64,8 +67,8 @@ pub fn release(client: &Host, address: Ipv4Addr) -> Result<()> {
 /// # Errors
 ///
 /// The client's interface is down.
-pub fn holders(lab: &Lab, address: Ipv4Addr) -> Result<BTreeSet<String>> {
-    Question::new(lab, address)?.ask()
+pub fn holders(lab: &Lab, address: impl Into<IpAddr>) -> Result<BTreeSet<String>> {
+    Question::new(lab, address.into())?.ask()
 }
 
 /// Waits until `stack`, and nobody else, answers for `address`.
@@ -73,7 +76,8 @@ pub fn holders(lab: &Lab, address: Ipv4Addr) -> Result<BTreeSet<String>> {
 /// # Errors
 ///
 /// It does not in time.
-pub fn wait_for_holder(lab: &Lab, address: Ipv4Addr, stack: &str) -> Result<()> {
+pub fn wait_for_holder(lab: &Lab, address: impl Into<IpAddr>, stack: &str) -> Result<()> {
+    let address = address.into();
     let question = Question::new(lab, address)?;
     let mut found = BTreeSet::new();
     let what = format!("{stack} alone to answer for `{address}`");
@@ -105,31 +109,25 @@ fn written(mac: Mac) -> String {
 /// What is asked again and again, and whose Ethernet addresses may answer.
 #[derive(Debug)]
 struct Question {
-    address: Ipv4Addr,
     asker: Asker,
     stacks: BTreeMap<Mac, String>,
 }
 
 impl Question {
-    fn new(lab: &Lab, address: Ipv4Addr) -> Result<Self> {
+    fn new(lab: &Lab, address: IpAddr) -> Result<Self> {
         let client = lab.clients().last().context("a lab without clients")?;
         let mac = mac_of(client, LAN_INTERFACE)?;
-        let tap = Tap::open(client.namespace(), LAN_INTERFACE, tap::ARP)?;
-        let asker = Asker::new(tap, mac, client.lan_address());
+        let asker = Asker::new(client, mac, address)?;
         let mut stacks = BTreeMap::new();
         let is_there = |stack: &&Stack| stack.namespace().path().exists();
         for stack in lab.stacks().iter().filter(is_there) {
             stacks.insert(mac_of(stack, LAN_INTERFACE)?, stack.name().to_owned());
         }
-        Ok(Self {
-            address,
-            asker,
-            stacks,
-        })
+        Ok(Self { asker, stacks })
     }
 
     fn ask(&self) -> Result<BTreeSet<String>> {
-        let holders = self.asker.ask(self.address, PATIENCE)?;
+        let holders = self.asker.ask(PATIENCE)?;
         let name = |mac: Mac| {
             self.stacks
                 .get(&mac)
@@ -162,8 +160,8 @@ impl Watch {
     /// # Errors
     ///
     /// An interface is not there.
-    pub fn start(lab: &Lab, address: Ipv4Addr) -> Result<Self> {
-        let question = Question::new(lab, address)?;
+    pub fn start(lab: &Lab, address: impl Into<IpAddr>) -> Result<Self> {
+        let question = Question::new(lab, address.into())?;
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
         let thread = thread::spawn(move || {

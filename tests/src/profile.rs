@@ -1,14 +1,22 @@
 //! Profiles for labs of any size, in the scenario's shape.
 
 use std::fmt::Write;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use crate::lab::{PORT, VIPA};
+use crate::lab::{DVIPA6, PORT, VIPA, VIPA6, in_ipv6};
 
 /// The profile of a stack that only receives connections.
 #[must_use]
 pub fn target(xcf_address: Ipv4Addr) -> String {
     format!("IPCONFIG SYSPLEXROUTING\n    DYNAMICXCF {xcf_address} 255.255.255.0 3\n")
+}
+
+/// The same of a stack that receives connections over IPv6 too.
+#[must_use]
+pub fn dual_target(xcf_address: Ipv4Addr) -> String {
+    let ipv4 = target(xcf_address);
+    let ipv6 = in_ipv6(xcf_address);
+    format!("{ipv4}IPCONFIG6 DYNAMICXCF {ipv6}/64\n")
 }
 
 /// The profile of the stack that owns the VIPA and distributes it by `method`, with its options; a
@@ -67,31 +75,61 @@ impl Dvipa<'_> {
     /// The whole profile of the stack with this DYNAMICXCF address.
     #[must_use]
     pub fn profile(&self, xcf_address: Ipv4Addr) -> String {
-        const MASK: &str = "255.255.255.0";
+        let statements = self.statements(VIPA.into());
+        let profile = target(xcf_address);
+        format!("{profile}VIPADYNAMIC\n{statements}ENDVIPADYNAMIC\n")
+    }
+
+    /// The same, and of the IPv6 VIPA what is said of the IPv4 one.
+    #[must_use]
+    pub fn dual_profile(&self, xcf_address: Ipv4Addr) -> String {
+        let statements = self.statements(VIPA.into()) + &self.statements(VIPA6.into());
+        let profile = dual_target(xcf_address);
+        format!("{profile}VIPADYNAMIC\n{statements}ENDVIPADYNAMIC\n")
+    }
+
+    fn statements(&self, vipa: IpAddr) -> String {
+        /// What is before an IPv4 address, and only where it may be created.
+        const MASK: &str = "255.255.255.0 ";
+
+        let is_ipv6 = vipa.is_ipv6();
         let statement = match self.role {
             Role::Define => "VIPADEFINE".to_owned(),
             Role::Backup(rank) => format!("VIPABACKUP {rank}"),
         };
-        let moveable = match (self.moveable, self.role) {
-            (Some(Moveable::Immediate), _) => format!(" MOVEABLE IMMEDIATE {MASK}"),
-            (Some(Moveable::WhenIdle), _) => format!(" MOVEABLE WHENIDLE {MASK}"),
-            (None, Role::Define) => format!(" {MASK}"),
-            // It takes over only what somebody else has created, mask and all.
-            (None, Role::Backup(_)) => String::new(),
+        let moveable = match self.moveable {
+            Some(Moveable::Immediate) => " MOVEABLE IMMEDIATE",
+            Some(Moveable::WhenIdle) => " MOVEABLE WHENIDLE",
+            None => "",
         };
-        let mut profile = target(xcf_address);
-        // Writing to a string does not fail.
-        let _ = write!(profile, "VIPADYNAMIC\n   {statement}{moveable} {VIPA}\n");
+        let interface = if is_ipv6 {
+            format!("{DVIPA6} ")
+        } else {
+            String::new()
+        };
+        // A backup without MOVEABLE takes over only what somebody else has created, mask and all.
+        let creates = self.moveable.is_some() || self.role == Role::Define;
+        let mask = if creates && !is_ipv6 { MASK } else { "" };
+        let mut text = format!("   {statement}{moveable} {mask}{interface}{vipa}\n");
         if !self.destinations.is_empty() {
+            let named = if is_ipv6 {
+                DVIPA6.to_owned()
+            } else {
+                vipa.to_string()
+            };
+            // Writing to a string does not fail.
             let _ = writeln!(
-                profile,
-                "   VIPADISTRIBUTE DEFINE DISTM ROUNDROBIN {VIPA} PORT {PORT}\n      DESTIP"
+                text,
+                "   VIPADISTRIBUTE DEFINE DISTM ROUNDROBIN {named} PORT {PORT}\n      DESTIP"
             );
         }
         for destination in self.destinations {
-            let _ = writeln!(profile, "         {destination}");
+            let _ = if is_ipv6 {
+                writeln!(text, "         {}", in_ipv6(*destination))
+            } else {
+                writeln!(text, "         {destination}")
+            };
         }
-        profile.push_str("ENDVIPADYNAMIC\n");
-        profile
+        text
     }
 }

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,7 @@ use nix::sys::signal::Signal;
 
 use crate::claim::{self, Claim};
 use crate::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
+use crate::lab::in_ipv6;
 use crate::process::Process;
 use crate::program;
 use crate::wait;
@@ -91,6 +92,12 @@ impl Stack {
     #[must_use]
     pub fn xcf_address(&self) -> Ipv4Addr {
         self.xcf_address
+    }
+
+    /// Its IPv6 one, which counts if its profile says so.
+    #[must_use]
+    pub fn xcf_address6(&self) -> Ipv6Addr {
+        in_ipv6(self.xcf_address)
     }
 
     /// The group's key file.

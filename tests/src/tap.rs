@@ -15,6 +15,9 @@ pub const EVERYTHING: u16 = 0x0003;
 /// `ETH_P_ARP`.
 pub const ARP: u16 = 0x0806;
 
+/// `ETH_P_IPV6`.
+pub const IPV6: u16 = 0x86dd;
+
 /// Longest frame that is read whole.
 const FRAME_MAX: usize = 2_048;
 

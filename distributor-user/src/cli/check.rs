@@ -83,9 +83,8 @@ pub(super) fn run(arguments: &Check) -> anyhow::Result<ExitCode> {
             Ok(text) => profile::load(text, &mut files),
             Err(error) => profile::unreadable(&named.path.display().to_string(), error),
         };
-        loaded
-            .diagnostics
-            .extend(xcf::place(&loaded, &links, arguments));
+        let here = [xcf::place(&loaded, &links, arguments), xcf::ipv6(&loaded)];
+        loaded.diagnostics.extend(here.into_iter().flatten());
         profiles.push((named, loaded));
     }
     let mut checked = if arguments.running {

@@ -34,7 +34,7 @@ pub enum Role {
         /// Length of its network's prefix in bits.
         prefix_len: u8,
     },
-    /// A DVIPA that this stack owns: it answers ARP for it on that interface.
+    /// A DVIPA that this stack owns: it answers for it on that interface.
     Owned,
     /// A DVIPA that this stack serves as a target: packets to it are accepted, nobody is told.
     Hidden,
@@ -49,7 +49,7 @@ pub struct Configured {
     pub prefix_len: u8,
     /// The interface that has it.
     pub ifindex: u32,
-    /// Whether it is valid inside the host only.
+    /// Whether it is valid inside the host only; IPv6 knows no such addresses but the loopback one.
     pub is_host_scope: bool,
     /// Whether a distributor added it.
     pub is_ours: bool,
@@ -59,7 +59,7 @@ pub struct Configured {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Give the address to its interface.
-    Add(Configured),
+    Add(Placement),
     /// Take the address, which is ours, from its interface.
     Remove(Configured),
 }
@@ -80,7 +80,7 @@ impl Placement {
             address: self.address,
             prefix_len,
             ifindex: self.ifindex,
-            is_host_scope: self.role == Role::Hidden,
+            is_host_scope: self.role == Role::Hidden && self.address.is_ipv4(),
             is_ours: true,
         }
     }
@@ -124,7 +124,7 @@ pub fn changes(configured: &[Configured], wanted: &[Placement]) -> Vec<Change> {
             Some(by) => {
                 satisfying.insert(by);
             }
-            None => changes.push(Change::Add(placement.configured())),
+            None => changes.push(Change::Add(*placement)),
         }
     }
     let unwanted = configured

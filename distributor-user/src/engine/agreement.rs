@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::config::{Dvipa, Ipv6Xcf, Service, Terms};
+use super::config::{Dvipa, Service, Terms, XcfNetwork};
 use super::definitions::{Definitions, Identity};
 use super::profile::own::{NO_STACK, OTHER_NETWORK, SAME_IDENTITY};
 use super::profile::{Diagnostic, Places, START, Span, network};
@@ -103,7 +103,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn identity_place(&self, member: usize) -> Span {
-        self.place(member, |places| places.dynamic_xcf)
+        self.place(member, Places::identity)
     }
 
     /// Whether everything is known of every member.
@@ -135,13 +135,10 @@ impl<'a> Comparison<'a> {
         let members = self.members.iter().enumerate();
         members.flat_map(|(member, stack)| {
             let identity = stack.identity();
-            let ipv4 = identity.map_or(stack.dynamic_xcf, |identity| {
-                identity.dynamic_xcf.map(|xcf| xcf.address)
-            });
-            let ipv6 = identity.and_then(|identity| identity.ipv6_xcf.as_ref());
-            let ipv6 = ipv6.map(Ipv6Xcf::identity);
-            let both = ipv4.into_iter().chain(ipv6);
-            both.map(move |address| (member, address))
+            let told = stack.dynamic_xcf.filter(|_| identity.is_none());
+            let published = identity.into_iter().flat_map(Identity::xcf_networks);
+            let addresses = told.into_iter().chain(published.map(|xcf| xcf.address));
+            addresses.map(move |address| (member, address))
         })
     }
 
@@ -173,14 +170,22 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// The DYNAMICXCF addresses are in one network.
+    /// The DYNAMICXCF addresses of a family are in one network.
     fn networks(&mut self) {
-        let networks: Vec<(usize, String)> = self
-            .definitions()
-            .filter_map(|(member, definitions)| {
-                let xcf = definitions.identity.as_ref()?.dynamic_xcf?;
-                Some((member, network(xcf.address, xcf.prefix_len)))
-            })
+        let networks = self.definitions().flat_map(|(member, definitions)| {
+            let identity = definitions.identity.iter();
+            let networks = identity.flat_map(Identity::xcf_networks);
+            networks.map(move |xcf| (member, xcf))
+        });
+        let (ipv4, ipv6) = networks.partition(|(_, xcf)| xcf.address.is_ipv4());
+        self.one_network(ipv4);
+        self.one_network(ipv6);
+    }
+
+    fn one_network(&mut self, networks: Vec<(usize, XcfNetwork)>) {
+        let networks: Vec<(usize, String)> = networks
+            .into_iter()
+            .map(|(member, xcf)| (member, network(xcf.address, xcf.prefix_len)))
             .collect();
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for (_, network) in &networks {
@@ -276,12 +281,11 @@ impl<'a> Comparison<'a> {
 }
 
 fn dvipas(definitions: &Definitions) -> impl Iterator<Item = &Dvipa> {
-    definitions.dvipas.iter().chain(&definitions.ipv6_dvipas)
+    definitions.dvipas.iter()
 }
 
 fn services(definitions: &Definitions) -> impl Iterator<Item = &Service> {
-    let ipv6 = &definitions.ipv6_services;
-    definitions.services.iter().chain(ipv6)
+    definitions.services.iter()
 }
 
 fn dynamic(definitions: &Definitions) -> impl Iterator<Item = (IpAddr, &Arc<Terms>)> {

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Config, Dvipa, DynamicService, DynamicXcf, Ipv6Xcf, Service, VipaRoute};
+use super::config::{
+    Config, Dvipa, DynamicService, DynamicXcf, Ipv6Xcf, Service, VipaRoute, XcfNetwork,
+};
 use super::fact::ReadyRow;
 
 pub use parts::{DEFINITIONS_KEY, PartsError};
@@ -30,20 +32,16 @@ pub const ORDERS_KEY: &str = "orders";
     try_from = "BTreeMap<String, String>"
 )]
 pub struct Definitions {
-    /// `VIPADEFINE` and `VIPABACKUP`.
+    /// `VIPADEFINE` and `VIPABACKUP`, those of IPv4 first.
     pub dvipas: Vec<Dvipa>,
-    /// `VIPADISTRIBUTE`.
+    /// `VIPADISTRIBUTE`, likewise.
     pub services: Vec<Service>,
-    /// `VIPADEFINE` and `VIPABACKUP` of IPv6 addresses; compared, not acted on.
-    pub ipv6_dvipas: Vec<Dvipa>,
-    /// `VIPADISTRIBUTE` of these; compared, not acted on.
-    pub ipv6_services: Vec<Service>,
     /// `VIPADISTRIBUTE` without `PORT`, of both families; compared, not acted on.
     pub dynamic_services: Vec<DynamicService>,
     /// `VIPAROUTE`: also by which way this stack sends packets to the others.
     pub routes: Vec<VipaRoute>,
     /// What the stack is itself; absent from a member whose release does not publish it, as are then
-    /// the four before.
+    /// the two before, and all that is about IPv6.
     pub identity: Option<Identity>,
 }
 
@@ -58,28 +56,38 @@ pub struct Identity {
     pub sysplex_routing: bool,
 }
 
+impl Identity {
+    /// Each `DYNAMICXCF` address with its network, IPv4 first.
+    pub fn xcf_networks(&self) -> impl Iterator<Item = XcfNetwork> {
+        let ipv4 = self.dynamic_xcf.map(DynamicXcf::network);
+        let ipv6 = self.ipv6_xcf.as_ref().map(Ipv6Xcf::network);
+        ipv4.into_iter().chain(ipv6)
+    }
+}
+
 impl Definitions {
     /// Takes from a configuration what the others need to know.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         Self {
-            dvipas: config.dvipas.clone(),
-            services: config.services.clone(),
-            ipv6_dvipas: config.ipv6_dvipas.iter().map(|named| named.dvipa).collect(),
-            ipv6_services: config.ipv6_services.clone(),
-            dynamic_services: [&config.dynamic_services, &config.ipv6_dynamic_services]
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect(),
+            dvipas: ipv4_first(&config.dvipas, |dvipa| dvipa.address),
+            services: ipv4_first(&config.services, |service| service.dvipa),
+            dynamic_services: config.dynamic_services.clone(),
             routes: config.routes.clone(),
             identity: Some(Identity {
                 dynamic_xcf: config.dynamic_xcf,
-                ipv6_xcf: config.ip6.as_ref().and_then(|ip| ip.ipv6_xcf.clone()),
+                ipv6_xcf: config.ipv6_xcf().cloned(),
                 sysplex_routing: config.sysplex_routing,
             }),
         }
     }
+}
+
+/// The same in the order in which they are published.
+fn ipv4_first<T: Clone>(all: &[T], address: impl Fn(&T) -> IpAddr) -> Vec<T> {
+    let mut all = all.to_vec();
+    all.sort_by_key(|one| address(one).is_ipv6());
+    all
 }
 
 /// VIPADISTRIBUTE statements of one stack, by DVIPA.

@@ -59,7 +59,7 @@ pub use settings::{GroupSettings, SettingsError};
 
 use key::KeyRing;
 use limit::{Allowance, PerSource};
-use message::{Identity, encode};
+use message::Identity;
 use opening::Opening;
 use seal::{Header, Kind, SessionId};
 use search::Search;
@@ -111,7 +111,7 @@ impl GroupEngine {
     ) -> Result<Self, SettingsError> {
         settings.check()?;
         let mut random = StdRng::from_seed(seed);
-        let seeds = settings.seeds.iter().copied().chain(settings.multicast);
+        let seeds = settings.seeds.iter().chain(&settings.multicast).copied();
         Ok(Self {
             search: Search::new(seeds),
             keys,
@@ -145,7 +145,7 @@ impl GroupEngine {
                 Member {
                     name: identity.name,
                     instance: identity.instance,
-                    dynamic_xcf: identity.dynamic_xcf,
+                    xcf: identity.xcf,
                     addresses: identity.addresses,
                     paths: session.told_paths.iter().copied().collect(),
                 }
@@ -182,8 +182,8 @@ impl GroupEngine {
             Input::Gossip { to, bytes } => self.send_gossip(to, bytes, now, &mut out),
             Input::Locals(locals) => self.change_locals(locals, now, &mut out),
             Input::Seeds(seeds) => {
-                self.search
-                    .replace(seeds.into_iter().chain(self.settings.multicast), now);
+                let multicast = self.settings.multicast.iter().copied();
+                self.search.replace(seeds.into_iter().chain(multicast), now);
             }
             Input::Pause(is_paused) => self.is_paused = is_paused,
             Input::Stop => self.say_goodbye(now, &mut out),
@@ -283,7 +283,7 @@ impl GroupEngine {
             receiver: 0,
             counter,
         };
-        let datagram = seal::seal(&self.keys, header, &encode(&self.identity()));
+        let datagram = seal::seal(&self.keys, header, &self.identity().encode());
         out.push(Output::Transmit { paths, datagram });
     }
 
@@ -320,7 +320,7 @@ impl GroupEngine {
         Identity {
             instance: self.instance,
             name: self.settings.name.clone(),
-            dynamic_xcf: self.settings.dynamic_xcf,
+            xcf: self.settings.xcf,
             port: self.settings.port,
             addresses: self.addresses(),
         }

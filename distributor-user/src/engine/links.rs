@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use super::config::DynamicXcf;
+use super::config::XcfNetwork;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +42,9 @@ pub struct LinkAddress {
     pub prefix_len: u8,
     /// Whether a distributor added it.
     pub is_ours: bool,
+    /// Whether it comes and goes, or must not be used: an IPv6 address of those that hide who uses them
+    /// (RFC 8981), one that is deprecated, or one that may be or is another host's.
+    pub is_fleeting: bool,
 }
 
 /// Why no interface could be chosen.
@@ -66,10 +69,10 @@ pub enum LinkError {
         /// The interfaces that could be named instead.
         present: Names,
     },
-    /// No interface was named, and none is up with an IPv4 address.
+    /// No interface was named, and none is up with an address.
     #[error(
-        "no Ethernet interface is up with an IPv4 address; name one with `--interface`: \
-         there are {present}"
+        "no Ethernet interface is up with an address; name one with `--interface`: there are \
+         {present}"
     )]
     NoneUsable {
         /// The interfaces that could be named.
@@ -111,7 +114,7 @@ impl std::fmt::Display for Names {
 ///
 /// Those that `named` (`--interface`) lists, in that order and whether they
 /// are up or not; without any, every Ethernet interface that is up and has an
-/// IPv4 address.
+/// address that is valid beyond its link.
 ///
 /// # Errors
 ///
@@ -128,7 +131,7 @@ pub fn ingress<'a>(links: &'a [Link], named: &[String]) -> Result<Vec<&'a Link>,
         return Ok(chosen);
     }
     let chosen: Vec<&Link> = ethernet(links)
-        .filter(|link| link.is_up && link.present_addresses().any(|own| own.address.is_ipv4()))
+        .filter(|link| link.is_up && link.present_addresses().any(LinkAddress::is_routable))
         .collect();
     if chosen.is_empty() {
         return Err(LinkError::NoneUsable {
@@ -153,7 +156,7 @@ pub fn ingress<'a>(links: &'a [Link], named: &[String]) -> Result<Vec<&'a Link>,
 pub fn xcf<'a>(
     links: &'a [Link],
     named: Option<&str>,
-    xcf: &DynamicXcf,
+    xcf: &XcfNetwork,
 ) -> Result<&'a Link, LinkError> {
     if let Some(name) = named {
         return by_name(links, name);
@@ -213,7 +216,41 @@ pub fn contains(network: IpAddr, prefix_len: u8, address: IpAddr) -> bool {
     }
 }
 
+impl LinkAddress {
+    /// Whether it is valid beyond its link; every IPv4 address counts.
+    #[must_use]
+    pub fn is_routable(&self) -> bool {
+        match self.address {
+            IpAddr::V4(_) => true,
+            IpAddr::V6(address) => !address.is_unicast_link_local(),
+        }
+    }
+}
+
 impl Link {
+    /// The addresses at which other stacks find this one on the link's network, but for those that a
+    /// distributor added: of IPv4 all, of IPv6 one on each network.
+    #[must_use]
+    pub fn group_addresses(&self) -> Vec<&LinkAddress> {
+        let mut chosen: Vec<&LinkAddress> = Vec::new();
+        for own in self.present_addresses() {
+            let is_wanted = match own.address {
+                IpAddr::V4(_) => own.prefix_len < 32,
+                IpAddr::V6(_) => {
+                    let is_on_network = own.prefix_len < 128 && own.is_routable();
+                    let mut others = chosen.iter();
+                    let is_known =
+                        others.any(|other| contains(other.address, other.prefix_len, own.address));
+                    is_on_network && !own.is_fleeting && !is_known
+                }
+            };
+            if is_wanted {
+                chosen.push(own);
+            }
+        }
+        chosen
+    }
+
     /// Addresses that were there without our doing.
     fn present_addresses(&self) -> impl Iterator<Item = &LinkAddress> {
         self.addresses.iter().filter(|own| !own.is_ours)

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use super::ports::PortMessage;
 use super::responsiveness::Responsiveness;
 use super::stack::Vary;
+use super::xcf::XcfAddresses;
 use varied::varied;
 
 mod varied;
@@ -66,8 +67,8 @@ pub enum Message {
     Joined {
         /// Its name.
         name: String,
-        /// Its DYNAMICXCF address.
-        dynamic_xcf: IpAddr,
+        /// Its DYNAMICXCF addresses.
+        xcf: XcfAddresses,
     },
     /// A member left.
     Left {
@@ -286,8 +287,8 @@ impl fmt::Display for Message {
                  connection for a VIPA that another could have",
             ),
             Self::Connected => f.write_str("this stack is no longer cut off"),
-            Self::Joined { name, dynamic_xcf } => {
-                write!(f, "{name} ({dynamic_xcf}) joined the group")
+            Self::Joined { name, xcf } => {
+                write!(f, "{name} ({xcf}) joined the group")
             }
             Self::Left { name } => write!(f, "{name} left the group"),
             Self::ServerStarted {

@@ -37,7 +37,7 @@ mod tests;
 pub use diagnostic::{Diagnostic, Severity};
 pub use grammar::{Argument, Choice, Kind, Need, Order, Part, Row, Standing};
 pub use include::{MAX_BYTES, Operand, ReadError, Reader, Text};
-pub(crate) use message::own;
+pub(crate) use message::{EZZ0695I, own};
 pub use message::{MESSAGES, Message, OWN_MESSAGES};
 pub use pages::{messages_page, reference_page};
 pub use render::{Finding, Style};

@@ -167,12 +167,13 @@ impl Stack {
     /// Creates the engine; `adopted` is what an earlier daemon of this stack left behind.
     #[must_use]
     pub fn new(options: StackOptions, adopted: Adopted, now: Duration) -> Self {
+        let own = options.config.xcf();
         let awaited: BTreeSet<IpAddr> = adopted
             .forwarding
             .services
             .values()
             .flat_map(ServiceTargets::active)
-            .filter(|target| Some(*target) != options.config.dynamic_xcf.map(|xcf| xcf.address))
+            .filter(|target| !own.is_some_and(|own| own.contain(*target)))
             .collect();
         let phase = if adopted.forwarding.services.is_empty() {
             Phase::Running
@@ -288,7 +289,7 @@ impl Stack {
             let reported = |target: &IpAddr| {
                 self.members
                     .values()
-                    .any(|member| member.dynamic_xcf == *target && self.is_ready_to_serve(member))
+                    .any(|member| member.xcf.contain(*target) && self.is_ready_to_serve(member))
             };
             let has_settled = now >= *until || awaited.iter().all(reported);
             // What another has come to own meanwhile is not held on to.
@@ -319,18 +320,18 @@ impl Stack {
 
     fn take(&mut self, event: Event, now: Duration, effects: &mut Vec<Effect>) {
         match event {
-            Event::Joined { name, dynamic_xcf } => {
+            Event::Joined { name, xcf } => {
                 self.is_dirty = true;
                 self.informed.remove(&name);
                 self.forget_answers(&name, effects);
                 effects.push(Effect::Tell(Message::Joined {
                     name: name.clone(),
-                    dynamic_xcf,
+                    xcf,
                 }));
                 self.members
                     .entry(name.clone())
-                    .and_modify(|member| member.rejoin(dynamic_xcf))
-                    .or_insert_with(|| Member::new(dynamic_xcf));
+                    .and_modify(|member| member.rejoin(xcf))
+                    .or_insert_with(|| Member::new(xcf));
                 self.ask_again(&name, effects);
                 self.decide(Input::Member(name, Liveness::Alive), now, effects);
             }

@@ -2,7 +2,8 @@
 //!
 //! A stack has one of IPv4, one of IPv6, or one of each. It is a target of a
 //! DVIPA by the one of the DVIPA's family, and of no DVIPA of a family of which
-//! it has none. Everything else names it by its first one.
+//! it has none; it may own such a DVIPA all the same. What is about no DVIPA
+//! names it by its first one.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -70,13 +71,19 @@ impl XcfAddresses {
         }
     }
 
-    /// The address by which the stack is a target of `dvipa`.
+    /// The address by which the stack is a target of `dvipa`; `None` if it cannot be one.
     #[must_use]
-    pub fn for_dvipa(self, dvipa: IpAddr) -> Option<IpAddr> {
+    pub fn as_target(self, dvipa: IpAddr) -> Option<IpAddr> {
         match dvipa {
             IpAddr::V4(_) => self.ipv4().map(IpAddr::V4),
             IpAddr::V6(_) => self.ipv6().map(IpAddr::V6),
         }
+    }
+
+    /// The address that stands for the stack where it is about `dvipa`, be it a target or not.
+    #[must_use]
+    pub fn about(self, dvipa: IpAddr) -> IpAddr {
+        self.as_target(dvipa).unwrap_or(self.first)
     }
 
     /// Whether the stack has this one.

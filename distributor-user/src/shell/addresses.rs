@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{
-    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope,
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 use rtnetlink::{AddressMessageBuilder, MulticastGroup};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use crate::engine::addresses::{ADDRESS_PROTOCOL, Change, Configured, Placement, changes};
+use crate::engine::addresses::{ADDRESS_PROTOCOL, Change, Configured, Placement, Role, changes};
 
 use super::links;
 use super::netlink::{Netlink, RequestError, RouteEvent, RouteEvents};
@@ -31,6 +31,9 @@ mod tests;
 
 /// Whoever takes our addresses away in a loop gets this much rest between two repairs.
 const REPAIR_PAUSE: Duration = Duration::from_millis(50);
+
+/// A lifetime without end (`INFINITY_LIFE_TIME`).
+const FOR_EVER: u32 = u32::MAX;
 
 /// Repairs that wait to be read; more are only logged.
 const REPAIR_QUEUE: usize = 64;
@@ -167,12 +170,12 @@ impl Task {
     async fn apply(&mut self, wanted: Vec<Placement>) -> Result<Vec<Settled>, AddressError> {
         let steps = changes(&links::addresses(&self.netlink).await?, &wanted);
         let mut added = Vec::new();
-        for address in additions(&steps) {
-            if let Err(error) = add(&self.netlink, address).await {
+        for placement in additions(&steps) {
+            if let Err(error) = add(&self.netlink, &placement).await {
                 self.undo(&added).await;
                 return Err(error.into());
             }
-            added.push(address);
+            added.push(placement.configured());
         }
         let present = links::addresses(&self.netlink).await?;
         if added.iter().any(|address| !present.contains(address)) {
@@ -229,13 +232,13 @@ impl Task {
                 return;
             }
         };
-        for address in additions(&changes(&present, &self.wanted)) {
-            let Configured {
+        for placement in additions(&changes(&present, &self.wanted)) {
+            let Placement {
                 address: ip,
                 ifindex,
                 ..
-            } = address;
-            match add(&self.netlink, address).await {
+            } = placement;
+            match add(&self.netlink, &placement).await {
                 Ok(()) => {
                     info!(address = %ip, ifindex, "an address that was removed is back");
                     // A reader that is far behind has enough to read.
@@ -250,9 +253,9 @@ impl Task {
     }
 }
 
-fn additions(changes: &[Change]) -> impl Iterator<Item = Configured> {
+fn additions(changes: &[Change]) -> impl Iterator<Item = Placement> {
     changes.iter().filter_map(|change| match change {
-        Change::Add(address) => Some(*address),
+        Change::Add(placement) => Some(*placement),
         Change::Remove(_) => None,
     })
 }
@@ -264,7 +267,8 @@ fn removals(changes: &[Change]) -> impl Iterator<Item = Configured> {
     })
 }
 
-async fn add(netlink: &Netlink, address: Configured) -> Result<(), RequestError> {
+async fn add(netlink: &Netlink, placement: &Placement) -> Result<(), RequestError> {
+    let address = placement.configured();
     let mut message = message(address);
     message.header.scope = if address.is_host_scope {
         AddressScope::Host
@@ -273,7 +277,23 @@ async fn add(netlink: &Netlink, address: Configured) -> Result<(), RequestError>
     };
     // An IPv6 address would be unusable during duplicate address detection; the group has
     // made sure that nobody else has it.
-    message.header.flags = AddressHeaderFlags::Nodad;
+    let mut flags = AddressFlags::Nodad;
+    let is_dvipa = matches!(placement.role, Role::Owned | Role::Hidden);
+    if is_dvipa && address.address.is_ipv6() {
+        // It stays usable for whoever connects to it, but this host's own connections come from
+        // another one as long as there is any (RFC 6724 §5, rule 3): they would end when it moves.
+        // IPv4 needs nothing of the kind, for it takes the interface's first address.
+        let mut lifetimes = CacheInfo::default();
+        lifetimes.ifa_preferred = 0;
+        lifetimes.ifa_valid = FOR_EVER;
+        message
+            .attributes
+            .push(AddressAttribute::CacheInfo(lifetimes));
+        // A route to it, beside that of the table of local addresses, is of no use, and routing
+        // daemons would pass on that of a hidden one.
+        flags |= AddressFlags::Noprefixroute;
+    }
+    message.attributes.push(AddressAttribute::Flags(flags));
     message
         .attributes
         .push(AddressAttribute::Protocol(AddressProtocol::Other(

@@ -232,12 +232,12 @@ impl Daemon {
         let event = match event {
             GroupEvent::Joined {
                 name,
-                dynamic_xcf,
+                xcf,
                 addresses,
             } => {
                 let joined = Event::Joined {
                     name: name.clone(),
-                    dynamic_xcf,
+                    xcf,
                 };
                 self.handle(joined).await;
                 Event::Addresses {
@@ -286,11 +286,11 @@ impl Daemon {
             GroupEvent::Conflict {
                 what,
                 name,
-                dynamic_xcf,
+                xcf,
                 at,
             } => {
                 warn!(
-                    "{name} ({dynamic_xcf}) at {at} is not admitted: its {what} belongs to a \
+                    "{name} ({xcf}) at {at} is not admitted: its {what} belongs to a \
                      living stack",
                     what = spell(what)
                 );

@@ -29,6 +29,7 @@ pub use key_file::{KeyFileError, create_key, load_key, load_keys};
 
 use crate::engine::fact::Fact;
 use crate::engine::group::{EncodedFact, GroupEngine, GroupSettings, SettingsError};
+use crate::engine::xcf::XcfAddresses;
 use driver::{Command, Driver};
 use gossip::{Gossip, GossipCommand};
 use sockets::Sockets;
@@ -59,8 +60,8 @@ const EVENTS_MAX: usize = 1_024;
 pub struct GroupOptions {
     /// This stack's name.
     pub name: String,
-    /// This stack's DYNAMICXCF address.
-    pub dynamic_xcf: IpAddr,
+    /// This stack's DYNAMICXCF addresses.
+    pub xcf: XcfAddresses,
     /// The group's keys.
     pub keys: KeyRing,
     /// This stack's addresses on every network of the group; no DVIPA, no link-local address.
@@ -87,13 +88,13 @@ impl GroupOptions {
     #[must_use]
     pub fn new(
         name: impl Into<String>,
-        dynamic_xcf: IpAddr,
+        xcf: XcfAddresses,
         keys: KeyRing,
         local: Vec<LocalAddress>,
     ) -> Self {
         Self {
             name: name.into(),
-            dynamic_xcf,
+            xcf,
             keys,
             local,
             seeds: Vec::new(),
@@ -107,13 +108,14 @@ impl GroupOptions {
     }
 
     fn settings(&self) -> GroupSettings {
-        let multicast = match self.dynamic_xcf {
+        let multicast = self.xcf.iter().filter(|_| self.multicast);
+        let multicast = multicast.map(|xcf| match xcf {
             IpAddr::V4(_) => IpAddr::V4(MULTICAST_V4),
             IpAddr::V6(_) => IpAddr::V6(MULTICAST_V6),
-        };
+        });
         GroupSettings {
             name: self.name.clone(),
-            dynamic_xcf: self.dynamic_xcf,
+            xcf: self.xcf,
             port: self.port,
             locals: self.local.clone(),
             seeds: self
@@ -121,9 +123,9 @@ impl GroupOptions {
                 .iter()
                 .map(|seed| SocketAddr::new(*seed, self.port))
                 .collect(),
-            multicast: self
-                .multicast
-                .then(|| SocketAddr::new(multicast, self.port)),
+            multicast: multicast
+                .map(|group| SocketAddr::new(group, self.port))
+                .collect(),
             beat: self.beat,
             down_after: self.down_after,
             gone_after: self.gone_after,
@@ -228,7 +230,7 @@ impl Group {
             id: gossip::id(
                 &settings.name,
                 instance,
-                settings.dynamic_xcf,
+                settings.xcf.first(),
                 settings.port,
             ),
             interval: options.gossip_interval,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use netlink_packet_route::address::{
-    AddressAttribute, AddressMessage, AddressProtocol, AddressScope,
+    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope,
 };
 use netlink_packet_route::link::{
     LinkAttribute, LinkFlags, LinkHeader, LinkInfo, LinkLayerType, LinkMessage,
@@ -34,13 +34,17 @@ pub async fn list(netlink: &Netlink) -> Result<Vec<Link>, RequestError> {
         .filter_map(link)
         .map(|link| (link.index, link))
         .collect();
-    for configured in addresses(netlink).await? {
+    for message in address_messages(netlink).await? {
+        let Some(configured) = configured(&message) else {
+            continue;
+        };
         // An interface that came after the first dump is not in the list: neither is its address.
         if let Some(link) = links.get_mut(&configured.ifindex) {
             link.addresses.push(LinkAddress {
                 address: configured.address,
                 prefix_len: configured.prefix_len,
                 is_ours: configured.is_ours,
+                is_fleeting: configured.address.is_ipv6() && is_fleeting(&message),
             });
         }
     }
@@ -49,12 +53,26 @@ pub async fn list(netlink: &Netlink) -> Result<Vec<Link>, RequestError> {
 
 /// Lists every address of every interface.
 pub(super) async fn addresses(netlink: &Netlink) -> Result<Vec<Configured>, RequestError> {
-    let messages = netlink
+    let messages = address_messages(netlink).await?;
+    Ok(messages.iter().filter_map(configured).collect())
+}
+
+async fn address_messages(netlink: &Netlink) -> Result<Vec<AddressMessage>, RequestError> {
+    netlink
         .list("list the addresses", |handle| {
             handle.address().get().execute()
         })
-        .await?;
-    Ok(messages.iter().filter_map(configured).collect())
+        .await
+}
+
+/// Whether an IPv6 address comes and goes, or must not be used.
+fn is_fleeting(message: &AddressMessage) -> bool {
+    // With IPv6 the first of these stands for a temporary address (`IFA_F_TEMPORARY`).
+    let fleeting = AddressHeaderFlags::Secondary
+        | AddressHeaderFlags::Deprecated
+        | AddressHeaderFlags::Tentative
+        | AddressHeaderFlags::Dadfailed;
+    message.header.flags.intersects(fleeting)
 }
 
 /// Reads an interface from the kernel's description of it.

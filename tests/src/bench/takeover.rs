@@ -8,6 +8,7 @@
 
 mod cases;
 mod observation;
+mod setup;
 
 use std::fmt;
 use std::time::Duration;

@@ -145,6 +145,11 @@ fn up(layout: &Layout<'_>) -> Result<()> {
             cgroup.display()
         );
     }
+    println!(
+        "\nover IPv6, {} is {}, and so on",
+        lab.client().lan_address(),
+        lab.client().lan_address6()
+    );
     lab.keep()?;
     println!("\nlab exec --name {name} CLIENT ping -c 1 10.1.1.1\nlab down {name}");
     Ok(())

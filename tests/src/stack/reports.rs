@@ -1,6 +1,6 @@
 //! What a stack's daemon says about itself, and waiting for it to say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -68,17 +68,18 @@ impl Stack {
             .collect())
     }
 
-    /// Waits until VDPT shows these numbers of listeners, by target name; others show none.
+    /// Waits until VDPT shows these numbers of listeners, by target name and for every port and VIPA;
+    /// other targets it does not show.
     ///
     /// # Errors
     ///
     /// It does not in time.
     pub fn wait_for_ready(&self, ready: &[(&str, u16)]) -> Result<()> {
-        let expected: BTreeMap<_, _> = ready
+        let expected: BTreeSet<_> = ready
             .iter()
             .map(|(target, ready)| ((*target).to_owned(), *ready))
             .collect();
-        let mut seen = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         wait::until(&format!("VDPT to show {expected:?}"), READY, || {
             seen = self
                 .vdpt()?

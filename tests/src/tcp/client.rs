@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -33,15 +33,19 @@ impl Conversation {
         Self::over(TcpStream::connect_timeout(&to, PATIENCE)?)
     }
 
-    /// The same from a port of the client's choice, to an IPv4 address.
+    /// The same from a port of the client's choice.
     ///
     /// # Errors
     ///
     /// As the kernel says; the port may be taken.
     pub fn open_from(port: u16, to: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
+        let anywhere = match to {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        socket.bind(&SocketAddr::new(anywhere, port).into())?;
         socket.connect_timeout(&to.into(), PATIENCE)?;
         Self::over(socket.into())
     }

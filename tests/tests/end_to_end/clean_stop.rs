@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use tests::lab::Lab;
+use tests::lab::{Lab, VIPA, VIPA6};
+use tests::profile::{self, Dvipa, Role};
 use tests::snapshot::Snapshot;
 use tests::tcp::{Server, greetings};
 use tests::wait;
@@ -22,7 +23,7 @@ fn a_clean_stop_puts_everything_back() {
     .expect("links");
     let before = snapshots(&lab);
 
-    lab.start(&targets).expect("daemons");
+    start(&lab, &targets);
     let servers = targets.map(|name| Server::start(lab.stack(name), name, DUAL_STACK));
     lab.stack("TCPIP")
         .wait_for_ready(&targets.map(|name| (name, 1)))
@@ -56,6 +57,27 @@ fn a_clean_stop_puts_everything_back() {
             "on {}",
             stack.name()
         );
+    }
+}
+
+/// Starts every daemon: TCPIP owns VIPAs of both families, and distributes them over `targets`.
+fn start(lab: &Lab, targets: &[&str]) {
+    let address = |name: &&str| lab.stack(name).xcf_address();
+    let destinations: Vec<_> = targets.iter().map(address).collect();
+    let dvipa = Dvipa {
+        role: Role::Define,
+        moveable: None,
+        destinations: &destinations,
+    };
+    lab.start_with(|stack| match stack.name() {
+        "TCPIP" => dvipa.dual_profile(stack.xcf_address()),
+        _ => profile::dual_target(stack.xcf_address()),
+    })
+    .expect("daemons");
+    for stack in targets.iter().map(|name| lab.stack(name)) {
+        for vipa in [VIPA.into(), VIPA6.into()] {
+            stack.wait_for_dvipa(vipa).expect("a VIPA");
+        }
     }
 }
 

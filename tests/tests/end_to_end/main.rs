@@ -19,6 +19,7 @@ mod demo;
 mod endings;
 mod icmp;
 mod instruments;
+mod ipv6;
 mod joining;
 mod leftovers;
 mod maglev;

@@ -4,17 +4,18 @@ use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use tests::host::LAN_INTERFACE;
-use tests::lab::{Lab, VIPA};
+use tests::lab::{Lab, VIPA, VIPA6};
+use tests::profile::{self, Dvipa, Role};
 use tests::snapshot::Snapshot;
 use tests::stack::Stack;
-use tests::{profile, program, wait};
+use tests::{program, wait};
 
 use crate::{built, started, turn};
 
@@ -170,16 +171,26 @@ impl Bad<'_> {
 
     fn taken_address(&self) {
         self.wait_for_client();
+        let target = self.lab.stack("TCPIP2").xcf_address();
+        let dvipa = Dvipa {
+            role: Role::Define,
+            moveable: None,
+            destinations: &[target],
+        };
+        let profile = dvipa.dual_profile(self.stack.xcf_address());
+        fs::write(self.stack.profile(), profile).expect("a profile");
         let client = self.lab.client().namespace();
-        let address = format!("{VIPA}/32 dev {LAN_INTERFACE}");
-        client
-            .ip([format!("address add {address}")])
-            .expect("somebody else's address");
-        let run = self.stack.run_command().expect("a command");
-        self.refuses(run, &["VIPA 10.1.3.10 is taken", LAN_INTERFACE]);
-        client
-            .ip([format!("address del {address}")])
-            .expect("nobody's address");
+        for (vipa, options) in [(IpAddr::from(VIPA), ""), (VIPA6.into(), "nodad")] {
+            let address = format!("{vipa} dev {LAN_INTERFACE}");
+            client
+                .ip([format!("address add {address} {options}")])
+                .expect("somebody else's address");
+            let run = self.stack.run_command().expect("a command");
+            self.refuses(run, &[&format!("VIPA {vipa} is taken"), LAN_INTERFACE]);
+            client
+                .ip([format!("address del {address}")])
+                .expect("nobody's address");
+        }
     }
 
     fn name_in_use(&self) {

@@ -187,9 +187,10 @@ fn reload(before: &Running, after: &Loaded) -> Option<Diagnostic> {
     if before.knowledge == Knowledge::Departed {
         return None;
     }
-    let known = before.definitions.as_ref()?.identity.as_ref()?.dynamic_xcf;
-    let changed = keeps_identity(known, after.config.as_ref()?.dynamic_xcf).err()?;
-    let span = after.places.dynamic_xcf.unwrap_or(START);
+    let known = before.definitions.as_ref()?.identity.as_ref()?;
+    let wanted = after.config.as_ref()?;
+    let changed = keeps_identity(known.xcf_networks(), wanted.xcf_networks()).err()?;
+    let span = after.places.identity().unwrap_or(START);
     Some(
         Diagnostic::warning(&STAYS, span, changed.to_string())
             .help(format!("`reload` refuses it: {}", IdentityChanged::REMEDY)),

@@ -30,8 +30,8 @@ fn placement(address: &str, ifindex: u32, role: Role) -> Placement {
 
 fn text(change: &Change) -> String {
     let (sign, address) = match change {
-        Change::Add(address) => ('+', address),
-        Change::Remove(address) => ('-', address),
+        Change::Add(placement) => ('+', placement.configured()),
+        Change::Remove(address) => ('-', *address),
     };
     let scope = if address.is_host_scope {
         "host"

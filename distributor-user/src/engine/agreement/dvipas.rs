@@ -84,7 +84,8 @@ impl<'a> Comparison<'a> {
             let span = self.dvipa_place(statement);
             let help = format!(
                 "the stack that starts last takes the address: write `VIPABACKUP MOVEABLE \
-                 IMMEDIATE 255.255.255.0 {address}` on one of them"
+                 IMMEDIATE {} {address}` on one of them",
+                before(address)
             );
             let found = Diagnostic::warning(&TWO_DEFINERS, span, message).help(help);
             self.warn(statement.member, found);
@@ -105,9 +106,10 @@ impl<'a> Comparison<'a> {
             let message =
                 format!("expected a stack that can create `{address}`, found only passive backups");
             let span = self.dvipa_place(statement);
+            let mask = before(address);
             let help = format!(
-                "write `VIPADEFINE 255.255.255.0 {address}` on one stack, or `VIPABACKUP MOVEABLE \
-                 IMMEDIATE 255.255.255.0 {address}` here"
+                "write `VIPADEFINE {mask} {address}` on one stack, or `VIPABACKUP MOVEABLE \
+                 IMMEDIATE {mask} {address}` here"
             );
             let found = Diagnostic::warning(&NOBODY_CREATES, span, message).help(help);
             self.warn(statement.member, found);
@@ -229,6 +231,14 @@ impl<'a> Comparison<'a> {
             let found = Diagnostic::warning(&NO_ROUTING, span, message).help(help);
             self.warn(member, found);
         }
+    }
+}
+
+/// What stands before an address in an example: a mask, or for IPv6 the name of an interface.
+fn before(address: IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(_) => "255.255.255.0",
+        IpAddr::V6(_) => "DVIPA1",
     }
 }
 

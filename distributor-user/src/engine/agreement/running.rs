@@ -8,11 +8,12 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Comparison, Disagreement, Member};
-use crate::engine::config::DynamicXcf;
+use crate::engine::config::XcfNetwork;
 use crate::engine::definitions::Definitions;
 use crate::engine::profile::own::{HAS_LEFT, NOT_ARRIVED};
 use crate::engine::profile::{Diagnostic, START};
 use crate::engine::stack::Stack;
+use crate::engine::xcf::XcfAddresses;
 
 /// How much is known of a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +32,7 @@ pub enum Knowledge {
 pub struct Running {
     /// Its name.
     pub name: String,
-    /// Its DYNAMICXCF address.
+    /// Its DYNAMICXCF address; of two, the IPv4 one.
     pub dynamic_xcf: Option<IpAddr>,
     /// How much is known of it.
     pub knowledge: Knowledge,
@@ -45,7 +46,7 @@ impl Running {
     pub fn of(stack: &Stack) -> Vec<Self> {
         let own = Self {
             name: stack.name().to_owned(),
-            dynamic_xcf: stack.dynamic_xcf(),
+            dynamic_xcf: stack.xcf().map(XcfAddresses::first),
             knowledge: Knowledge::Whole,
             definitions: Some(Definitions::of(stack.config())),
         };
@@ -58,7 +59,7 @@ impl Running {
             let is_known = knowledge != Knowledge::Departed && member.edition.is_some();
             Self {
                 name: name.clone(),
-                dynamic_xcf: Some(member.dynamic_xcf),
+                dynamic_xcf: Some(member.xcf.first()),
                 knowledge,
                 definitions: is_known.then(|| member.definitions.clone()),
             }
@@ -142,23 +143,33 @@ impl IdentityChanged {
     pub const REMEDY: &str = "stop the stack and start it again to change it";
 }
 
-/// Checks that a running stack keeps the address by which its connections are known.
+/// Checks that a running stack keeps the addresses by which its connections are known.
 ///
 /// # Errors
 ///
-/// Address or mask are others.
+/// An address or its network is another one.
 pub fn keeps_identity(
-    before: Option<DynamicXcf>,
-    after: Option<DynamicXcf>,
+    before: impl Iterator<Item = XcfNetwork>,
+    after: impl Iterator<Item = XcfNetwork>,
 ) -> Result<(), IdentityChanged> {
-    let spell =
-        |xcf: Option<DynamicXcf>| xcf.map(|xcf| format!("`{}/{}`", xcf.address, xcf.prefix_len));
     let (before, after) = (spell(before), spell(after));
     if before == after {
         return Ok(());
     }
+    let or = |spelt: String, nothing: &str| {
+        if spelt.is_empty() {
+            nothing.to_owned()
+        } else {
+            spelt
+        }
+    };
     Err(IdentityChanged {
-        before: before.unwrap_or_else(|| "nothing".to_owned()),
-        after: after.unwrap_or_else(|| "none".to_owned()),
+        before: or(before, "nothing"),
+        after: or(after, "none"),
     })
+}
+
+fn spell(networks: impl Iterator<Item = XcfNetwork>) -> String {
+    let spelt = networks.map(|xcf| format!("`{}/{}`", xcf.address, xcf.prefix_len));
+    spelt.collect::<Vec<_>>().join(" and ")
 }

@@ -312,13 +312,27 @@ fn a_stack_that_left_takes_no_address_from_one_that_came() {
 
 #[test]
 fn a_running_stack_keeps_its_identity() {
-    let xcf = |text: &str| loaded(text).config.and_then(|config| config.dynamic_xcf);
-    let one = xcf("IPCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 1");
-    let cost = xcf("IPCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 9");
-    let mask = xcf("IPCONFIG DYNAMICXCF 172.1.1.1 255.255.0.0 1");
-    assert_eq!(keeps_identity(one, cost), Ok(()));
-    let told = |after| keeps_identity(one, after).map_err(|changed| changed.to_string());
-    for (after, found) in [(mask, "found `172.1.1.1/16`:"), (None, "found none:")] {
+    let told = |after: &str| {
+        let [before, after] = ["IPCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 1", after]
+            .map(|text| loaded(text).config.expect("a profile without errors"));
+        let changed = keeps_identity(before.xcf_networks(), after.xcf_networks());
+        changed.map_err(|changed| changed.to_string())
+    };
+    assert_eq!(
+        told("IPCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 9"),
+        Ok(())
+    );
+    for (after, found) in [
+        (
+            "IPCONFIG DYNAMICXCF 172.1.1.1 255.255.0.0 1",
+            "found `172.1.1.1/16`:",
+        ),
+        ("IPCONFIG SYSPLEXROUTING", "found none:"),
+        (
+            "IPCONFIG DYNAMICXCF 172.1.1.1 255.255.255.0 1\nIPCONFIG6 DYNAMICXCF fd00:172::1",
+            "found `172.1.1.1/24` and `fd00:172::1/64`:",
+        ),
+    ] {
         let changed = told(after).expect_err("another identity");
         assert!(changed.contains(found), "{changed}");
     }

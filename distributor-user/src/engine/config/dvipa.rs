@@ -44,23 +44,6 @@ pub struct DvipaOptions {
     pub is_service_managed: bool,
 }
 
-/// An IPv6 DVIPA: statements name it by its interface.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ipv6Dvipa {
-    /// The name, in capitals; no two DVIPAs have the same.
-    pub interface: String,
-    /// The DVIPA.
-    pub dvipa: Dvipa,
-}
-
-impl Ipv6Dvipa {
-    /// The address.
-    #[must_use]
-    pub fn address(&self) -> IpAddr {
-        self.dvipa.address
-    }
-}
-
 /// What a stack is to a DVIPA by its own profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DvipaRole {

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use super::XcfNetwork;
+
 /// `IPCONFIG` or `IPCONFIG6`, DYNAMICXCF of IPv4 and SYSPLEXROUTING excepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
@@ -105,10 +107,23 @@ pub struct Ipv6Xcf {
 }
 
 impl Ipv6Xcf {
-    /// The address by which every DESTIP list names this stack.
+    /// Length of the prefix where none is written: all interface identifiers are of 64 bits (RFC 4291
+    /// §2.5.1).
+    pub const DEFAULT_PREFIX_LEN: u8 = 64;
+
+    /// The address by which every DESTIP list names this stack for IPv6 DVIPAs.
     #[must_use]
     pub fn identity(&self) -> IpAddr {
         IpAddr::V6(self.address)
+    }
+
+    /// The address with its network.
+    #[must_use]
+    pub fn network(&self) -> XcfNetwork {
+        XcfNetwork {
+            address: self.identity(),
+            prefix_len: self.prefix_len.unwrap_or(Self::DEFAULT_PREFIX_LEN),
+        }
     }
 }
 

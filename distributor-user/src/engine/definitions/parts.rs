@@ -28,6 +28,7 @@ struct Part {
     parts: usize,
     dvipas: Vec<Dvipa>,
     distributions: Vec<Distribution>,
+    /// Apart from the others: a release that knows only those cannot act on these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ipv6_dvipas: Vec<Dvipa>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -72,22 +73,18 @@ impl Definitions {
     pub fn to_parts(&self, revision: u64) -> Vec<(String, String)> {
         let mut parts = Parts::new(self.identity.clone());
         for dvipa in &self.dvipas {
-            parts.room_for(dvipa).dvipas.push(*dvipa);
+            let part = parts.room_for(dvipa);
+            match dvipa.address {
+                IpAddr::V4(_) => part.dvipas.push(*dvipa),
+                IpAddr::V6(_) => part.ipv6_dvipas.push(*dvipa),
+            }
         }
         for distribution in distributions(&self.services) {
-            parts
-                .room_for(&distribution)
-                .distributions
-                .push(distribution);
-        }
-        for dvipa in &self.ipv6_dvipas {
-            parts.room_for(dvipa).ipv6_dvipas.push(*dvipa);
-        }
-        for distribution in distributions(&self.ipv6_services) {
-            parts
-                .room_for(&distribution)
-                .ipv6_distributions
-                .push(distribution);
+            let part = parts.room_for(&distribution);
+            match distribution.dvipa {
+                IpAddr::V4(_) => part.distributions.push(distribution),
+                IpAddr::V6(_) => part.ipv6_distributions.push(distribution),
+            }
         }
         for service in &self.dynamic_services {
             parts.room_for(service).dynamic.push(service.clone());
@@ -132,11 +129,11 @@ impl Definitions {
             if part.revision != revision {
                 return Ok(None);
             }
-            definitions.dvipas.extend(part.dvipas);
-            definitions.services.extend(services(part.distributions));
-            definitions.ipv6_dvipas.extend(part.ipv6_dvipas);
+            let dvipas = part.dvipas.into_iter().chain(part.ipv6_dvipas);
+            definitions.dvipas.extend(dvipas);
             let of_ipv6 = services(part.ipv6_distributions);
-            definitions.ipv6_services.extend(of_ipv6);
+            let of_both = services(part.distributions).chain(of_ipv6);
+            definitions.services.extend(of_both);
             definitions.dynamic_services.extend(part.dynamic);
             definitions.routes.extend(part.routes);
             definitions.identity = definitions.identity.or(part.identity);
@@ -262,9 +259,8 @@ mod tests {
     };
 
     fn many(dvipas: u8) -> Definitions {
-        let address = |host: u8| IpAddr::from([10, 1, 3, host]);
         let dynamic_xcf = DynamicXcf {
-            address: address(1),
+            address: IpAddr::from([10, 1, 3, 1]),
             prefix_len: 24,
             cost_metric: 1,
         };
@@ -276,27 +272,27 @@ mod tests {
             }),
             ..Definitions::default()
         };
-        for host in 0..dvipas {
+        let ipv4 = (0..dvipas).map(|host| IpAddr::from([10, 1, 3, host]));
+        let ipv6 = (0..dvipas).map(|host| IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, host.into()]));
+        for address in ipv4.chain(ipv6) {
             let role = DvipaRole::Define {
                 moveable: Moveable::Immediate,
             };
-            let dvipa = Dvipa::new(address(host), Some(24), role);
+            let dvipa = Dvipa::new(address, Some(24), role);
             definitions.dvipas.push(dvipa);
             let targets = Destinations::list((1..=32).map(|host| IpAddr::from([172, 1, 1, host])));
-            let first = Service::new(address(host), 8000, DistMethod::RoundRobin, targets);
+            let first = Service::new(address, 8000, DistMethod::RoundRobin, targets);
             definitions.services.extend((0..64).map(|port| Service {
                 port: 8000 + port,
                 ..first.clone()
             }));
-            definitions.ipv6_dvipas.push(dvipa);
-            definitions.ipv6_services.push(first.clone());
             definitions.dynamic_services.push(DynamicService {
-                dvipa: address(host),
+                dvipa: address,
                 terms: Arc::clone(&first.terms),
             });
             definitions.routes.push(VipaRoute {
-                dynamic_xcf: address(host),
-                target: address(host),
+                dynamic_xcf: address,
+                target: address,
                 encapsulation: RouteEncapsulation::Ipip,
             });
         }

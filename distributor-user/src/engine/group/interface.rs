@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::message::{Letter, encode};
 use super::{Endpoints, delivery};
 use crate::engine::fact::Fact;
+use crate::engine::xcf::XcfAddresses;
 
 /// An address that this stack has on one of the group's networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub enum Input<'a> {
     },
     /// A gossip message is to be sent; it may get lost.
     Gossip {
-        /// The receiver's DYNAMICXCF address.
+        /// The first of the receiver's DYNAMICXCF addresses.
         to: IpAddr,
         /// The message.
         bytes: &'a [u8],
@@ -91,7 +92,7 @@ pub enum Output {
     Event(GroupEvent),
     /// Hand a gossip message to chitchat.
     Gossip {
-        /// The sender's DYNAMICXCF address.
+        /// The first of the sender's DYNAMICXCF addresses.
         from: IpAddr,
         /// The message.
         bytes: Vec<u8>,
@@ -109,8 +110,8 @@ pub enum GroupEvent {
     Joined {
         /// Its name.
         name: String,
-        /// Its DYNAMICXCF address.
-        dynamic_xcf: IpAddr,
+        /// Its DYNAMICXCF addresses.
+        xcf: XcfAddresses,
         /// Its addresses with their prefix lengths, on every network that it has.
         addresses: Vec<(IpAddr, u8)>,
     },
@@ -177,8 +178,8 @@ pub enum GroupEvent {
         what: ConflictKind,
         /// The name of the stack that is not admitted.
         name: String,
-        /// Its DYNAMICXCF address.
-        dynamic_xcf: IpAddr,
+        /// Its DYNAMICXCF addresses.
+        xcf: XcfAddresses,
         /// Where it is.
         at: IpAddr,
     },
@@ -213,7 +214,7 @@ pub enum LeftReason {
 pub enum ConflictKind {
     /// The stack's name.
     Name,
-    /// The DYNAMICXCF address.
+    /// A DYNAMICXCF address.
     DynamicXcf,
 }
 
@@ -239,8 +240,8 @@ pub struct Member {
     pub name: String,
     /// Which start of the stack this is: random, another one after each.
     pub instance: u64,
-    /// Its DYNAMICXCF address.
-    pub dynamic_xcf: IpAddr,
+    /// Its DYNAMICXCF addresses.
+    pub xcf: XcfAddresses,
     /// Its addresses with their prefix lengths, on every network that it has.
     pub addresses: Vec<(IpAddr, u8)>,
     /// The paths that are up: our interface and the member's address.

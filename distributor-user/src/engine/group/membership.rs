@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
+use super::GroupEngine;
 use super::drops::DropReason;
 use super::interface::{ConflictKind, GroupEvent, LeftReason, Output};
 use super::message::{Frame, Identity, read_identity};
 use super::path::{Endpoints, Paths};
 use super::seal::{Kind, SessionId};
 use super::session::{Ids, Sealer, Session, Standing};
-use super::{GroupEngine, encode};
 
 /// Beats after which a stack that was not heard makes room for one of the same name.
 const SILENT_BEATS: u32 = 3;
@@ -41,7 +41,7 @@ impl GroupEngine {
             return Err(DropReason::Unwanted);
         }
         let fresh = self.fresh_id();
-        let answer = encode(&self.identity());
+        let answer = self.identity().encode();
         let offer = self.opening.offer(remote, fresh, identity, path, now)?;
         let datagram = offer.sealer.seal(&self.keys, Kind::Offer, &answer);
         out.push(Output::Transmit {
@@ -142,14 +142,14 @@ impl GroupEngine {
         if identity.name == self.settings.name {
             return Some(ConflictKind::Name);
         }
-        if identity.dynamic_xcf == self.settings.dynamic_xcf {
+        if identity.xcf.overlap(self.settings.xcf) {
             return Some(ConflictKind::DynamicXcf);
         }
         let patience = self.settings.beat * SILENT_BEATS;
         let mut silent = Vec::new();
         for (other_ids, other) in &self.sessions {
             let has_name = other.identity.name == identity.name;
-            let has_address = other.identity.dynamic_xcf == identity.dynamic_xcf;
+            let has_address = other.identity.xcf.overlap(identity.xcf);
             if *other_ids == ids || !other.is_member() || !(has_name || has_address) {
                 continue;
             }
@@ -249,12 +249,12 @@ impl GroupEngine {
             out.push(Output::Event(GroupEvent::Conflict {
                 what,
                 name: identity.name.clone(),
-                dynamic_xcf: identity.dynamic_xcf,
+                xcf: identity.xcf,
                 at: session
                     .paths
                     .usable(now)
                     .first()
-                    .map_or(identity.dynamic_xcf, |path| path.peer.ip()),
+                    .map_or(identity.xcf.first(), |path| path.peer.ip()),
             }));
         }
         if is_due {
@@ -325,7 +325,7 @@ fn joined(session: &Session) -> GroupEvent {
     let identity = session.identity.clone();
     GroupEvent::Joined {
         name: identity.name,
-        dynamic_xcf: identity.dynamic_xcf,
+        xcf: identity.xcf,
         addresses: identity.addresses,
     }
 }

@@ -4,13 +4,14 @@
 //! it is read. Variants and fields are only ever appended. An older release
 //! ignores a variant that it does not know, and fields after those it knows.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 use super::ConflictKind;
 use super::drops::DropReason;
 use super::seal::MESSAGE_MAX;
+use crate::engine::xcf::XcfAddresses;
 
 /// Longest stack name in bytes.
 pub const NAME_MAX: usize = 64;
@@ -21,21 +22,48 @@ pub const ADDRESSES_MAX: usize = 32;
 pub(super) const CHUNK_MAX: usize = MESSAGE_MAX - 24;
 
 /// Who a stack is. A restarted stack has another instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     /// Random, one per start of a stack.
     pub(super) instance: u64,
     /// The stack's name.
     pub(super) name: String,
-    /// Its DYNAMICXCF address.
-    pub(super) dynamic_xcf: IpAddr,
+    /// Its DYNAMICXCF addresses.
+    pub(super) xcf: XcfAddresses,
     /// The port on which it is reached at each of its addresses.
     pub(super) port: u16,
     /// Its addresses with their prefix lengths, on every network that it has.
     pub(super) addresses: Vec<(IpAddr, u8)>,
 }
 
+/// An identity as it is sent, without what was appended.
+#[derive(Serialize, Deserialize)]
+struct IdentityHead {
+    instance: u64,
+    name: String,
+    /// The first DYNAMICXCF address.
+    dynamic_xcf: IpAddr,
+    port: u16,
+    addresses: Vec<(IpAddr, u8)>,
+}
+
+/// What was appended to it: the IPv6 DYNAMICXCF address beside one of IPv4.
+type IdentityTail = Option<Ipv6Addr>;
+
 impl Identity {
+    /// Encodes it for a hello or an offer.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let head = IdentityHead {
+            instance: self.instance,
+            name: self.name.clone(),
+            dynamic_xcf: self.xcf.first(),
+            port: self.port,
+            addresses: self.addresses.clone(),
+        };
+        let tail: IdentityTail = self.xcf.ipv4().and_then(|_| self.xcf.ipv6());
+        encode(&(head, tail))
+    }
+
     /// Whether `peer` is one of this stack's addresses.
     pub(super) fn is_at(&self, peer: SocketAddr) -> bool {
         self.port == peer.port()
@@ -127,9 +155,26 @@ pub(super) fn encode(message: &impl Serialize) -> Vec<u8> {
 
 /// Reads an identity out of a hello or an offer.
 pub(super) fn read_identity(bytes: &[u8]) -> Result<Identity, DropReason> {
-    match postcard::take_from_bytes::<Identity>(bytes) {
-        Ok((identity, _)) if identity.is_sound() => Ok(identity),
-        Ok(_) | Err(_) => Err(DropReason::Malformed),
+    let malformed = |_| DropReason::Malformed;
+    let (head, rest) = postcard::take_from_bytes::<IdentityHead>(bytes).map_err(malformed)?;
+    let tail: IdentityTail = if rest.is_empty() {
+        None
+    } else {
+        postcard::take_from_bytes(rest).map_err(malformed)?.0
+    };
+    let second = tail.map(IpAddr::V6);
+    let identity = Identity {
+        instance: head.instance,
+        name: head.name,
+        xcf: XcfAddresses::of([head.dynamic_xcf].into_iter().chain(second))
+            .ok_or(DropReason::Malformed)?,
+        port: head.port,
+        addresses: head.addresses,
+    };
+    if identity.is_sound() {
+        Ok(identity)
+    } else {
+        Err(DropReason::Malformed)
     }
 }
 

@@ -1,9 +1,10 @@
 //! How a stack is set up for the group, and what cannot be.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{ADDRESSES_MAX, LocalAddress, NAME_MAX};
+use crate::engine::xcf::XcfAddresses;
 
 /// Beats that must be missing before a path is down, at least.
 const BEATS_MIN: u32 = 5;
@@ -13,16 +14,17 @@ const BEATS_MIN: u32 = 5;
 pub struct GroupSettings {
     /// This stack's name.
     pub name: String,
-    /// This stack's DYNAMICXCF address.
-    pub dynamic_xcf: IpAddr,
+    /// This stack's DYNAMICXCF addresses.
+    pub xcf: XcfAddresses,
     /// UDP port of every member.
     pub port: u16,
     /// This stack's addresses on the group's networks.
     pub locals: Vec<LocalAddress>,
     /// Addresses where members are looked for, without end.
     pub seeds: Vec<SocketAddr>,
-    /// Multicast address at which members are looked for on the DYNAMICXCF network.
-    pub multicast: Option<SocketAddr>,
+    /// Multicast addresses at which members are looked for on the DYNAMICXCF network, of each family of
+    /// which this stack has an address there.
+    pub multicast: Vec<SocketAddr>,
     /// How often a beat goes on every path.
     pub beat: Duration,
     /// How long a path is up without a beat that made the round trip.

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod chaos;
+mod families;
 mod membership;
 mod networks;
 mod simulation;

@@ -85,7 +85,7 @@ impl GroupEngine {
                 (0..given_up).for_each(|_| self.drops.count(DropReason::Fragments));
                 if let Some(bytes) = whole? {
                     out.push(Output::Gossip {
-                        from: session.identity.dynamic_xcf,
+                        from: session.identity.xcf.first(),
                         bytes,
                     });
                 }
@@ -207,8 +207,9 @@ impl GroupEngine {
         out: &mut Vec<Output>,
     ) {
         let mut all = self.sessions.iter();
-        let found =
-            all.find(|(_, session)| session.is_member() && session.identity.dynamic_xcf == to);
+        let is_receiver =
+            |session: &Session| session.is_member() && session.identity.xcf.contain(to);
+        let found = all.find(|(_, session)| is_receiver(session));
         let Some(ids) = found.map(|(ids, _)| *ids) else {
             self.drops.count(DropReason::NoMember);
             let address = SocketAddr::new(to, self.settings.port);

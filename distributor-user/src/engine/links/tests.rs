@@ -14,16 +14,17 @@ fn link(index: u32, name: &str, addresses: &[&str]) -> Link {
     }
 }
 
-/// `10.1.1.1/24`, with a `!` in front when a distributor added it.
+/// `10.1.1.1/24`, with a `!` in front when a distributor added it, and a `~` when it is fleeting.
 fn address(text: &str) -> LinkAddress {
-    let (is_ours, text) = text
-        .strip_prefix('!')
-        .map_or((false, text), |rest| (true, rest));
+    let is_marked = |mark| text.starts_with(mark);
+    let (is_ours, is_fleeting) = (is_marked('!'), is_marked('~'));
+    let text = text.trim_start_matches(['!', '~']);
     let (address, prefix_len) = text.split_once('/').expect("an address with a prefix");
     LinkAddress {
         address: address.parse().expect("an address"),
         prefix_len: prefix_len.parse().expect("a prefix length"),
         is_ours,
+        is_fleeting,
     }
 }
 
@@ -40,11 +41,10 @@ fn stack() -> Vec<Link> {
     ]
 }
 
-fn xcf_statement(address: &str) -> DynamicXcf {
-    DynamicXcf {
+fn xcf_statement(address: &str) -> XcfNetwork {
+    XcfNetwork {
         address: address.parse().expect("an address"),
         prefix_len: 24,
-        cost_metric: 3,
     }
 }
 
@@ -58,7 +58,8 @@ fn name(result: Result<&Link, LinkError>) -> Result<String, String> {
 fn ingress_interfaces() {
     let links = stack();
     for (named, expected) in [
-        // Not: `lo`, one that is down, one without IPv4, one without Ethernet, one with only ours.
+        // Not: `lo`, one that is down, one with a link-local address only, one without Ethernet, one
+        // with only ours.
         (&[][..], Ok(&["eth0", "xcf0"][..])),
         (&["xcf0", "eth0", "xcf0"], Ok(&["xcf0", "eth0"])),
         (&["eth1-"], Ok(&["eth1-"])),
@@ -91,7 +92,7 @@ fn ingress_interfaces() {
     assert_eq!(
         ingress(&links[..1], &[]).map_err(|error| error.to_string()),
         Err(
-            "no Ethernet interface is up with an IPv4 address; name one with `--interface`: \
+            "no Ethernet interface is up with an address; name one with `--interface`: \
              there are none"
                 .to_owned()
         ),
@@ -183,4 +184,36 @@ fn subnets() {
         );
         assert_eq!(contained, expected, "{network}/{prefix_len} {address}");
     }
+}
+
+#[test]
+fn an_interface_with_ipv6_alone_is_used() {
+    let links = [link(2, "eth0", &["fe80::1/64", "fd00:10::1/64"])];
+    let chosen = ingress(&links, &[]).expect("one that is used");
+    assert_eq!(chosen, [&links[0]]);
+}
+
+#[test]
+fn the_group_is_talked_to_on_one_ipv6_address_of_each_network() {
+    let link = link(
+        2,
+        "eth0",
+        &[
+            "10.1.1.1/24",
+            "10.1.1.2/24",
+            "10.1.3.10/32",
+            "!10.1.1.3/24",
+            "~2001:db8:1::3/64",
+            "2001:db8:1::1/64",
+            "2001:db8:1::2/64",
+            "2001:db8:2::1/64",
+            "2001:db8:3::1/128",
+            "!2001:db8:4::1/64",
+            "fe80::1/64",
+        ],
+    );
+    let chosen = link.group_addresses().into_iter();
+    let chosen: Vec<String> = chosen.map(|own| own.address.to_string()).collect();
+    let expected = ["10.1.1.1", "10.1.1.2", "2001:db8:1::1", "2001:db8:2::1"];
+    assert_eq!(chosen, expected);
 }

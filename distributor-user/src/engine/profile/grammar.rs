@@ -5,7 +5,7 @@
 //! texts and the reference know about the language.
 
 use super::diagnostic::Diagnostic;
-use super::message::{Message, NO_EFFECT, NOT_ACTED_ON, NOT_SUPPORTED};
+use super::message::{NO_EFFECT, NOT_ACTED_ON, NOT_SUPPORTED};
 use super::source::Span;
 
 /// A statement or a keyword.
@@ -22,8 +22,6 @@ pub struct Row {
     pub standing: Standing,
     /// How it is written for an ordinary case; empty if the syntax says enough.
     pub example: &'static str,
-    /// The z/OS message that says the same as `standing`.
-    pub message: Option<&'static Message>,
     /// Whether it is understood, with a warning, after the place where it belongs.
     pub is_tolerated_late: bool,
 }
@@ -196,7 +194,6 @@ impl Row {
             parts,
             standing: Standing::Supported,
             example: "",
-            message: None,
             is_tolerated_late: false,
         }
     }
@@ -220,15 +217,6 @@ impl Row {
     #[must_use]
     pub const fn like(self, example: &'static str) -> Self {
         Self { example, ..self }
-    }
-
-    /// The same with the z/OS message that says what `standing` says.
-    #[must_use]
-    pub const fn told(self, message: &'static Message) -> Self {
-        Self {
-            message: Some(message),
-            ..self
-        }
     }
 
     /// The whole word in capitals.

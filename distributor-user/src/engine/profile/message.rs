@@ -24,7 +24,7 @@ pub struct Message {
 
 macro_rules! messages {
     ($($id:ident: $when:literal, $on_zos:literal, $remedy:literal;)*) => {
-        $(pub(super) static $id: Message = Message {
+        $(pub(crate) static $id: Message = Message {
             id: stringify!($id),
             when: $when,
             on_zos: Some($on_zos),
@@ -54,9 +54,9 @@ messages! {
     EZZ0318I: "a value is out of its range, not of its kind, in the wrong place, or given twice",
         "ignores the entry or the statement",
         "Write what the finding expects.";
-    EZZ0695I: "`IPCONFIG6`, where addresses and groups are IPv4 only",
+    EZZ0695I: "IPv6 addresses in the profile of a host on which IPv6 is off; `run` refuses to start",
         "starts without IPv6",
-        "Remove the statement, or leave it for later releases.";
+        "Turn it on (`sysctl net.ipv6.conf.all.disable_ipv6=0`), or remove what is IPv6.";
     EZZ0783I: "no `PORT` together with `TIER1 GRE` or `ENCAP`",
         "ignores the statement",
         "Name the ports behind the DVIPA.";

@@ -181,10 +181,9 @@ impl<'a> Parser<'a> {
 
     fn report_standing(&mut self, row: &'static Row, span: Span) {
         let subject = format!("`{}`", row.keyword());
-        let Some(mut report) = row.standing.report(span, &subject) else {
+        let Some(report) = row.standing.report(span, &subject) else {
             return;
         };
-        report.id = row.message.map_or(report.id, |message| message.id);
         if self.noted.iter().any(|noted| std::ptr::eq(*noted, row)) {
             return;
         }

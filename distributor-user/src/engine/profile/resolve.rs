@@ -17,6 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::super::config::Config;
+use super::super::xcf::XcfAddresses;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::grammar::Row;
 use super::message::{NO_FORWARDING, NO_ROUTING, NO_XCF};
@@ -33,8 +34,10 @@ use services::Services;
 /// What an OBEYFILE does not mention has no place.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    /// The address of `DYNAMICXCF`.
+    /// The address of `DYNAMICXCF` in IPCONFIG.
     pub dynamic_xcf: Option<Span>,
+    /// The address of `DYNAMICXCF` in IPCONFIG6.
+    pub ipv6_xcf: Option<Span>,
     /// The address of each VIPADEFINE or VIPABACKUP.
     pub dvipas: HashMap<IpAddr, Span>,
     /// The first VIPADISTRIBUTE of each DVIPA.
@@ -43,6 +46,23 @@ pub struct Places {
     pub destinations: HashMap<IpAddr, Span>,
     /// The address of DYNAMICXCF in each VIPAROUTE.
     pub routes: HashMap<IpAddr, Span>,
+}
+
+impl Places {
+    /// Where it is said first by which addresses the stack is known.
+    #[must_use]
+    pub fn identity(&self) -> Option<Span> {
+        self.dynamic_xcf.or(self.ipv6_xcf)
+    }
+
+    /// Where the `DYNAMICXCF` of the family of an address is.
+    #[must_use]
+    pub fn xcf_for(&self, address: IpAddr) -> Option<Span> {
+        match address {
+            IpAddr::V4(_) => self.dynamic_xcf,
+            IpAddr::V6(_) => self.ipv6_xcf,
+        }
+    }
 }
 
 /// What the statements of a profile amount to.
@@ -102,8 +122,10 @@ struct Resolver<'a> {
     services: Services,
     /// Keywords of which it was said that they are understood where nothing is written.
     assumed: Vec<&'static Row>,
-    /// The first VIPADISTRIBUTE that defines something.
+    /// The first VIPADISTRIBUTE that defines something, and the first of each family's DVIPAs.
     distributes: Option<Span>,
+    distributes_ipv4: Option<Span>,
+    distributes_ipv6: Option<Span>,
     /// DESTIP addresses in the order in which they stand first.
     destinations: Vec<(IpAddr, Span)>,
     /// Each VIPAROUTE and VIPARANGE, with its place in this text.
@@ -142,6 +164,8 @@ impl<'a> Resolver<'a> {
             services: Services::default(),
             assumed: Vec::new(),
             distributes: None,
+            distributes_ipv4: None,
+            distributes_ipv6: None,
             destinations: Vec::new(),
             routed: HashMap::new(),
             ranged: HashMap::new(),
@@ -156,13 +180,13 @@ impl<'a> Resolver<'a> {
         let mut config = running.clone();
         self.ports = Ports::of(&mut config);
         self.services = Services::of(&mut config);
-        let dvipas = std::mem::take(&mut config.dvipas);
-        let named = std::mem::take(&mut config.ipv6_dvipas);
-        for dvipa in dvipas {
-            self.know(Defined::running(dvipa, None));
-        }
-        for named in named {
-            self.know(Defined::running(named.dvipa, Some(named.interface)));
+        let interfaces = std::mem::take(&mut config.interfaces);
+        for dvipa in std::mem::take(&mut config.dvipas) {
+            let interface = match dvipa.address {
+                IpAddr::V4(_) => None,
+                IpAddr::V6(address) => interfaces.get(&address).cloned(),
+            };
+            self.know(Defined::running(dvipa, interface));
         }
         let routes = config.routes.iter();
         self.routed = routes.map(|route| (route.dynamic_xcf, None)).collect();
@@ -211,31 +235,7 @@ impl<'a> Resolver<'a> {
         if self.misses_ipconfig {
             return;
         }
-        let mut defined = self.dvipas.iter().flatten();
-        let moves = defined.find_map(|defined| defined.span);
-        match (self.config.dynamic_xcf, self.distributes, moves) {
-            (None, Some(span), _) => self.found.push(
-                Diagnostic::error(
-                    &NO_XCF,
-                    span,
-                    "expected `IPCONFIG DYNAMICXCF` in a profile that distributes, found none",
-                )
-                .help(format!(
-                    "a distributor needs its address inside the group: write {XCF_EXAMPLE}"
-                )),
-            ),
-            (None, None, Some(span)) => self.found.push(
-                Diagnostic::warning(
-                    &NO_XCF,
-                    span,
-                    "expected `IPCONFIG DYNAMICXCF` in a profile with DVIPAs, found none",
-                )
-                .help(format!(
-                    "no other stack can take this address over: write {XCF_EXAMPLE}"
-                )),
-            ),
-            (Some(_), _, _) | (None, None, None) => {}
-        }
+        self.check_xcf();
         if let (Some(span), false) = (self.distributes, self.config.sysplex_routing) {
             self.found.push(
                 Diagnostic::warning(
@@ -262,15 +262,56 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Who distributes has an address inside the group, of each family that it distributes.
+    fn check_xcf(&mut self) {
+        let own = self.config.xcf();
+        let mut is_missed = false;
+        for (span, has, statement, example) in [
+            (
+                self.distributes_ipv4,
+                own.and_then(XcfAddresses::ipv4).is_some(),
+                "IPCONFIG DYNAMICXCF",
+                XCF_EXAMPLE,
+            ),
+            (
+                self.distributes_ipv6,
+                own.and_then(XcfAddresses::ipv6).is_some(),
+                "IPCONFIG6 DYNAMICXCF",
+                XCF6_EXAMPLE,
+            ),
+        ] {
+            if let (Some(span), false) = (span, has) {
+                is_missed = true;
+                let message =
+                    format!("expected `{statement}` in a profile that distributes, found none");
+                let report = Diagnostic::error(&NO_XCF, span, message).help(format!(
+                    "a distributor needs its address inside the group: write {example}"
+                ));
+                self.found.push(report);
+            }
+        }
+        let mut defined = self.dvipas.iter().flatten();
+        let moves = defined.find_map(|defined| defined.span);
+        if let (None, Some(span), false) = (own, moves, is_missed) {
+            self.found.push(
+                Diagnostic::warning(
+                    &NO_XCF,
+                    span,
+                    "expected `IPCONFIG DYNAMICXCF` in a profile with DVIPAs, found none",
+                )
+                .help(format!(
+                    "no other stack can take this address over: write {XCF_EXAMPLE}"
+                )),
+            );
+        }
+    }
+
     fn finish(mut self) -> Resolved {
         for defined in self.dvipas.into_iter().flatten() {
             if let Some(span) = defined.span {
                 self.places.dvipas.insert(defined.dvipa.address, span);
             }
-            match defined.named() {
-                Ok(named) => self.config.ipv6_dvipas.push(named),
-                Err(dvipa) => self.config.dvipas.push(dvipa),
-            }
+            defined.put_into(&mut self.config);
         }
         self.services.put_into(&mut self.config);
         self.ports.put_into(&mut self.config);
@@ -287,9 +328,11 @@ impl<'a> Resolver<'a> {
 
 /// The names of the IPv6 DVIPAs of a configuration.
 pub(super) fn interfaces(config: &Config) -> HashSet<String> {
-    let named = config.ipv6_dvipas.iter();
-    named.map(|dvipa| dvipa.interface.clone()).collect()
+    config.interfaces.values().cloned().collect()
 }
+
+const XCF6_EXAMPLE: &str =
+    "`IPCONFIG6 DYNAMICXCF fd00:172::1/64`, with an address and a prefix of your own";
 
 const XCF_EXAMPLE: &str = "`IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1 255.255.255.0 1`, with an \
                            address and a mask of your own";

@@ -63,7 +63,7 @@ pub fn home(stack: &Stack, links: &[Link], filters: &Filters, room: &mut Room) -
             let kind = match placement {
                 Some(Placement::Owned) => "active",
                 Some(Placement::Hidden) => "hidden",
-                None if stack.dynamic_xcf() == Some(own.address) => "dynamicxcf",
+                None if stack.has_address(own.address) => "dynamicxcf",
                 None if link.is_loopback => "loopback",
                 None => "interface",
             };

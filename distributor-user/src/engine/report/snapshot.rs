@@ -13,12 +13,13 @@ use crate::engine::load::Server;
 use crate::engine::responsiveness::Responsiveness;
 use crate::engine::selection::{Row, Warmth};
 use crate::engine::stack::{Loads, Route, Stack};
+use crate::engine::xcf::XcfAddresses;
 
 /// What VDPT and VCRT show of a stack besides the connections.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// This stack's DYNAMICXCF address.
-    pub(super) own: Option<IpAddr>,
+    /// This stack's DYNAMICXCF addresses.
+    pub(super) own: Option<XcfAddresses>,
     /// What the profile distributes.
     pub(super) services: Vec<Service>,
     /// What the packet path was last asked to do.
@@ -101,15 +102,17 @@ impl Snapshot {
         let members = stack.members().iter();
         let others = members
             .filter(|(_, member)| member.left_at.is_none() && !member.is_given_up)
-            .map(|(name, member)| (member.dynamic_xcf, name.as_str(), &member.readiness));
-        let own = stack.dynamic_xcf();
-        let itself = own.map(|address| (address, stack.name(), stack.readiness()));
+            .map(|(name, member)| (member.xcf, name.as_str(), &member.readiness));
+        let own = stack.xcf();
+        let itself = own.map(|own| (own, stack.name(), stack.readiness()));
         let mut present = BTreeMap::new();
-        for (address, name, readiness) in itself.into_iter().chain(others) {
-            present.entry(address).or_insert_with(|| Present {
-                name: name.to_owned(),
-                readiness: readiness.clone(),
-            });
+        for (xcf, name, readiness) in itself.into_iter().chain(others) {
+            for address in xcf.iter() {
+                present.entry(address).or_insert_with(|| Present {
+                    name: name.to_owned(),
+                    readiness: readiness.clone(),
+                });
+            }
         }
         Self {
             own,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use super::vipadyn::waits_for;
 use crate::engine::config::{Dvipa, DvipaRole};
 use crate::engine::ownership::{DEFINER, Liveness};
 use crate::engine::stack::{Member, Stack};
+use crate::engine::xcf::XcfAddresses;
 
 /// Every DVIPA of the group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +32,9 @@ pub struct SysplexDvipa {
     pub dvipa: IpAddr,
     /// Length of its mask in bits; null where no statement says.
     pub prefix_len: Option<u8>,
+    /// The name by which this stack's profile has an IPv6 DVIPA; null for IPv4, and where another
+    /// profile has it.
+    pub interface: Option<String>,
     /// The statement by which the stack that reports has it; empty if its profile does not have it.
     #[schemars(extend("enum" = ["VIPADEFINE", "VIPABACKUP", ""]))]
     pub origin: String,
@@ -57,7 +61,7 @@ pub struct SysplexStack {
     /// Whether it distributes the DVIPA (DIST), is a target of it (DEST), both, or neither (empty).
     #[schemars(extend("enum" = ["DIST", "DEST", "BOTH", ""]))]
     pub distribution: String,
-    /// Its DYNAMICXCF address.
+    /// Its DYNAMICXCF address of the DVIPA's family, or the other if it has none of that.
     pub dynamic_xcf: Option<IpAddr>,
     /// What it still waits for before it takes over what it is entitled to; shown by the stack itself.
     pub waits_for: Option<String>,
@@ -75,8 +79,10 @@ pub struct Group {
 pub struct MemberRow {
     /// Its name.
     pub stack: String,
-    /// Its DYNAMICXCF address.
+    /// Its DYNAMICXCF address; of two, the IPv4 one.
     pub dynamic_xcf: Option<IpAddr>,
+    /// Its IPv6 DYNAMICXCF address beside one of IPv4; null without both.
+    pub ipv6_xcf: Option<Ipv6Addr>,
     /// `MEMBER`: it is heard. `SILENT`: it is not, but its packet path answers, or is being asked.
     /// `DEAD`: neither. `LEFT`: it said goodbye, or was given up. `BY ORDER`: the operator had the
     /// stack that reports leave; it still hears the others.
@@ -102,6 +108,7 @@ pub(super) const STACKS: &[Column] = &[
 
 /// What the layouts call the fields of a DVIPA.
 pub(super) const DVIPAS: &[Column] = &[
+    Column::only_long("interface", "INTFNAME"),
     Column::only_long("dvipa", "IPADDR/PREFIXLEN"),
     Column::only_long("origin", "ORIGIN"),
 ];
@@ -110,6 +117,7 @@ pub(super) const DVIPAS: &[Column] = &[
 pub(super) const MEMBERS: &[Column] = &[
     Column::short("stack", "TCPNAME", 16).long("TCPNAME"),
     Column::short("dynamic_xcf", "XCF ADDRESS", 15).long("XCF ADDRESS"),
+    Column::table("ipv6_xcf", "IPV6 XCF ADDRESS").long("IPV6 XCF ADDRESS"),
     Column::short("status", "STATUS", 8).long("STATUS"),
     Column::short("paths_up", "PATHS", 7).long("PATHS"),
     Column::short("owns", "OWNS", 4).long("OWNS"),
@@ -155,14 +163,13 @@ fn one(stack: &Stack, dvipa: IpAddr, stakes: &[(&str, &Dvipa)]) -> SysplexDvipa 
             DvipaRole::Backup { rank, .. } => rank,
         })
     };
-    let own = (stack.name(), stack.dynamic_xcf(), Liveness::Alive);
-    let others =
-        present(stack).map(|(name, member)| (name, Some(member.dynamic_xcf), member.liveness));
+    let own = (stack.name(), stack.xcf(), Liveness::Alive);
+    let others = present(stack).map(|(name, member)| (name, Some(member.xcf), member.liveness));
     let holding = stack.holding(dvipa);
     let mut stacks: Vec<SysplexStack> = Vec::new();
-    for (name, dynamic_xcf, liveness) in std::iter::once(own).chain(others) {
+    for (name, xcf, liveness) in std::iter::once(own).chain(others) {
         let is_owner = holding.owner == Some(name);
-        let is_target = dynamic_xcf.is_some_and(|address| stack.is_distributed_to(dvipa, address));
+        let is_target = xcf.is_some_and(|xcf| stack.is_distributed_to(dvipa, xcf));
         let rank = rank(name);
         if !is_owner && !is_target && rank.is_none() {
             continue;
@@ -190,7 +197,7 @@ fn one(stack: &Stack, dvipa: IpAddr, stakes: &[(&str, &Dvipa)]) -> SysplexDvipa 
             is_owner,
             rank,
             distribution: distribution.to_owned(),
-            dynamic_xcf,
+            dynamic_xcf: xcf.map(|xcf| xcf.about(dvipa)),
             waits_for: is_own
                 .then(|| waits_for(stack, dvipa, holding.owner))
                 .flatten(),
@@ -205,6 +212,7 @@ fn one(stack: &Stack, dvipa: IpAddr, stakes: &[(&str, &Dvipa)]) -> SysplexDvipa 
     SysplexDvipa {
         dvipa,
         prefix_len: stakes.iter().find_map(|(_, dvipa)| dvipa.prefix_len),
+        interface: stack.config().interface_of(dvipa).map(ToOwned::to_owned),
         origin: match origin {
             Some(DvipaRole::Define { .. }) => "VIPADEFINE",
             Some(DvipaRole::Backup { .. }) => "VIPABACKUP",
@@ -232,7 +240,8 @@ pub fn group(stack: &Stack, room: &mut Room) -> Group {
     };
     let mut rows = vec![MemberRow {
         stack: stack.name().to_owned(),
-        dynamic_xcf: stack.dynamic_xcf(),
+        dynamic_xcf: stack.xcf().map(XcfAddresses::first),
+        ipv6_xcf: stack.xcf().and_then(second),
         status: status.to_owned(),
         paths_up: None,
         paths: None,
@@ -248,7 +257,8 @@ pub fn group(stack: &Stack, room: &mut Room) -> Group {
         let up = member.paths.values().filter(|is_up| **is_up);
         rows.push(MemberRow {
             stack: name.clone(),
-            dynamic_xcf: Some(member.dynamic_xcf),
+            dynamic_xcf: Some(member.xcf.first()),
+            ipv6_xcf: second(member.xcf),
             status: status.to_owned(),
             paths_up: Some(up.count() as u64),
             paths: Some(member.paths.len() as u64),
@@ -262,7 +272,10 @@ pub fn group(stack: &Stack, room: &mut Room) -> Group {
 pub(super) fn text(out: &mut String, sysplex: &Sysplex, style: Style) -> fmt::Result {
     for dvipa in &sysplex.dvipas {
         let address = with_prefix(dvipa.dvipa, dvipa.prefix_len);
-        writeln!(out, "IPADDR/PREFIXLEN: {address}")?;
+        match &dvipa.interface {
+            Some(interface) => writeln!(out, "INTFNAME: {interface}\nIPADDR: {address}")?,
+            None => writeln!(out, "IPADDR/PREFIXLEN: {address}")?,
+        }
         if !dvipa.origin.is_empty() {
             writeln!(out, "  ORIGIN: {}", dvipa.origin)?;
         }
@@ -292,6 +305,7 @@ pub(super) fn group_text(out: &mut String, group: &Group, style: Style) -> fmt::
         vec![
             row.stack.clone(),
             address_of(row.dynamic_xcf),
+            address_of(row.ipv6_xcf),
             row.status.clone(),
             paths.map_or_else(|| "---".to_owned(), |(up, all)| format!("{up} OF {all}")),
             owns.join(", "),
@@ -322,6 +336,11 @@ fn lay_out(
     Ok(())
 }
 
-fn address_of(dynamic_xcf: Option<IpAddr>) -> String {
+/// The address that is beside the first one.
+fn second(xcf: XcfAddresses) -> Option<Ipv6Addr> {
+    xcf.ipv4().and_then(|_| xcf.ipv6())
+}
+
+fn address_of(dynamic_xcf: Option<impl fmt::Display>) -> String {
     dynamic_xcf.map_or_else(String::new, |address| address.to_string())
 }

@@ -138,7 +138,7 @@ fn the_frame_is_that_of_a_shell_or_of_the_console() {
         Some(33),
         "{head:?}"
     );
-    assert!(rest.ends_with("\n2 OF 10 RECORDS DISPLAYED\n"), "{rest}");
+    assert!(rest.ends_with("\n2 OF 11 RECORDS DISPLAYED\n"), "{rest}");
     let console = Style {
         is_console: true,
         ..style(Layout::Short)
@@ -154,7 +154,7 @@ DEST IPADDR     DPORT DESTXCF ADDR    RDY TOTALCONN  WLM  TSR FLG TARGET
 -----------     ----- ------------    --- ---------  ---  --- --- ------
 10.1.8.10       08080 10.1.7.11       001 0000000012 09   100 S   TCPIPA
 10.1.8.10       08080 10.1.7.12       002 4294967296 06   100 S   TCPIPB
-2 OF 10 RECORDS DISPLAYED
+2 OF 11 RECORDS DISPLAYED
 END OF THE REPORT
 "
         )
@@ -186,9 +186,10 @@ fn filters_leave_what_they_name() {
         ..Filters::default()
     };
     for (report, filters, expected) in [
-        (ReportName::Vdpt, Filters::default(), 10),
+        (ReportName::Vdpt, Filters::default(), 11),
         (ReportName::Vdpt, networks("10.1.8.12"), 4),
         (ReportName::Vdpt, networks("10.1.7.13"), 2),
+        (ReportName::Vdpt, networks("fd00:0:0:7::/64"), 1),
         (ReportName::Vdpt, networks("0.0.0.0/0"), 10),
         (ReportName::Vdpt, networks("10.1.9.0/255.255.255.0"), 0),
         (ReportName::Vdpt, ports(&[8080, 5000]), 5),
@@ -224,7 +225,7 @@ fn filters_leave_what_they_name() {
         };
         ask(&owner, &query).frame.total
     });
-    assert_eq!(totals, [4, 2, 6]);
+    assert_eq!(totals, [5, 2, 7]);
 }
 
 #[test]
@@ -292,7 +293,7 @@ fn a_target_shows_what_it_holds_and_whose_it_is() {
     let name = || "TCPIPA".to_owned();
     let joined = Event::Joined {
         name: name(),
-        dynamic_xcf: ip("10.1.7.11"),
+        xcf: ip("10.1.7.11").into(),
     };
     stack.handle(joined, Duration::ZERO);
     let state = Event::State {

@@ -167,8 +167,9 @@ pub fn vcrt(
         };
         let here = here
             .iter()
-            .filter(|key| !routed.contains(key) && is_wanted(key, own));
-        found.extend(here.map(|key| (*key, own, Subject::Here)));
+            .map(|key| (*key, own.about(key.dvipa), Subject::Here))
+            .filter(|(key, own, _)| !routed.contains(key) && is_wanted(key, *own));
+        found.extend(here);
     }
     let order = |(key, ..): &Found| (key.dvipa, key.port, key.client, key.client_port);
     // Of a million connections only those are sorted that are shown.

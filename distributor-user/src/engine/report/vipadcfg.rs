@@ -16,8 +16,7 @@ use super::filter::{Filters, Room};
 use super::vdpt::{spell_standby, tier_number};
 use super::vipadyn::{RouteRow, routes};
 use crate::engine::config::{
-    self, Config, DistMethod, DvipaRole, Encapsulation, Moveable, RangeMoveable, RangeUse, Standby,
-    Terms,
+    self, DistMethod, DvipaRole, Encapsulation, Moveable, RangeMoveable, RangeUse, Standby, Terms,
 };
 use crate::engine::stack::Stack;
 
@@ -181,12 +180,13 @@ pub struct ServiceManagerRow {
 pub fn vipadcfg(stack: &Stack, filters: &Filters, room: &mut Room) -> Vipadcfg {
     let config = stack.config();
     let mut admit = |address| filters.match_endpoints(&[(address, None)]) && room.admit();
-    let ipv4 = config.dvipas.iter().map(|dvipa| dvipa_row(dvipa, None));
-    let ipv6 = config
-        .ipv6_dvipas
+    let (ipv4, ipv6): (Vec<_>, Vec<_>) = config
+        .dvipas
         .iter()
-        .map(|own| dvipa_row(&own.dvipa, Some(&own.interface)));
-    let dvipas = ipv4.chain(ipv6).filter(|row| admit(row.dvipa)).collect();
+        .partition(|dvipa| dvipa.address.is_ipv4());
+    let both = ipv4.into_iter().chain(ipv6);
+    let dvipas = both.map(|dvipa| dvipa_row(dvipa, config.interface_of(dvipa.address)));
+    let dvipas = dvipas.filter(|row| admit(row.dvipa)).collect();
     let ranges = config.ranges.iter().map(range_row);
     let ranges = ranges.filter(|row| admit(row.network)).collect();
     let services = services(stack).filter(|row| admit(row.dvipa)).collect();
@@ -212,7 +212,7 @@ pub fn vipadcfg(stack: &Stack, filters: &Filters, room: &mut Room) -> Vipadcfg {
     }
 }
 
-fn dvipa_row(dvipa: &config::Dvipa, interface: Option<&String>) -> DvipaRow {
+fn dvipa_row(dvipa: &config::Dvipa, interface: Option<&str>) -> DvipaRow {
     let (role, rank, moveable) = match dvipa.role {
         DvipaRole::Define { moveable } => ("define", None, Some(moveable)),
         DvipaRole::Backup { rank, moveable } => ("backup", Some(rank), moveable),
@@ -224,7 +224,7 @@ fn dvipa_row(dvipa: &config::Dvipa, interface: Option<&String>) -> DvipaRow {
     DvipaRow {
         dvipa: dvipa.address,
         prefix_len: dvipa.prefix_len,
-        interface: interface.cloned(),
+        interface: interface.map(ToOwned::to_owned),
         role: role.to_owned(),
         rank,
         moveable,
@@ -258,9 +258,12 @@ fn range_row(range: &config::VipaRange) -> RangeRow {
 /// The services in the order of the profile; neighbours with the same terms are one.
 fn services(stack: &Stack) -> impl Iterator<Item = ServiceRow> {
     let config = stack.config();
-    let with_ports = config.services.iter().chain(&config.ipv6_services);
+    let (ipv4, ipv6): (Vec<_>, Vec<_>) = config
+        .services
+        .iter()
+        .partition(|service| service.dvipa.is_ipv4());
     let mut found: Vec<(IpAddr, Vec<u16>, &Arc<Terms>)> = Vec::new();
-    for service in with_ports {
+    for service in ipv4.into_iter().chain(ipv6) {
         match found.last_mut() {
             Some((dvipa, ports, terms))
                 if *dvipa == service.dvipa
@@ -272,7 +275,6 @@ fn services(stack: &Stack) -> impl Iterator<Item = ServiceRow> {
         }
     }
     let dynamic = config.dynamic_services.iter();
-    let dynamic = dynamic.chain(&config.ipv6_dynamic_services);
     found.extend(dynamic.map(|service| (service.dvipa, Vec::new(), &service.terms)));
     found
         .into_iter()
@@ -296,7 +298,7 @@ fn service_row(stack: &Stack, dvipa: IpAddr, ports: Vec<u16>, terms: &Terms) -> 
     let tier = terms.options.tier.as_ref();
     let mut row = ServiceRow {
         dvipa,
-        interface: interface_of(stack.config(), dvipa),
+        interface: stack.config().interface_of(dvipa).map(ToOwned::to_owned),
         ports,
         method: terms.method.keyword().to_owned(),
         destinations: destinations.collect(),
@@ -341,12 +343,6 @@ fn service_row(stack: &Stack, dvipa: IpAddr, ports: Vec<u16>, terms: &Terms) -> 
         | DistMethod::Maglev => {}
     }
     row
-}
-
-fn interface_of(config: &Config, dvipa: IpAddr) -> Option<String> {
-    let mut dvipas = config.ipv6_dvipas.iter();
-    let own = dvipas.find(|own| own.dvipa.address == dvipa)?;
-    Some(own.interface.clone())
 }
 
 fn processor_row(processors: config::Processors) -> ProcessorRow {

@@ -28,6 +28,9 @@ pub struct VipadynRow {
     pub dvipa: IpAddr,
     /// Length of its mask in bits; null where no statement says.
     pub prefix_len: Option<u8>,
+    /// The name by which this stack's profile has an IPv6 DVIPA; null for IPv4, and where another
+    /// profile has it.
+    pub interface: Option<String>,
     /// `Active`: the stack owns it, or holds it hidden as a target. `Backup`: the stack would take
     /// it over. `Moving`: the stack has given it away, and relays what still comes for it.
     /// `Quiescing`: nothing wants it here any more, and its last connections go on. `Deactivated`: by
@@ -76,6 +79,7 @@ pub struct RouteRow {
 
 /// What the layouts call the fields of a DVIPA.
 pub(super) const COLUMNS: &[Column] = &[
+    Column::only_long("interface", "IntfName"),
     Column::short("dvipa", "IP Address", 15).long("IpAddr"),
     Column::short("prefix_len", "AddressMask", 15).long("PrefixLen"),
     Column::short("status", "Status", 9).long("Status"),
@@ -199,6 +203,7 @@ fn row(
     VipadynRow {
         dvipa,
         prefix_len,
+        interface: stack.config().interface_of(dvipa).map(ToOwned::to_owned),
         status: status.to_owned(),
         origin: origin.to_owned(),
         distribution: distribution.to_owned(),
@@ -321,11 +326,11 @@ fn line(row: &VipadynRow) -> Line {
 }
 
 fn long(out: &mut String, row: &VipadynRow) -> fmt::Result {
-    writeln!(
-        out,
-        "  IpAddr/PrefixLen: {}",
-        with_prefix(row.dvipa, row.prefix_len)
-    )?;
+    let address = with_prefix(row.dvipa, row.prefix_len);
+    match &row.interface {
+        Some(interface) => writeln!(out, "  IntfName: {interface}\n    IpAddr: {address}")?,
+        None => writeln!(out, "  IpAddr/PrefixLen: {address}")?,
+    }
     let status = format!(
         "    Status: {:<9} Origin: {:<15} DistStat: {}",
         row.status, row.origin, row.distribution

@@ -16,13 +16,12 @@ impl Stack {
         &self,
         dvipas: impl Iterator<Item = &'a IpAddr>,
     ) -> BTreeMap<ServiceKey, u16> {
-        let Some(own) = self.dynamic_xcf() else {
-            return BTreeMap::new();
-        };
         let services = dvipas.flat_map(|dvipa| self.distribution(*dvipa));
         let affine = services.filter_map(|service| {
             let seconds = service.terms.options.timed_affinity_s;
-            let is_here = seconds > 0 && service.terms.destinations.include(own);
+            let own = self.as_target(service.dvipa);
+            let is_target = |own| service.terms.destinations.include(own);
+            let is_here = seconds > 0 && own.is_some_and(is_target);
             is_here.then(|| (ServiceKey::of(service), seconds))
         });
         affine.collect()

@@ -14,6 +14,7 @@ use super::flows::DVIPAS_PER_REQUEST;
 use super::{Effect, Member, Stack};
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::{Flow, FlowKey, FlowState};
+use crate::engine::xcf::XcfAddresses;
 
 /// How often all targets are audited.
 const INTERVAL: Duration = Duration::from_secs(15);
@@ -101,7 +102,7 @@ impl Audits {
     pub(super) fn answer(
         &mut self,
         request: u64,
-        target: IpAddr,
+        from: XcfAddresses,
         parts_left: u32,
         flows: Vec<FlowKey>,
         effects: &mut Vec<Effect>,
@@ -109,7 +110,7 @@ impl Audits {
         let Some(audit) = self.under_way.get_mut(&request) else {
             return;
         };
-        if audit.target != target {
+        if !from.contain(audit.target) {
             return;
         }
         audit.present.extend(flows);
@@ -119,11 +120,12 @@ impl Audits {
         let Some(audit) = self.under_way.remove(&request) else {
             return;
         };
+        let target = audit.target;
         let (mut suspects, mut gone, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
         for flow in &audit.table {
             match (flow.state, audit.present.contains(&flow.key)) {
                 // It starts on its target: only its first segment has come by here.
-                (FlowState::HalfOpen, true) if flow.key.client == audit.target => {
+                (FlowState::HalfOpen, true) if flow.key.client == target => {
                     unseen.push(flow.key);
                 }
                 (FlowState::Established, false) => suspects.push(flow.key),
@@ -171,9 +173,8 @@ impl Stack {
         }
         for question in self.audits.begin(flows, now) {
             let target = question.target;
-            let is_asked =
-                |member: &Member| member.dynamic_xcf == target && member.left_at.is_none();
-            let name = if Some(target) == self.dynamic_xcf() {
+            let is_asked = |member: &Member| member.xcf.contain(target) && member.left_at.is_none();
+            let name = if self.has_address(target) {
                 Some(&self.name)
             } else {
                 let mut members = self.members.iter();

@@ -46,13 +46,13 @@ impl Stack {
 
     /// Whether a target has said what listens there, or has nothing to say.
     fn has_reported(&self, target: IpAddr, now: Duration) -> bool {
-        if Some(target) == self.dynamic_xcf() {
+        if self.has_address(target) {
             return true;
         }
         let is_late = now >= self.began + HEARD;
         let mut members = self.members.values();
         members.any(|member| {
-            member.dynamic_xcf == target
+            member.xcf.contain(target)
                 && member.left_at.is_none()
                 && (member.readiness.revision > 0 || (is_late && member.edition.is_some()))
         })

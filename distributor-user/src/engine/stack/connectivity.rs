@@ -12,10 +12,12 @@ use crate::engine::connectivity::{Counts, Gauge, matters};
 use crate::engine::fact::Fact;
 use crate::engine::message::Message;
 use crate::engine::responsiveness::UNRESPONSIVE;
+use crate::engine::xcf::XcfAddresses;
 
 /// What is known of the ways to the targets.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
+    /// By the first address of each.
     by_target: BTreeMap<IpAddr, Way>,
     last_request: u64,
 }
@@ -40,13 +42,15 @@ impl Stack {
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
+        let sent = self.by_stack(sent);
         let present = self.members.iter();
         let present = present.filter(|(_, member)| !member.is_lost());
         for (name, member) in present {
-            let Some(&sent) = sent.get(&member.dynamic_xcf).filter(|sent| **sent > 0) else {
+            let target = member.xcf.first();
+            let Some(&sent) = sent.get(&target).filter(|sent| **sent > 0) else {
                 continue;
             };
-            let way = self.ways.by_target.entry(member.dynamic_xcf).or_default();
+            let way = self.ways.by_target.entry(target).or_default();
             if way.asked.is_none_or(|(_, asked)| asked != sent) {
                 self.ways.last_request += 1;
                 let request = self.ways.last_request;
@@ -65,6 +69,19 @@ impl Stack {
         }
         let ways = &mut self.ways.by_target;
         ways.retain(|target, _| sent.contains_key(target));
+    }
+
+    /// The counts of stacks by their first addresses: what goes to one takes the same way, whatever
+    /// the family.
+    fn by_stack(&self, counts: &BTreeMap<IpAddr, u64>) -> BTreeMap<IpAddr, u64> {
+        let mut by_stack = BTreeMap::new();
+        for (address, count) in counts {
+            let mut members = self.members.values();
+            let member = members.find(|member| member.xcf.contain(*address));
+            let stack = member.map_or(*address, |member| member.xcf.first());
+            *by_stack.entry(stack).or_default() += count;
+        }
+        by_stack
     }
 
     /// Takes a target's answer.
@@ -116,12 +133,22 @@ impl Stack {
         effects.push(Effect::Tell(message));
     }
 
-    /// How many of the SYNs that are sent to each target arrive there, in percent, as far as it is known.
+    /// How many of the SYNs that are sent to each target arrive there, in percent, as far as it is known;
+    /// by each address that a target has.
     #[must_use]
     pub fn connectivity(&self) -> BTreeMap<IpAddr, u8> {
-        let ways = self.ways.by_target.iter();
-        ways.filter_map(|(target, way)| Some((*target, way.told?)))
-            .chain(self.dynamic_xcf().map(|own| (own, 100)))
-            .collect()
+        let mut arriving: BTreeMap<IpAddr, u8> = BTreeMap::new();
+        for (target, way) in &self.ways.by_target {
+            let Some(told) = way.told else {
+                continue;
+            };
+            let mut members = self.members.values();
+            let member = members.find(|member| member.xcf.contain(*target));
+            let stack = member.map_or(XcfAddresses::from(*target), |member| member.xcf);
+            arriving.extend(stack.iter().map(|address| (address, told)));
+        }
+        let own = self.xcf().into_iter().flat_map(XcfAddresses::iter);
+        arriving.extend(own.map(|own| (own, 100)));
+        arriving
     }
 }

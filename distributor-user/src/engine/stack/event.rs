@@ -14,6 +14,7 @@ use crate::engine::message::Message;
 use crate::engine::ownership::AdoptedEpoch;
 use crate::engine::responsiveness::Responsiveness;
 use crate::engine::servers::Server;
+use crate::engine::xcf::XcfAddresses;
 
 /// What an earlier daemon of this stack left in the kernel.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +54,8 @@ pub enum Event {
     Joined {
         /// Its name.
         name: String,
-        /// Its DYNAMICXCF address.
-        dynamic_xcf: IpAddr,
+        /// Its DYNAMICXCF addresses.
+        xcf: XcfAddresses,
     },
     /// A member's slow state changed.
     State {
@@ -290,10 +291,10 @@ pub enum Effect {
     SetAside(BTreeSet<Server>),
     /// Keep the orders that are in force for a daemon that goes on where this one was.
     KeepOrders,
-    /// Count the SYNs that were taken from the stack with this DYNAMICXCF address, and report it.
+    /// Count the SYNs that were taken from the stack with these DYNAMICXCF addresses, and report it.
     CountSyns {
         /// Whose.
-        from: IpAddr,
+        from: XcfAddresses,
         /// Who asked and its request number.
         asked: (String, u64),
     },
@@ -314,7 +315,7 @@ pub enum Effect {
     Probe {
         /// The member's name.
         name: String,
-        /// Its DYNAMICXCF address: no other stack answers.
+        /// The first of its DYNAMICXCF addresses: no other stack answers.
         target: IpAddr,
         /// The paths to ask on; all of them.
         paths: Vec<NextHopKey>,

@@ -9,6 +9,7 @@ use crate::engine::definitions::Readiness;
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::FlowKey;
 use crate::engine::ownership::Input;
+use crate::engine::xcf::XcfAddresses;
 
 /// Most flows that one fact carries.
 const FLOWS_PER_FACT: usize = 500;
@@ -23,6 +24,16 @@ pub(super) fn remove_ended(target: IpAddr, flows: Vec<FlowKey>) -> Effect {
     Effect::RemoveEnded { target, flows }
 }
 
+/// Which of a stack's flows it terminates under which of its addresses.
+pub(super) fn by_target(stack: XcfAddresses, flows: Vec<FlowKey>) -> Vec<(IpAddr, Vec<FlowKey>)> {
+    let mut targets: BTreeMap<IpAddr, Vec<FlowKey>> = BTreeMap::new();
+    for flow in flows {
+        let target = stack.about(flow.dvipa);
+        targets.entry(target).or_default().push(flow);
+    }
+    targets.into_iter().collect()
+}
+
 impl Stack {
     /// Reports flows that this stack terminates to the owners of their DVIPAs, itself included.
     pub(super) fn report_flows(
@@ -32,7 +43,7 @@ impl Stack {
         there: fn(Vec<FlowKey>) -> Fact,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(dynamic_xcf) = self.dynamic_xcf() else {
+        let Some(own) = self.xcf() else {
             return;
         };
         let mut by_owner: BTreeMap<&str, Vec<FlowKey>> = BTreeMap::new();
@@ -43,16 +54,15 @@ impl Stack {
             }
         }
         for (owner, flows) in by_owner {
-            for part in flows.chunks(FLOWS_PER_FACT) {
-                effects.push(if owner == self.name {
-                    here(dynamic_xcf, part.to_vec())
-                } else {
-                    Effect::Send {
-                        to: owner.to_owned(),
-                        fact: there(part.to_vec()),
-                    }
-                });
+            if owner == self.name {
+                let targets = by_target(own, flows).into_iter();
+                effects.extend(targets.map(|(target, flows)| here(target, flows)));
+                continue;
             }
+            effects.extend(flows.chunks(FLOWS_PER_FACT).map(|part| Effect::Send {
+                to: owner.to_owned(),
+                fact: there(part.to_vec()),
+            }));
         }
     }
 
@@ -64,7 +74,7 @@ impl Stack {
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(target) = self.members.get(from).map(|member| member.dynamic_xcf) else {
+        let Some(stack) = self.members.get(from).map(|member| member.xcf) else {
             return;
         };
         match fact {
@@ -74,7 +84,11 @@ impl Stack {
                 self.take_readiness(from, readiness, effects);
             }
             Fact::FlowsEnding { flows } => effects.push(Effect::MarkEnding(flows)),
-            Fact::FlowsGone { flows } => effects.push(Effect::RemoveEnded { target, flows }),
+            Fact::FlowsGone { flows } => {
+                let targets = by_target(stack, flows).into_iter();
+                let ended = targets.map(|(target, flows)| remove_ended(target, flows));
+                effects.extend(ended);
+            }
             Fact::FlowsRequest { request, dvipas } => effects.push(Effect::ListConnections {
                 dvipas,
                 asked: Some((from.to_owned(), request)),
@@ -86,7 +100,7 @@ impl Stack {
             } => {
                 if !self.take_rebuilt(from, request, parts_left, &flows, now, effects) {
                     self.audits
-                        .answer(request, target, parts_left, flows, effects);
+                        .answer(request, stack, parts_left, flows, effects);
                 }
             }
             Fact::Load(load) => self.take_load(from, load),
@@ -98,11 +112,11 @@ impl Stack {
             } => self.take_answer(from, request, parts_left, outcome, effects),
             Fact::Servers { parts_left, rows } => self.take_servers(from, parts_left, rows),
             Fact::SynsRequest { request } => effects.push(Effect::CountSyns {
-                from: target,
+                from: stack,
                 asked: (from.to_owned(), request),
             }),
             Fact::SynsTaken { request, taken } => {
-                self.take_syns_taken(target, request, taken, now, effects);
+                self.take_syns_taken(stack.first(), request, taken, now, effects);
             }
             Fact::Ownership { words } => {
                 let from = from.to_owned();
@@ -126,9 +140,9 @@ impl Stack {
         match asked {
             Some((to, request)) if to == self.name => {
                 if !self.take_rebuilt(&to, request, 0, &flows, now, effects)
-                    && let Some(target) = self.dynamic_xcf()
+                    && let Some(own) = self.xcf()
                 {
-                    self.audits.answer(request, target, 0, flows, effects);
+                    self.audits.answer(request, own, 0, flows, effects);
                 }
             }
             Some((to, request)) => {

@@ -42,9 +42,7 @@ impl Stack {
         for service in distributed.iter().flat_map(|services| services.iter()) {
             let key = ServiceKey::of(service);
             let before = rows.get(&key);
-            let after = alike.rows(before, &service.terms, || {
-                self.update_rows(before, &service.terms.destinations)
-            });
+            let after = alike.rows(before, &service.terms, || self.update_rows(before, service));
             let ready = ready.get(&key).map_or(&[][..], Vec::as_slice);
             self.weighs |= selection::is_weighted(&service.terms);
             let row = |target: &IpAddr| {
@@ -105,16 +103,19 @@ impl Stack {
     /// Lists the targets that may receive a new connection, by service, and how they take them.
     fn ready(&self) -> BTreeMap<ServiceKey, Vec<(IpAddr, Ready)>> {
         let mut ready: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        let others = self
-            .members
-            .values()
-            .filter(|member| !member.is_lost() && self.is_reached(member));
-        let others = others.map(|member| (member.dynamic_xcf, &member.readiness));
-        let own = self.dynamic_xcf().map(|own| (own, &self.readiness));
-        for (target, readiness) in others.chain(own) {
+        let others = self.members.values().filter(|member| !member.is_lost());
+        let others = others.map(|member| (member.xcf, &member.readiness, Some(member)));
+        let own = self.xcf().map(|own| (own, &self.readiness, None));
+        for (stack, readiness, member) in others.chain(own) {
             let may_take = |row: &&ReadyRow| row.listeners > 0 && !row.is_quiesced;
             for row in readiness.ready.iter().filter(may_take) {
                 let (dvipa, port) = (row.dvipa, row.port);
+                let Some(target) = stack.as_target(dvipa) else {
+                    continue;
+                };
+                if member.is_some_and(|member| !self.is_reached(member, target)) {
+                    continue;
+                }
                 let said = Ready {
                     responsiveness: row.responsiveness,
                     weight: row.weight,
@@ -131,16 +132,12 @@ impl Stack {
     /// Says whether a stack of the group, present or not forgotten, has this DYNAMICXCF address.
     fn is_member(&self, dynamic_xcf: IpAddr) -> bool {
         let mut members = self.members.values();
-        Some(dynamic_xcf) == self.dynamic_xcf()
-            || members.any(|member| member.dynamic_xcf == dynamic_xcf)
+        self.has_address(dynamic_xcf) || members.any(|member| member.xcf.contain(dynamic_xcf))
     }
 
     /// Appends the targets that have become known to the rows of a service; none ever moves.
-    fn update_rows(
-        &self,
-        before: Option<&Arc<[IpAddr]>>,
-        destinations: &Destinations,
-    ) -> Vec<IpAddr> {
+    fn update_rows(&self, before: Option<&Arc<[IpAddr]>>, service: &Service) -> Vec<IpAddr> {
+        let destinations = &service.terms.destinations;
         let targets: Vec<IpAddr> = match destinations {
             Destinations::List(_) => destinations.addresses().collect(),
             Destinations::All => {
@@ -148,9 +145,9 @@ impl Stack {
                     .members
                     .values()
                     .filter(|member| member.left_at.is_none());
-                let all: BTreeSet<IpAddr> = present
-                    .map(|member| member.dynamic_xcf)
-                    .chain(self.dynamic_xcf())
+                let stacks = present.map(|member| member.xcf).chain(self.xcf());
+                let all: BTreeSet<IpAddr> = stacks
+                    .filter_map(|stack| stack.as_target(service.dvipa))
                     .collect();
                 all.into_iter().collect()
             }
@@ -166,7 +163,7 @@ impl Stack {
     }
 
     fn path_to(&self, target: IpAddr) -> Path {
-        if Some(target) == self.dynamic_xcf() {
+        if self.has_address(target) {
             return Path::Local;
         }
         let before = self.applied.forwarding.targets.get(&target).copied();
@@ -179,7 +176,7 @@ impl Stack {
         // A departed member of the same address may still stand beside the one that replaced it.
         self.members
             .values()
-            .filter(|member| member.dynamic_xcf == target)
+            .filter(|member| member.xcf.contain(target))
             .min_by_key(|member| member.left_at.is_some())
             .map(Member::path)
             .filter(|path| *path != Path::Unreachable)
@@ -206,17 +203,18 @@ impl Stack {
         let concerned: BTreeSet<IpAddr> = placements.keys().copied().chain(claimed).collect();
         let dvipas = concerned.into_iter().map(|dvipa| {
             let holding = self.ownership.holding(dvipa);
+            let own = self.xcf().map(|own| own.about(dvipa));
             let owner = match (holding.owner, placements.get(&dvipa)) {
                 // What was given up and lives on is this stack's own.
-                (None, Some(Placement::Owned)) => self.dynamic_xcf(),
-                (owner, _) => owner.and_then(|owner| self.address_of(owner)),
+                (None, Some(Placement::Owned)) => own,
+                (owner, _) => owner.and_then(|owner| self.address_of(owner, dvipa)),
             };
             let offers = self.standing.offers.get(&dvipa);
             let claimant = holding.claimant;
-            let claimant = claimant.and_then(|claimant| self.address_of(claimant));
+            let claimant = claimant.and_then(|claimant| self.address_of(claimant, dvipa));
             // As long as it does not know its targets, an owner refuses nothing.
             let unsure = || {
-                let is_mine = owner.is_some() && owner == self.dynamic_xcf();
+                let is_mine = owner.is_some() && owner == own;
                 owner.filter(|_| is_mine && self.misses_targets(dvipa, now))
             };
             let forwarded = DvipaForwarding {
@@ -248,7 +246,7 @@ impl Stack {
         for member in self.members.values() {
             for path in member.paths.keys() {
                 if let Some(hop) = self.hops.get(path).filter(|hop| hop.is_direct) {
-                    senders.insert(hop.next_hop_mac, member.dynamic_xcf.into());
+                    senders.insert(hop.next_hop_mac, member.xcf);
                 }
             }
         }

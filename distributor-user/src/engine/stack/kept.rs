@@ -20,12 +20,12 @@ impl Stack {
         ready: &BTreeMap<ServiceKey, Vec<(IpAddr, Ready)>>,
         loads: &Loads,
     ) -> BTreeSet<ServiceKey> {
-        let Some(own) = self.dynamic_xcf() else {
-            return BTreeSet::new();
-        };
         let mut kept = BTreeSet::new();
         let mut weighs = false;
         for dvipa in dvipas {
+            let Some(own) = self.as_target(*dvipa) else {
+                continue;
+            };
             let services = self.distribution(*dvipa).iter();
             for service in services.filter(|service| service.terms.options.opt_local.is_some()) {
                 let key = ServiceKey::of(service);

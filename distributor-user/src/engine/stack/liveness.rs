@@ -170,7 +170,7 @@ impl Stack {
                 member.give_up_at = None;
                 member.is_given_up = true;
                 self.is_dirty = true;
-                effects.push(Effect::ResetTarget(member.dynamic_xcf));
+                effects.extend(member.xcf.iter().map(Effect::ResetTarget));
             }
         }
     }

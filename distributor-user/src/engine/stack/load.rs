@@ -95,10 +95,10 @@ impl Stack {
     /// The services whose servers here count for who gets a connection.
     #[must_use]
     pub fn weighed(&self) -> BTreeSet<ServiceKey> {
-        let Some(own) = self.dynamic_xcf() else {
-            return BTreeSet::new();
-        };
         let by_servers = |key: &ServiceKey| {
+            let Some(own) = self.as_target(key.dvipa) else {
+                return false;
+            };
             let mut services = self.distribution(key.dvipa).iter();
             services.any(|service| {
                 let terms = &service.terms;
@@ -119,14 +119,17 @@ impl Stack {
     pub fn loads(&self) -> Loads {
         let members = self.members.values();
         let present = members.filter(|member| member.left_at.is_none());
-        let told = present.map(|member| (member.dynamic_xcf, member.load, &member.servers));
-        let own = self.dynamic_xcf();
-        let own = own.map(|address| (address, self.load, &self.servers));
+        let told = present.map(|member| (member.xcf, member.load, &member.servers));
+        let own = self.xcf().map(|own| (own, self.load, &self.servers));
         let mut loads = Loads::default();
-        for (address, load, servers) in told.chain(own) {
-            loads.stacks.extend(load.map(|load| (address, load)));
-            let servers = servers.iter();
-            let servers = servers.map(|(key, servers)| ((*key, address), servers.clone()));
+        for (stack, load, servers) in told.chain(own) {
+            let addresses = stack.iter().zip(std::iter::repeat(load));
+            let known = addresses.filter_map(|(address, load)| Some((address, load?)));
+            loads.stacks.extend(known);
+            let servers = servers.iter().filter_map(|(key, servers)| {
+                let target = stack.as_target(key.dvipa)?;
+                Some(((*key, target), servers.clone()))
+            });
             loads.servers.extend(servers);
         }
         loads

@@ -10,6 +10,7 @@ use crate::engine::definitions::{Definitions, Distributions, Readiness};
 use crate::engine::forwarding::{Path, ServiceKey};
 use crate::engine::load::{Load, Server};
 use crate::engine::ownership::Liveness;
+use crate::engine::xcf::XcfAddresses;
 
 /// Another stack of the group.
 #[expect(
@@ -18,8 +19,8 @@ use crate::engine::ownership::Liveness;
 )]
 #[derive(Clone, Debug)]
 pub struct Member {
-    /// Its DYNAMICXCF address.
-    pub dynamic_xcf: IpAddr,
+    /// Its DYNAMICXCF addresses.
+    pub xcf: XcfAddresses,
     /// What it defines.
     pub definitions: Definitions,
     /// Which edition of its definitions that is; absent until it has said what it defines.
@@ -66,9 +67,9 @@ pub struct Member {
 impl Member {
     /// Describes a member that has just joined.
     #[must_use]
-    pub fn new(dynamic_xcf: IpAddr) -> Self {
+    pub fn new(xcf: XcfAddresses) -> Self {
         Self {
-            dynamic_xcf,
+            xcf,
             definitions: Definitions::default(),
             edition: None,
             is_arriving: false,
@@ -94,9 +95,9 @@ impl Member {
 
     /// Takes note of a restart: what it said is void, but for its listeners. Those are not the
     /// daemon's, and its first report is on the way; and the path in use stays.
-    pub fn rejoin(&mut self, dynamic_xcf: IpAddr) {
-        let mut anew = Self::new(dynamic_xcf);
-        if self.dynamic_xcf == dynamic_xcf {
+    pub fn rejoin(&mut self, xcf: XcfAddresses) {
+        let mut anew = Self::new(xcf);
+        if self.xcf.overlap(xcf) {
             anew.chosen = self.chosen;
             anew.load = self.load;
             anew.servers = std::mem::take(&mut self.servers);
@@ -129,7 +130,7 @@ impl Member {
     pub fn probe(&self, name: &str) -> Effect {
         Effect::Probe {
             name: name.to_owned(),
-            target: self.dynamic_xcf,
+            target: self.xcf.first(),
             paths: self.paths.keys().copied().collect(),
         }
     }

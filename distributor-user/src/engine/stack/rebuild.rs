@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::flows::DVIPAS_PER_REQUEST;
+use super::flows::{DVIPAS_PER_REQUEST, by_target};
 use super::standing::reaches;
 use super::{Effect, Member, Stack};
 use crate::engine::forwarding::FlowKey;
@@ -79,7 +79,9 @@ impl Stack {
     /// Whether a member is heard and has said what listens there, or is no target of the DVIPA.
     fn is_ready_target(&self, dvipa: IpAddr, member: &Member) -> bool {
         let is_ready = member.liveness == Liveness::Alive && self.is_ready_to_serve(member);
-        is_ready || !reaches(self.own_distribution(dvipa), member.dynamic_xcf)
+        let services = self.own_distribution(dvipa);
+        let target = member.xcf.as_target(dvipa);
+        is_ready || !target.is_some_and(|target| reaches(services, target))
     }
 
     /// Has every living member asked for its connections to a DVIPA.
@@ -151,10 +153,9 @@ impl Stack {
         // Some of them may have become another's meanwhile.
         let flows = flows.iter().filter(|flow| asked.contains(&flow.dvipa));
         let flows: Vec<FlowKey> = flows.copied().collect();
-        if let Some(target) = self.address_of(from)
-            && !flows.is_empty()
-        {
-            effects.push(Effect::InsertFlows { target, flows });
+        if let Some(stack) = self.addresses_of(from) {
+            let targets = by_target(stack, flows).into_iter();
+            effects.extend(targets.map(|(target, flows)| Effect::InsertFlows { target, flows }));
         }
         if parts_left == 0 {
             for dvipa in asked {

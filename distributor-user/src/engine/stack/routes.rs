@@ -3,7 +3,8 @@
 //! A route of this stack's own profile comes before every path that the group
 //! knows, as long as the kernel has one to that address. What others may send
 //! here this way is what they have published as their routes to here: nothing
-//! else is ever opened.
+//! else is ever opened. No outer header of ours is IPv6, so a VIPAROUTE of IPv6
+//! leads nowhere, and the DYNAMICXCF network stays the way to that target.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -94,7 +95,7 @@ impl Stack {
 
     /// Returns the addresses whose ways must be known.
     pub(super) fn routed(&self) -> BTreeSet<IpAddr> {
-        let routes = self.config.routes.iter();
+        let routes = self.config.routes.iter().filter(|route| is_usable(route));
         routes.map(|route| route.target).collect()
     }
 
@@ -121,7 +122,7 @@ impl Stack {
     /// Says whether a target has a VIPAROUTE of which the kernel has said nothing yet.
     pub(super) fn may_be_routed(&self, dynamic_xcf: IpAddr) -> bool {
         let route = self.route_of(dynamic_xcf);
-        route.is_some_and(|route| !self.routes.contains_key(&route.target))
+        route.is_some_and(|route| is_usable(route) && !self.routes.contains_key(&route.target))
     }
 
     /// The path by a target's VIPAROUTE, if it has one that is open.
@@ -131,7 +132,7 @@ impl Stack {
             return None;
         };
         // The other side opens what comes from an address that it has heard of, and nothing else.
-        let own = self.dynamic_xcf();
+        let own = self.as_target(route.target);
         let source = [Some(open.source), own]
             .into_iter()
             .flatten()
@@ -157,14 +158,18 @@ impl Stack {
     /// Says whether there is a way to a member, used or not, and its report, so that it could be handed
     /// connections.
     pub(super) fn is_ready_to_serve(&self, member: &Member) -> bool {
-        let has_path =
-            || member.has_path(&self.hops) || self.path_by_route(member.dynamic_xcf).is_some();
+        let has_path = || member.has_path(&self.hops) || self.has_route(member);
         member.readiness.revision > 0 && has_path()
     }
 
-    /// Says whether packets are sent to a member.
-    pub(super) fn is_reached(&self, member: &Member) -> bool {
-        member.chosen.is_some() || self.path_by_route(member.dynamic_xcf).is_some()
+    fn has_route(&self, member: &Member) -> bool {
+        let mut addresses = member.xcf.iter();
+        addresses.any(|address| self.path_by_route(address).is_some())
+    }
+
+    /// Says whether packets are sent to a member as a target, which it is by this address.
+    pub(super) fn is_reached(&self, member: &Member, target: IpAddr) -> bool {
+        member.chosen.is_some() || self.path_by_route(target).is_some()
     }
 
     /// Stops to believe what an earlier daemon knew of the members' routes.
@@ -179,18 +184,19 @@ impl Stack {
     /// that it has in a VIPAROUTE for this stack.
     pub(super) fn tunnels(&self) -> BTreeMap<Ends, XcfAddresses> {
         let mut tunnels = BTreeMap::new();
-        let own = self.dynamic_xcf();
         for member in self.members.values() {
             let routes = member.definitions.routes.iter();
-            for route in routes.filter(|route| Some(route.dynamic_xcf) == own) {
+            let to_here =
+                |route: &&VipaRoute| is_usable(route) && self.has_address(route.dynamic_xcf);
+            for route in routes.filter(to_here) {
                 let sources = member.addresses.iter().copied();
-                for source in sources.chain([member.dynamic_xcf]) {
+                for source in sources.chain(member.xcf.iter()) {
                     if source.is_ipv4() == route.target.is_ipv4() {
                         let ends = Ends {
                             source,
                             destination: route.target,
                         };
-                        tunnels.insert(ends, member.dynamic_xcf.into());
+                        tunnels.insert(ends, member.xcf);
                     }
                 }
             }
@@ -200,4 +206,9 @@ impl Stack {
         }
         tunnels
     }
+}
+
+/// Says whether packets can take a VIPAROUTE at all.
+fn is_usable(route: &VipaRoute) -> bool {
+    route.target.is_ipv4()
 }

@@ -13,6 +13,7 @@ use super::{Member, Stack};
 use crate::engine::config::{Destinations, DvipaRole, Service};
 use crate::engine::definitions::Distributions;
 use crate::engine::ownership::{Awaits, Holding};
+use crate::engine::xcf::XcfAddresses;
 
 /// What follows from the definitions of all members, and from who owns what.
 #[derive(Debug, Default)]
@@ -27,8 +28,8 @@ pub(super) struct Standing {
     pub(super) shared: BTreeSet<IpAddr>,
 }
 
-/// What consecutive DVIPAs have in common: the owner, the destinations, and so the offers.
-type Shared = (Option<IpAddr>, *const Destinations, Arc<[IpAddr]>);
+/// What consecutive DVIPAs of a family have in common: the owner, the destinations, and so the offers.
+type Shared = (IpAddr, Option<IpAddr>, *const Destinations, Arc<[IpAddr]>);
 
 impl Stack {
     /// Derives everything from what the members define, this stack included.
@@ -61,14 +62,18 @@ impl Stack {
             shared,
             ..Standing::default()
         };
-        let own = self.dynamic_xcf();
-        let stacks: BTreeSet<IpAddr> = self
+        let own = self.xcf();
+        let stacks: Vec<XcfAddresses> = self
             .members
             .values()
             .filter(|member| !member.is_lost())
-            .map(|member| member.dynamic_xcf)
+            .map(|member| member.xcf)
             .chain(own)
             .collect();
+        let targets_of = |dvipa: IpAddr| -> BTreeSet<IpAddr> {
+            let targets = stacks.iter().filter_map(|stack| stack.as_target(dvipa));
+            targets.collect()
+        };
         let dvipas: Vec<IpAddr> = self.ownership.dvipas().collect();
         let mut last: Option<Shared> = None;
         for dvipa in dvipas {
@@ -77,10 +82,11 @@ impl Stack {
             let Some(services) = self.distribution_by(owner, dvipa) else {
                 continue;
             };
-            if holding.owner.is_some() && own.is_some_and(|own| reaches(services, own)) {
+            let target = own.and_then(|own| own.as_target(dvipa));
+            if holding.owner.is_some() && target.is_some_and(|own| reaches(services, own)) {
                 standing.targeted.insert(dvipa);
             }
-            let owner = owner.and_then(|owner| self.address_of(owner));
+            let owner = owner.and_then(|owner| self.address_of(owner, dvipa));
             let terms = services.first().map(|service| &service.terms.destinations);
             let terms = terms.map_or(ptr::null(), ptr::from_ref);
             let is_uniform = services
@@ -88,19 +94,21 @@ impl Stack {
                 .all(|service| ptr::eq(&raw const service.terms.destinations, terms));
             // A statement may name a thousand DVIPAs; what they have in common is kept once.
             let offers = match &last {
-                Some((last_owner, last_terms, offers))
-                    if is_uniform && *last_owner == owner && ptr::eq(*last_terms, terms) =>
+                Some((last_dvipa, last_owner, last_terms, offers))
+                    if is_uniform
+                        && last_dvipa.is_ipv4() == dvipa.is_ipv4()
+                        && *last_owner == owner
+                        && ptr::eq(*last_terms, terms) =>
                 {
                     Arc::clone(offers)
                 }
-                _ => stacks
-                    .iter()
-                    .copied()
+                _ => targets_of(dvipa)
+                    .into_iter()
                     .filter(|stack| Some(*stack) != owner && reaches(services, *stack))
                     .collect(),
             };
             if is_uniform {
-                last = Some((owner, terms, Arc::clone(&offers)));
+                last = Some((dvipa, owner, terms, Arc::clone(&offers)));
             }
             standing.offers.insert(dvipa, offers);
             standing.distributions.insert(dvipa, Arc::clone(services));
@@ -161,9 +169,12 @@ impl Stack {
 
     /// Whether a DVIPA is distributed to a stack by its owner, or would be.
     #[must_use]
-    pub fn is_distributed_to(&self, dvipa: IpAddr, stack: IpAddr) -> bool {
+    pub fn is_distributed_to(&self, dvipa: IpAddr, stack: XcfAddresses) -> bool {
         let services = self.standing.distributions.get(&dvipa);
-        services.is_some_and(|services| reaches(services, stack))
+        let target = stack.as_target(dvipa);
+        services
+            .zip(target)
+            .is_some_and(|(services, target)| reaches(services, target))
     }
 
     /// Returns who has `dvipa`, who is about to, and what this stack waits for.
@@ -184,14 +195,17 @@ impl Stack {
         self.standing.targeted.contains(&dvipa)
     }
 
-    /// The DYNAMICXCF address of a stack that is, or was, in the group.
-    pub(super) fn address_of(&self, name: &str) -> Option<IpAddr> {
+    /// The DYNAMICXCF addresses of a stack that is, or was, in the group.
+    pub(super) fn addresses_of(&self, name: &str) -> Option<XcfAddresses> {
         if name == self.name {
-            return self.dynamic_xcf();
+            return self.xcf();
         }
-        self.members
-            .get(name)
-            .map(|member: &Member| member.dynamic_xcf)
+        self.members.get(name).map(|member: &Member| member.xcf)
+    }
+
+    /// Which of them stands for it where it is about a DVIPA.
+    pub(super) fn address_of(&self, name: &str, dvipa: IpAddr) -> Option<IpAddr> {
+        Some(self.addresses_of(name)?.about(dvipa))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::engine::ownership::{DEFINER, Epoch, LISTEN, Word};
 mod affinity;
 mod beginning;
 mod connectivity;
+mod families;
 mod isolation;
 mod load;
 mod orders;
@@ -157,7 +158,7 @@ fn join(stack: &mut Stack, name: &str, host: u8, definitions: &Definitions) -> V
     let mut effects = stack.handle(
         Event::Joined {
             name: name.clone(),
-            dynamic_xcf,
+            xcf: dynamic_xcf.into(),
         },
         ZERO,
     );

@@ -50,7 +50,7 @@ impl Stack {
             .collect();
         for name in departed {
             if let Some(member) = self.members.remove(&name) {
-                effects.push(Effect::ForgetTarget(member.dynamic_xcf));
+                effects.extend(member.xcf.iter().map(Effect::ForgetTarget));
                 self.decide(Input::Left(name), now, effects);
             }
         }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use super::{Desired, Member, Phase, Stack};
 use crate::engine::config::Config;
 use crate::engine::definitions::Readiness;
+use crate::engine::xcf::XcfAddresses;
 
 impl Stack {
     /// Returns the stack's name.
@@ -59,18 +60,30 @@ impl Stack {
     /// Returns the name of the present stack with this DYNAMICXCF address.
     #[must_use]
     pub fn name_of(&self, dynamic_xcf: IpAddr) -> Option<&str> {
-        if Some(dynamic_xcf) == self.dynamic_xcf() {
+        if self.has_address(dynamic_xcf) {
             return Some(&self.name);
         }
         self.members
             .iter()
-            .find(|(_, member)| member.dynamic_xcf == dynamic_xcf && member.left_at.is_none())
+            .find(|(_, member)| member.xcf.contain(dynamic_xcf) && member.left_at.is_none())
             .map(|(name, _)| name.as_str())
     }
 
-    /// Returns this stack's DYNAMICXCF address.
+    /// Returns this stack's DYNAMICXCF addresses.
     #[must_use]
-    pub fn dynamic_xcf(&self) -> Option<IpAddr> {
-        self.config.dynamic_xcf.map(|xcf| xcf.address)
+    pub fn xcf(&self) -> Option<XcfAddresses> {
+        self.config.xcf()
+    }
+
+    /// Says whether this is a DYNAMICXCF address of this stack.
+    #[must_use]
+    pub fn has_address(&self, dynamic_xcf: IpAddr) -> bool {
+        self.xcf().is_some_and(|own| own.contain(dynamic_xcf))
+    }
+
+    /// Returns the address by which this stack is a target of a DVIPA.
+    #[must_use]
+    pub fn as_target(&self, dvipa: IpAddr) -> Option<IpAddr> {
+        self.xcf()?.as_target(dvipa)
     }
 }

@@ -22,14 +22,25 @@ fn a_stack_is_a_target_by_the_address_of_the_family() {
         let addresses = XcfAddresses::new(ipv4, ipv6).expect("one at least");
         assert_eq!(addresses.first(), first);
         assert_eq!((addresses.ipv4(), addresses.ipv6()), (ipv4, ipv6));
-        assert_eq!(addresses.for_dvipa(dvipa4), ipv4.map(IpAddr::V4));
-        assert_eq!(addresses.for_dvipa(dvipa6), ipv6.map(IpAddr::V6));
+        assert_eq!(addresses.as_target(dvipa4), ipv4.map(IpAddr::V4));
+        assert_eq!(addresses.as_target(dvipa6), ipv6.map(IpAddr::V6));
+        for (dvipa, own) in [
+            (dvipa4, ipv4.map(IpAddr::V4)),
+            (dvipa6, ipv6.map(IpAddr::V6)),
+        ] {
+            assert_eq!(addresses.about(dvipa), own.unwrap_or(first));
+        }
         assert_eq!(addresses.contain(IPV4.into()), ipv4.is_some());
         assert_eq!(addresses.contain(IPV6.into()), ipv6.is_some());
         assert!(!addresses.contain(dvipa4));
         assert_eq!(addresses.to_string(), text);
     }
     assert_eq!(XcfAddresses::new(None, None), None);
+    let others = [IPV6.into(), IPV4.into(), dvipa4, dvipa6];
+    assert_eq!(
+        XcfAddresses::of(others),
+        XcfAddresses::new(Some(IPV4), Some(IPV6))
+    );
 }
 
 #[test]

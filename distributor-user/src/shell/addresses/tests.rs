@@ -1,6 +1,5 @@
 use super::*;
-use crate::engine::addresses::Role;
-use crate::shell::testing::{in_namespace, ip, soon};
+use crate::shell::testing::{eventually, in_namespace, ip, soon};
 
 const LO: u32 = 1;
 
@@ -145,6 +144,96 @@ fn an_address_that_somebody_removed_is_back() {
         addresses.apply(Vec::new()).await.expect("nothing to do");
         assert!(shown("eth0").is_empty());
         assert!(repairs.try_recv().is_err());
+    });
+}
+
+/// What `ip` says about the IPv6 addresses of an interface that are no link-local ones.
+fn shown6(interface: &str) -> Vec<String> {
+    let shown = ip(&format!("-6 -o address show dev {interface}"));
+    let lines = shown.lines().filter_map(|line| line.split("inet6 ").nth(1));
+    let own = lines.filter(|line| !line.starts_with("fe80") && !line.starts_with("::1/"));
+    let words = |line: &str| {
+        let line = line.replace('\\', " ");
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    own.map(words).collect()
+}
+
+#[test]
+fn an_ipv6_dvipa_moves_and_is_never_chosen_as_a_source() {
+    in_namespace(|| async {
+        ip("link add eth0 type veth peer name peer0");
+        ip("link set peer0 up");
+        ip("link set eth0 up");
+        ip("address add fd00:10:0:3::1/64 dev eth0 nodad");
+        let netlink = Netlink::open().expect("a netlink socket");
+        let eth0 = ifindex(&netlink, "eth0").await;
+        let before = (shown6("lo"), shown6("eth0"), ip("-6 route show"));
+        let (addresses, _repairs) = Addresses::start(&netlink).expect("the task");
+        let hidden = placement("fd00:10:0:3::10", LO, Role::Hidden);
+        let owned = placement("fd00:10:0:3::10", eth0, Role::Owned);
+        let xcf = placement("fd00:172::1", eth0, Role::DynamicXcf { prefix_len: 64 });
+
+        let settled = addresses.apply(vec![xcf, hidden]).await;
+        assert_eq!(settled.expect("both addresses").len(), 2);
+        let own = "fd00:10:0:3::10/128 scope global nodad deprecated noprefixroute valid_lft forever \
+                   preferred_lft 0sec";
+        assert_eq!(shown6("lo"), [own]);
+        let expected = "fd00:172::1/64 scope global nodad valid_lft forever preferred_lft forever";
+        assert!(
+            shown6("eth0").contains(&expected.to_owned()),
+            "{:?}",
+            shown6("eth0")
+        );
+
+        addresses.apply(vec![xcf, owned]).await.expect("the move");
+        assert_eq!(shown6("lo"), before.0);
+        assert!(
+            shown6("eth0").contains(&own.to_owned()),
+            "{:?}",
+            shown6("eth0")
+        );
+        // Nearest to the destination is the DVIPA.
+        let route = ip("-6 route get fd00:10:0:3::11");
+        assert!(route.contains("src fd00:10:0:3::1 "), "{route}");
+        let local = ip("-6 route get fd00:10:0:3::10");
+        assert!(local.starts_with("local fd00:10:0:3::10 "), "{local}");
+
+        addresses.apply(vec![hidden]).await.expect("the move back");
+        let local = ip("-6 route get fd00:10:0:3::10");
+        assert!(local.starts_with("local fd00:10:0:3::10 "), "{local}");
+        addresses.apply(Vec::new()).await.expect("the clean-up");
+        let after = (shown6("lo"), shown6("eth0"), ip("-6 route show"));
+        assert_eq!(after, before);
+    });
+}
+
+/// The kernel takes IPv6 addresses from an interface that is turned off.
+#[test]
+fn an_ipv6_dvipa_survives_an_interface_that_is_turned_off() {
+    in_namespace(|| async {
+        ip("link add eth0 type veth peer name peer0");
+        ip("link set peer0 up");
+        ip("link set eth0 up");
+        let netlink = Netlink::open().expect("a netlink socket");
+        let eth0 = ifindex(&netlink, "eth0").await;
+        let (addresses, mut repairs) = Addresses::start(&netlink).expect("the task");
+        let owned = placement("fd00:10:0:3::10", eth0, Role::Owned);
+        addresses.apply(vec![owned]).await.expect("the address");
+        let placed = shown6("eth0");
+        assert_eq!(placed.len(), 1);
+        ip("address del fd00:10:0:3::10/128 dev eth0");
+        let repaired = soon("a repair", repairs.recv()).await.expect("a repair");
+        assert_eq!(repaired.address, owned.address);
+        ip("link set eth0 down");
+        soon("another", repairs.recv()).await.expect("a repair");
+        ip("link set eth0 up");
+        eventually("the address to be usable", async || {
+            (shown6("eth0") == placed).then_some(())
+        })
+        .await;
+        let local = ip("-6 route get fd00:10:0:3::10");
+        assert!(local.starts_with("local fd00:10:0:3::10 "), "{local}");
     });
 }
 

@@ -1,17 +1,18 @@
-//! Gratuitous ARP: everybody on the client network learns where a DVIPA is now.
+//! Everybody on the client network learns where a DVIPA is now: by gratuitous ARP, or by unsolicited
+//! neighbour advertisements.
 //!
 //! Announcements go on beside the loop. Each time they leave out what this stack
 //! has given away meanwhile, so that none of them calls a client back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tracing::warn;
 
 use super::network::Network;
-use crate::shell::arp::{self, Pace, Port};
+use crate::shell::claim::{self, Pace, Port};
 
 /// How often what has not moved is announced again, for those who missed it.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -63,7 +64,7 @@ impl Announcer {
     /// Announces what is new.
     pub(super) fn announce_new(&mut self, network: &Network) {
         let new = std::mem::take(&mut self.new);
-        self.announce(&new, network, arp::ANNOUNCE);
+        self.announce(&new, network, claim::ANNOUNCE);
     }
 
     /// Announces everything again, when it is time.
@@ -77,14 +78,12 @@ impl Announcer {
     }
 
     fn announce(&self, dvipas: &BTreeSet<IpAddr>, network: &Network, pace: Pace) {
-        let mut by_port: BTreeMap<(u32, [u8; 6]), (String, Vec<Ipv4Addr>)> = BTreeMap::new();
+        let mut by_port: BTreeMap<(u32, [u8; 6]), (String, Vec<IpAddr>)> = BTreeMap::new();
         for dvipa in dvipas {
-            if let IpAddr::V4(address) = dvipa
-                && let Some((link, port)) = network.owner_port(*dvipa)
-            {
+            if let Some((link, port)) = network.owner_port(*dvipa) {
                 let at_port = by_port.entry((port.ifindex, port.mac));
                 let (_, addresses) = at_port.or_insert_with(|| (link.name.clone(), Vec::new()));
-                addresses.push(*address);
+                addresses.push(*dvipa);
             }
         }
         for ((ifindex, mac), (name, addresses)) in by_port {
@@ -92,10 +91,10 @@ impl Announcer {
             tokio::spawn(async move {
                 let is_here = |address| {
                     let owned = owned.read().unwrap_or_else(PoisonError::into_inner);
-                    owned.contains(&IpAddr::V4(address))
+                    owned.contains(&address)
                 };
                 let port = Port { ifindex, mac };
-                if let Err(error) = arp::announce(port, &addresses, is_here, pace).await {
+                if let Err(error) = claim::announce(port, &addresses, is_here, pace).await {
                     warn!("the VIPAs could not be announced on {name}: {error}");
                 }
             });

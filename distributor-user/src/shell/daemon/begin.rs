@@ -12,9 +12,9 @@ use tracing::warn;
 use super::DaemonOptions;
 use super::network::Network;
 use super::stop::put_back;
-use crate::engine::config::DynamicXcf;
 use crate::engine::group::key::{ChoiceKey, ProbeKey};
 use crate::engine::stack::Placement;
+use crate::engine::xcf::XcfAddresses;
 use crate::shell::addresses::Addresses;
 use crate::shell::dataplane::{Dataplane, DataplaneOptions, EarlyLife};
 use crate::shell::group::{Group, GroupEvent, GroupOptions};
@@ -28,7 +28,7 @@ const START: Duration = Duration::from_secs(10);
 /// What a start begins with.
 pub(super) struct Beginning<'a> {
     pub(super) options: &'a DaemonOptions,
-    pub(super) xcf: DynamicXcf,
+    pub(super) xcf: XcfAddresses,
     /// The keys of those whose probes are answered.
     pub(super) accepted: Vec<ProbeKey>,
     /// The key of choices that all stacks make alike.
@@ -141,14 +141,10 @@ impl Beginning<'_> {
 fn prepare_life(
     dataplane: &Dataplane,
     options: &DaemonOptions,
-    xcf: DynamicXcf,
+    xcf: XcfAddresses,
     accepted: &[ProbeKey],
 ) {
-    dataplane.set_probe_keys(
-        xcf.address.into(),
-        options.port + probe::PORT_OFFSET,
-        accepted,
-    );
+    dataplane.set_probe_keys(xcf, options.port + probe::PORT_OFFSET, accepted);
     dataplane.set_grace(options.grace);
     // A start takes its time, and the others wait only for a daemon that lives. One that comes too
     // late for them waits in turn, until it knows who owns what its predecessor owned.

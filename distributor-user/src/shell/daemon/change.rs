@@ -227,9 +227,11 @@ impl Check {
 
     /// Checks what a running stack cannot follow, and asks who else has its DVIPAs.
     async fn examine(&self, config: &Config) -> anyhow::Result<Taken> {
-        if let Err(changed) = keeps_identity(self.running.dynamic_xcf, config.dynamic_xcf) {
+        let (before, after) = (self.running.xcf_networks(), config.xcf_networks());
+        if let Err(changed) = keeps_identity(before, after) {
             bail!("{changed}; {}", IdentityChanged::REMEDY);
         }
+        self.network.check_ipv6(config)?;
         Inquiry::of(config, &self.known, &self.network).ask().await
     }
 }

@@ -6,7 +6,7 @@
 //! until it has answered this stack wants none of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
@@ -17,7 +17,7 @@ use super::Daemon;
 use super::network::Network;
 use crate::engine::config::{Config, DvipaRole};
 use crate::engine::stack::Event;
-use crate::shell::arp::{self, Mac, Port};
+use crate::shell::claim::{self, Mac, Port};
 
 /// How long the members have to say that the address is theirs.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ pub(super) type Taken = BTreeMap<IpAddr, (Mac, String)>;
 struct Question {
     link: String,
     port: Port,
-    addresses: BTreeSet<Ipv4Addr>,
+    addresses: BTreeSet<IpAddr>,
 }
 
 /// Who else has the DVIPAs that a stack is going to own.
@@ -47,8 +47,7 @@ impl Inquiry {
         let mut questions: BTreeMap<(u32, [u8; 6]), Question> = BTreeMap::new();
         for dvipa in &config.dvipas {
             let is_definer = matches!(dvipa.role, DvipaRole::Define { .. });
-            if let IpAddr::V4(address) = dvipa.address
-                && is_definer
+            if is_definer
                 && !known.contains(&dvipa.address)
                 && let Some((link, port)) = network.owner_port(dvipa.address)
             {
@@ -58,7 +57,7 @@ impl Inquiry {
                     port: Port { ifindex, mac },
                     addresses: BTreeSet::new(),
                 });
-                question.addresses.insert(address);
+                question.addresses.insert(dvipa.address);
             }
         }
         Self {
@@ -73,7 +72,7 @@ impl Inquiry {
             .questions
             .iter()
             .flat_map(|question| &question.addresses);
-        addresses.copied().map(IpAddr::V4)
+        addresses.copied()
     }
 
     /// Asks, and returns who has what.
@@ -87,12 +86,12 @@ impl Inquiry {
         {
             let own = self.own.clone();
             asked.spawn(async move {
-                let others = arp::probe(port, &addresses, &own, arp::PROBE)
+                let others = claim::probe(port, &addresses, &own, claim::PROBE)
                     .await
                     .with_context(|| format!("cannot ask on `{link}` who has the VIPAs"))?;
                 let taken = others.into_iter().filter_map(|(address, macs)| {
                     let other = *macs.first()?;
-                    Some((IpAddr::V4(address), (other, link.clone())))
+                    Some((address, (other, link.clone())))
                 });
                 anyhow::Ok(taken.collect::<Taken>())
             });

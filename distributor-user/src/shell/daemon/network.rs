@@ -9,20 +9,21 @@ use anyhow::Context as _;
 
 use super::DaemonOptions;
 use crate::engine::addresses::{self, Role};
-use crate::engine::config::DynamicXcf;
-use crate::engine::links::{self, Link};
+use crate::engine::config::{Config, XcfNetwork};
+use crate::engine::links::{self, Link, LinkAddress};
 use crate::engine::stack::{NextHopKey, Placement};
 use crate::engine::sysctls::InterfaceUse;
-use crate::shell::arp::Port;
+use crate::shell::claim::Port;
 use crate::shell::dataplane::Interface;
 use crate::shell::group::LocalAddress;
+use crate::shell::ipv6;
 use crate::shell::probe::ProbePath;
 
 /// The interfaces of a running stack.
 #[derive(Clone, Debug)]
 pub(super) struct Network {
-    /// This stack's identity.
-    xcf: DynamicXcf,
+    /// This stack's DYNAMICXCF addresses.
+    xcf: Vec<XcfNetwork>,
     /// The interface of the DYNAMICXCF network.
     pub(super) xcf_link: Link,
     /// The interfaces on which packets for DVIPAs arrive.
@@ -37,22 +38,34 @@ impl Network {
     /// Chooses among the interfaces that there are.
     pub(super) fn choose(
         all: &[Link],
-        xcf: DynamicXcf,
+        xcf: Vec<XcfNetwork>,
         options: &DaemonOptions,
     ) -> anyhow::Result<Self> {
         let ingress = links::ingress(all, &options.interfaces)?;
-        let xcf_link = links::xcf(all, options.xcf_interface.as_deref(), &xcf)?;
+        let first = xcf.first().context("a stack without DYNAMICXCF address")?;
+        let xcf_link = links::xcf(all, options.xcf_interface.as_deref(), first)?;
         let loopback = all
             .iter()
             .find(|link| link.is_loopback)
             .context("there is no loopback interface to hold DVIPAs hidden on")?;
         Ok(Self {
-            xcf,
             xcf_link: xcf_link.clone(),
+            xcf,
             ingress: ingress.into_iter().cloned().collect(),
             loopback: loopback.index,
             own_addresses: Vec::new(),
         })
+    }
+
+    /// Checks that IPv6 addresses can be had where they would be, if the profile has any.
+    pub(super) fn check_ipv6(&self, config: &Config) -> anyhow::Result<()> {
+        if !config.has_ipv6() {
+            return Ok(());
+        }
+        let links = self.ingress.iter().chain([&self.xcf_link]);
+        let missing = ipv6::missing(links.map(|link| link.name.as_str()));
+        let why = "the profile has IPv6 addresses, and this host cannot have them";
+        missing.map_or(Ok(()), |missing| Err(missing).context(why))
     }
 
     /// Returns the interface that an owned DVIPA belongs on.
@@ -84,13 +97,13 @@ impl Network {
         &self,
         placements: &BTreeMap<IpAddr, Placement>,
     ) -> Vec<addresses::Placement> {
-        let own = addresses::Placement {
-            address: self.xcf.address,
+        let own = self.xcf.iter().map(|xcf| addresses::Placement {
+            address: xcf.address,
             ifindex: self.xcf_link.index,
             role: Role::DynamicXcf {
-                prefix_len: self.xcf.prefix_len,
+                prefix_len: xcf.prefix_len,
             },
-        };
+        });
         let dvipas = placements.iter().filter_map(|(dvipa, placement)| {
             let (ifindex, role) = match placement {
                 Placement::Owned => (self.owner_link(*dvipa)?.index, Role::Owned),
@@ -102,14 +115,14 @@ impl Network {
                 role,
             })
         });
-        [own].into_iter().chain(dvipas).collect()
+        own.chain(dvipas).collect()
     }
 
     /// Finds the DVIPAs that an earlier daemon of this stack has left in their places.
     pub(super) fn held(&self, all: &[Link]) -> BTreeMap<IpAddr, Placement> {
         let mut held = BTreeMap::new();
         for link in all {
-            let is_dvipa = |address: IpAddr| address != self.xcf.address;
+            let is_dvipa = |address: IpAddr| !self.is_xcf(address);
             for own in link
                 .addresses
                 .iter()
@@ -201,20 +214,29 @@ impl Network {
                 .ingress
                 .iter()
                 .any(|ingress| ingress.index == link.index);
-            for own in &link.addresses {
-                let is_xcf = own.address == self.xcf.address;
-                let is_on_network = own.address.is_ipv4() && own.prefix_len < 32 && !own.is_ours;
-                if is_xcf || (is_ingress && is_on_network) {
-                    locals.push(LocalAddress {
-                        ifname: link.name.clone(),
-                        ifindex: link.index,
-                        address: own.address,
-                        prefix_len: own.prefix_len,
-                        is_xcf,
-                    });
-                }
-            }
+            let xcf = link.addresses.iter();
+            let xcf: Vec<_> = xcf.filter(|own| self.is_xcf(own.address)).collect();
+            let others = link.group_addresses().into_iter().filter(|own| {
+                // What stands for the stack on a network is known by that.
+                let is_known = |xcf: &&LinkAddress| {
+                    own.address.is_ipv6()
+                        && links::contains(xcf.address, xcf.prefix_len, own.address)
+                };
+                is_ingress && !self.is_xcf(own.address) && !xcf.iter().any(is_known)
+            });
+            locals.extend(xcf.iter().copied().chain(others).map(|own| LocalAddress {
+                ifname: link.name.clone(),
+                ifindex: link.index,
+                address: own.address,
+                prefix_len: own.prefix_len,
+                is_xcf: self.is_xcf(own.address),
+            }));
         }
         locals
+    }
+
+    /// Whether this is a DYNAMICXCF address of this stack.
+    fn is_xcf(&self, address: IpAddr) -> bool {
+        self.xcf.iter().any(|xcf| xcf.address == address)
     }
 }

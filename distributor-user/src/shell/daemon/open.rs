@@ -24,9 +24,10 @@ use super::origin::OwnConnections;
 use super::probes::Probes;
 use super::ready::Ready;
 use super::{Daemon, DaemonOptions, Input};
-use crate::engine::config::{Config, DynamicXcf};
+use crate::engine::config::Config;
 use crate::engine::fact::ReadyRow;
 use crate::engine::stack::{Adopted, Event, Placement, Stack, StackOptions};
+use crate::engine::xcf::XcfAddresses;
 use crate::shell::addresses::{Addresses, Repaired};
 use crate::shell::admin::{self, AdminServer};
 use crate::shell::carriers::{self, CarrierChange};
@@ -287,7 +288,7 @@ fn stack_options(config: Config, options: &DaemonOptions, network: &Network) -> 
 fn group_options(
     config: &Config,
     options: &DaemonOptions,
-    xcf: DynamicXcf,
+    xcf: XcfAddresses,
     keys: KeyRing,
 ) -> GroupOptions {
     let down_after = options.beat * options.missed_beats;
@@ -297,14 +298,14 @@ fn group_options(
         beat: options.beat,
         down_after,
         gone_after: group::GONE_AFTER.max(down_after),
-        ..GroupOptions::new(&options.name, xcf.address, keys, Vec::new())
+        ..GroupOptions::new(&options.name, xcf, keys, Vec::new())
     }
 }
 
 /// Lists where group members may be: the targets of the profile, where its routes lead to, and what the
 /// operator named.
 pub(super) fn seeds(config: &Config, named: &[IpAddr]) -> Vec<IpAddr> {
-    let own = config.dynamic_xcf.map(|xcf| xcf.address);
+    let own = config.xcf();
     let mut seeds: BTreeSet<IpAddr> = named.iter().copied().collect();
     let mut last = None;
     for service in &config.services {
@@ -315,7 +316,10 @@ pub(super) fn seeds(config: &Config, named: &[IpAddr]) -> Vec<IpAddr> {
         }
     }
     seeds.extend(config.routes.iter().map(|route| route.target));
-    seeds.retain(|seed| Some(*seed) != own || named.contains(seed));
+    seeds.retain(|seed| {
+        let is_own = own.is_some_and(|own| own.contain(*seed));
+        !is_own || named.contains(seed)
+    });
     seeds.into_iter().collect()
 }
 

@@ -6,9 +6,10 @@ use anyhow::{Context as _, bail};
 
 use super::DaemonOptions;
 use super::network::Network;
-use crate::engine::config::{Config, DynamicXcf};
+use crate::engine::config::Config;
 use crate::engine::links::Link;
 use crate::engine::profile::{self, Style};
+use crate::engine::xcf::XcfAddresses;
 use crate::shell;
 use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{self, KeyRing};
@@ -18,7 +19,7 @@ use crate::shell::profile_files::ProfileFiles;
 /// What a start needs, found and checked.
 pub(super) struct Ready {
     pub(super) config: Config,
-    pub(super) xcf: DynamicXcf,
+    pub(super) xcf: XcfAddresses,
     pub(super) keys: KeyRing,
     pub(super) netlink: Netlink,
     pub(super) all: Vec<Link>,
@@ -35,16 +36,17 @@ impl Ready {
                 nix::unistd::geteuid()
             );
         }
-        let xcf = config.dynamic_xcf.context(
-            "the profile gives this stack no identity; \
-             add `IPCONFIG DYNAMICXCF address subnet_mask cost_metric`",
+        let xcf = config.xcf().context(
+            "the profile gives this stack no identity; add `IPCONFIG DYNAMICXCF address \
+             subnet_mask cost_metric`, or `IPCONFIG6 DYNAMICXCF address/bits`",
         )?;
         if let Some(cgroup) = &options.load_cgroup {
             shell::load::check(cgroup)?;
         }
         let netlink = Netlink::open().context("cannot talk to the kernel by netlink")?;
         let all = shell::links::list(&netlink).await?;
-        let network = Network::choose(&all, xcf, options)?;
+        let network = Network::choose(&all, config.xcf_networks().collect(), options)?;
+        network.check_ipv6(&config)?;
         Ok(Self {
             config,
             xcf,

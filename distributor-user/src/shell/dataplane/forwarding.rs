@@ -25,7 +25,8 @@ const HALF_OPEN_S: u64 = 75;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     forwarding: DvipaForwarding,
-    /// This stack's own DYNAMICXCF address of the DVIPA's family, if it is known.
+    /// This stack's own DYNAMICXCF address that stands for it where it is about the DVIPA, if it is
+    /// known.
     own: Option<IpAddr>,
     is_distributed: bool,
 }
@@ -112,12 +113,12 @@ impl Dataplane {
         Ok(())
     }
 
-    /// The slots of a member.
+    /// The slots of a member: one that stands for it where it is about an IPv4 DVIPA, and one for IPv6.
     fn sender(&mut self, member: XcfAddresses) -> Result<Sender, DataplaneError> {
         let mut slot = |address: IpAddr| self.slots.assign(address, &self.settings[0].targets);
-        let ipv4 = member.ipv4().map(|ipv4| slot(ipv4.into())).transpose()?;
-        let ipv6 = member.ipv6().map(|ipv6| slot(ipv6.into())).transpose()?;
-        Ok(Sender::new(ipv4, ipv6))
+        let ipv4 = slot(member.ipv4().map_or(member.first(), IpAddr::V4))?;
+        let ipv6 = slot(member.ipv6().map_or(member.first(), IpAddr::V6))?;
+        Ok(Sender::new(Some(ipv4), Some(ipv6)))
     }
 
     /// Says of which services connections that start here stay here.
@@ -125,7 +126,7 @@ impl Dataplane {
         let mut entries = BTreeMap::new();
         let own = own(forwarding);
         for key in &forwarding.kept {
-            if let Some(own) = own.and_then(|own| own.for_dvipa(key.dvipa)) {
+            if let Some(own) = own.and_then(|own| own.as_target(key.dvipa)) {
                 let slot = self.slots.assign(own, &self.settings[0].targets)?;
                 entries.insert(*key, self.services.entry(*key, slot));
             }
@@ -291,7 +292,7 @@ fn asked(forwarding: &Forwarding) -> BTreeMap<IpAddr, Asked> {
     let listed = forwarding.dvipas.keys();
     let all: BTreeSet<_> = listed.chain(&distributed).copied().collect();
     let asked = all.into_iter().map(|dvipa| {
-        let own = own.and_then(|own| own.for_dvipa(dvipa));
+        let own = own.map(|own| own.about(dvipa));
         let known = forwarding.dvipas.get(&dvipa);
         let asked = Asked {
             forwarding: known.cloned().unwrap_or_else(|| DvipaForwarding {

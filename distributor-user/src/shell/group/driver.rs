@@ -251,11 +251,9 @@ impl Driver {
     /// Queues an event for the daemon, and what goes with it.
     fn tell(&mut self, event: GroupEvent) {
         match &event {
-            GroupEvent::Joined {
-                name, dynamic_xcf, ..
-            } => {
+            GroupEvent::Joined { name, xcf, .. } => {
                 // It fails only while the group is ending.
-                let _ = self.meet.send(GossipCommand::Meet(*dynamic_xcf));
+                let _ = self.meet.send(GossipCommand::Meet(xcf.first()));
                 let member = self.engine.members().find(|member| member.name == *name);
                 self.backlog.push_back(event);
                 if let Some(member) = member {
@@ -313,7 +311,7 @@ impl Driver {
             }
             readers.open(local, socket);
         }
-        if let Some((local, socket)) = sockets.multicast {
+        for (local, socket) in sockets.multicast {
             readers.open(local, socket);
         }
     }

@@ -1,7 +1,7 @@
 //! Slow state: chitchat, carried by the group's sessions.
 //!
 //! Nothing that chitchat says decides who is a member: it knows a stack by its
-//! name, start and DYNAMICXCF address, and the driver tells the daemon only
+//! name, start and first DYNAMICXCF address, and the driver tells the daemon only
 //! what members publish. Its own idea of who is alive is not used.
 
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub(super) enum GossipCommand {
     Publish(String, String),
     /// Publish nothing under a key any more.
     Withdraw(String),
-    /// Exchange all there is with the member that has this DYNAMICXCF address.
+    /// Exchange all there is with the member that has this as its first DYNAMICXCF address.
     Meet(IpAddr),
 }
 
@@ -210,7 +210,7 @@ impl Gossip {
         self.members
             .borrow()
             .iter()
-            .for_each(|member| self.meet(member.dynamic_xcf));
+            .for_each(|member| self.meet(member.xcf.first()));
     }
 
     fn meet_strangers(&self) {
@@ -223,7 +223,7 @@ impl Gossip {
         members
             .iter()
             .filter(is_stranger)
-            .for_each(|member| self.meet(member.dynamic_xcf));
+            .for_each(|member| self.meet(member.xcf.first()));
     }
 
     async fn tell_driver(&mut self) {

@@ -1,4 +1,4 @@
-//! The group's UDP sockets: one for each of this stack's addresses, one for multicast.
+//! The group's UDP sockets: one for each of this stack's addresses, one for multicast of each family.
 //!
 //! Each is bound to its interface as well. So a network that is lost is lost:
 //! nothing of it finds another way round, and nothing that belongs on one
@@ -23,8 +23,8 @@ const NETWORK_CONTROL: u32 = 0xc0;
 pub(super) struct Sockets {
     /// By local address.
     pub(super) unicast: BTreeMap<IpAddr, UdpSocket>,
-    /// The local address that stands for it, and the socket.
-    pub(super) multicast: Option<(IpAddr, UdpSocket)>,
+    /// By the local address that stands for it.
+    pub(super) multicast: BTreeMap<IpAddr, UdpSocket>,
 }
 
 impl Sockets {
@@ -40,7 +40,7 @@ impl Sockets {
     ) -> Result<Self, GroupError> {
         let mut sockets = Self {
             unicast: BTreeMap::new(),
-            multicast: None,
+            multicast: BTreeMap::new(),
         };
         for local in settings
             .locals
@@ -55,15 +55,16 @@ impl Sockets {
                 source,
             })?;
             sockets.unicast.insert(local.address, socket);
-            let Some(group) = settings
-                .multicast
-                .filter(|group| local.is_xcf && group.is_ipv4() == at.is_ipv4())
-            else {
+            let mut groups = settings.multicast.iter();
+            let is_of_it = |group: &&SocketAddr| group.is_ipv4() == at.is_ipv4();
+            let Some(group) = groups.find(is_of_it).filter(|_| local.is_xcf) else {
                 continue;
             };
             // Without multicast members are still found by address.
-            match multicast(group, local) {
-                Ok(socket) => sockets.multicast = Some((local.address, socket)),
+            match multicast(*group, local) {
+                Ok(socket) => {
+                    sockets.multicast.insert(local.address, socket);
+                }
                 Err(error) => tracing::warn!(
                     interface = local.ifname,
                     %error,

@@ -45,7 +45,12 @@ fn local(address: IpAddr) -> LocalAddress {
 
 fn options(stack: u8, secrets: &[u8]) -> GroupOptions {
     let local = vec![local(xcf(stack)), local(lan(stack))];
-    GroupOptions::new(format!("TCPIP{stack}"), xcf(stack), keys(secrets), local)
+    GroupOptions::new(
+        format!("TCPIP{stack}"),
+        xcf(stack).into(),
+        keys(secrets),
+        local,
+    )
 }
 
 fn add_addresses(stack: u8) {
@@ -439,7 +444,7 @@ fn a_name_that_is_taken_is_an_error_on_both_sides() {
             .group
             .members()
             .into_iter()
-            .map(|member| member.dynamic_xcf)
+            .map(|member| member.xcf.first())
             .collect();
         assert_eq!(dynamic_xcf, [xcf(2)].into());
     });

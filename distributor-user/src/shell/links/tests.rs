@@ -44,11 +44,13 @@ fn lists_the_interfaces_of_this_namespace() {
                     address: "10.1.1.1".parse().expect("an address"),
                     prefix_len: 24,
                     is_ours: false,
+                    is_fleeting: false,
                 },
                 &LinkAddress {
                     address: "10.1.3.10".parse().expect("an address"),
                     prefix_len: 32,
                     is_ours: true,
+                    is_fleeting: false,
                 },
             ],
         );
@@ -60,5 +62,25 @@ fn lists_the_interfaces_of_this_namespace() {
             .find(|link| link.name == "peer0")
             .expect("peer0");
         assert!(!peer0.is_up);
+    });
+}
+
+#[test]
+fn an_ipv6_address_that_must_not_be_used_is_told() {
+    in_namespace(|| async {
+        ip("link add eth0 type veth peer name peer0");
+        ip("link set eth0 up");
+        ip("address add fd00:10::1/64 dev eth0 nodad");
+        ip("address add fd00:10::2/64 dev eth0 nodad preferred_lft 0");
+        let netlink = Netlink::open().expect("a netlink socket");
+        let links = list(&netlink).await.expect("the interfaces");
+        let eth0 = links.iter().find(|link| link.name == "eth0").expect("eth0");
+        let own = eth0.addresses.iter().filter(|own| own.is_routable());
+        let mut told: Vec<_> = own
+            .map(|own| (own.address.to_string(), own.is_fleeting))
+            .collect();
+        told.sort();
+        let expected = [("fd00:10::1", false), ("fd00:10::2", true)];
+        assert_eq!(told, expected.map(|(address, is)| (address.to_owned(), is)));
     });
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::observation::{BACKUP, OWNER, Setup, Stage};
+use super::observation::Stage;
+use super::setup::{BACKUP, OWNER, Setup};
 use super::{Event, Figures};
 use crate::lab::{Fault, Network};
 
@@ -22,11 +23,11 @@ const AFTER: Duration = Duration::from_secs(3);
 pub(super) const EVENTS: &[Event] = &[
     Event {
         name: "owner-cut-off",
-        run: || owner_cut_off("owner-cut-off", Fault::Unplugged),
+        run: || owner_cut_off("owner-cut-off", Setup::USUAL, Fault::Unplugged),
     },
     Event {
         name: "owner-cut-off-silently",
-        run: || owner_cut_off("owner-cut-off-silently", Fault::Silent),
+        run: || owner_cut_off("owner-cut-off-silently", Setup::USUAL, Fault::Silent),
     },
     Event {
         name: "daemon-killed-and-restarted",
@@ -42,11 +43,11 @@ pub(super) const EVENTS: &[Event] = &[
     },
     Event {
         name: "clean-stop",
-        run: clean_stop,
+        run: || clean_stop("clean-stop", Setup::USUAL),
     },
     Event {
         name: "takeback-immediate",
-        run: returns::takeback_immediate,
+        run: || returns::takeback_immediate("takeback-immediate", Setup::USUAL),
     },
     Event {
         name: "takeback-whenidle",
@@ -100,10 +101,22 @@ pub(super) const EVENTS: &[Event] = &[
         name: "backup-inherits",
         run: returns::backup_inherits,
     },
+    Event {
+        name: "owner-cut-off-ipv6",
+        run: || owner_cut_off("owner-cut-off-ipv6", Setup::IPV6, Fault::Unplugged),
+    },
+    Event {
+        name: "clean-stop-ipv6",
+        run: || clean_stop("clean-stop-ipv6", Setup::IPV6),
+    },
+    Event {
+        name: "takeback-immediate-ipv6",
+        run: || returns::takeback_immediate("takeback-immediate-ipv6", Setup::IPV6),
+    },
 ];
 
-fn owner_cut_off(name: &str, fault: Fault) -> Result<Vec<Figures>> {
-    let stage = Stage::set(Setup::USUAL, &[])?;
+fn owner_cut_off(name: &str, setup: Setup, fault: Fault) -> Result<Vec<Figures>> {
+    let stage = Stage::set(setup, &[])?;
     let mut observation = stage.observe()?;
     let event = Instant::now();
     stage.lab().cut(OWNER, &Network::ALL, fault)?;
@@ -163,11 +176,11 @@ fn daemon_suspended() -> Result<Vec<Figures>> {
     observation.conclude(AFTER, "daemon-suspended", Some(100), event)
 }
 
-fn clean_stop() -> Result<Vec<Figures>> {
-    let stage = Stage::set(Setup::USUAL, &[])?;
+fn clean_stop(name: &str, setup: Setup) -> Result<Vec<Figures>> {
+    let stage = Stage::set(setup, &[])?;
     let mut observation = stage.observe()?;
     let event = Instant::now();
     observation.expect(stage.lab().stack(OWNER).stop().map(|_| ()));
     observation.expect_owner(BACKUP);
-    observation.conclude(AFTER, "clean-stop", Some(20), event)
+    observation.conclude(AFTER, name, Some(20), event)
 }

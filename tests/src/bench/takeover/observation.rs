@@ -9,26 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use super::setup::{BACKUP, OWNER, Setup};
 use super::{Figures, milliseconds};
-use crate::lab::{Lab, Layout, PORT, VIPA};
+use crate::lab::{Lab, Layout, PORT};
 use crate::neighbour::{self, Sighting, Watch};
-use crate::profile::{Dvipa, Moveable, Role};
 use crate::tcp::{Form, Load, Lost, Mix, Probing, Server, Timeline};
-
-/// The stack that defines the VIPA.
-pub(super) const OWNER: &str = "TCPIP";
-
-/// The first of its backups, which is a target as well.
-pub(super) const BACKUP: &str = "TCPIP2";
-
-/// The stacks whose servers clients reach.
-pub(super) const TARGETS: [&str; 2] = ["TCPIP2", "TCPIP3"];
 
 /// Connections that live through an event.
 const CONNECTIONS: u32 = 1_000;
-
-/// What clients connect to.
-pub(super) const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(VIPA), PORT);
 
 /// What servers listen on.
 const DUAL_STACK: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), PORT);
@@ -42,31 +30,6 @@ const BEFORE: Duration = Duration::from_secs(1);
 /// How much of a processor clients, servers and probes may take: gaps seen on a busy machine say
 /// nothing about the distributor.
 const BUSY: f64 = 0.5;
-
-/// How each stack's profile begins.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Setup {
-    /// What follows MOVEABLE at the backups.
-    pub(super) moveable: Moveable,
-    /// Whether there are backups at all.
-    pub(super) has_backups: bool,
-    /// Whether the definer distributes the VIPA.
-    pub(super) is_distributed: bool,
-    /// Whether the backups have the VIPADISTRIBUTE too.
-    pub(super) backups_distribute: bool,
-    /// The stacks with a server.
-    pub(super) servers: &'static [&'static str],
-}
-
-impl Setup {
-    pub(super) const USUAL: Self = Self {
-        moveable: Moveable::Immediate,
-        has_backups: true,
-        is_distributed: true,
-        backups_distribute: true,
-        servers: &TARGETS,
-    };
-}
 
 /// A lab whose stacks have their profiles, and their servers once they are started.
 pub(super) struct Stage {
@@ -90,28 +53,8 @@ impl Stage {
             clients: 2, // the second one only watches
             ..Layout::default()
         })?;
-        let all = TARGETS.map(|name| lab.stack(name).xcf_address());
-        for (rank, stack) in [0, 200, 100].into_iter().zip(lab.stacks()) {
-            let is_definer = stack.name() == OWNER;
-            let distributes = setup.is_distributed && (is_definer || setup.backups_distribute);
-            let dvipa = Dvipa {
-                role: if is_definer {
-                    Role::Define
-                } else {
-                    Role::Backup(rank)
-                },
-                moveable: Some(if is_definer {
-                    Moveable::Immediate
-                } else {
-                    setup.moveable
-                }),
-                destinations: if distributes { &all } else { &[] },
-            };
-            stack.write_profile(&if is_definer || setup.has_backups {
-                dvipa.profile(stack.xcf_address())
-            } else {
-                crate::profile::target(stack.xcf_address())
-            })?;
+        for stack in lab.stacks() {
+            stack.write_profile(&setup.profile(&lab, stack))?;
         }
         let mut stage = Self {
             servers: Vec::new(),
@@ -134,7 +77,7 @@ impl Stage {
             let server = Server::start(stage.lab.stack(name), name, DUAL_STACK)?;
             stage.servers.push(server);
         }
-        neighbour::wait_for_holder(&stage.lab, VIPA, first(absent)?)?;
+        neighbour::wait_for_holder(&stage.lab, setup.vipa, first(absent)?)?;
         Ok(stage)
     }
 
@@ -155,7 +98,7 @@ impl Stage {
 
     /// Waits until `stack` alone answers for the VIPA, and knows every server.
     pub(super) fn wait_for_owner(&self, stack: &str) -> Result<()> {
-        neighbour::wait_for_holder(&self.lab, VIPA, stack)?;
+        neighbour::wait_for_holder(&self.lab, self.setup.vipa, stack)?;
         if !self.setup.is_distributed {
             return Ok(());
         }
@@ -165,18 +108,19 @@ impl Stage {
 
     /// Opens the living connections and starts to probe; everything is well until then.
     pub(super) fn observe(&self) -> Result<Observation<'_>> {
-        self.observe_with(Some(Mix::of(CONNECTIONS)), Form::Connect(SERVICE))
+        let form = Form::Connect(self.setup.service());
+        self.observe_with(Some(Mix::of(CONNECTIONS)), form)
     }
 
     /// The same with other connections, or none, and another form of probes.
     pub(super) fn observe_with(&self, mix: Option<Mix>, form: Form) -> Result<Observation<'_>> {
         let client = self.lab.client();
         let load = mix
-            .map(|mix| Load::start_mixed(client, SERVICE, mix))
+            .map(|mix| Load::start_mixed(client, self.setup.service(), mix))
             .transpose()?;
         let mut observation = Observation {
             stage: self,
-            watch: Watch::start(&self.lab, VIPA)?,
+            watch: Watch::start(&self.lab, self.setup.vipa)?,
             probing: Probing::start(client, form),
             loads: load.into_iter().collect(),
             lost: Vec::new(),
@@ -238,7 +182,8 @@ impl Observation<'_> {
 
     /// Waits until `stack` alone answers for the VIPA.
     pub(super) fn expect_owner(&mut self, stack: &str) {
-        self.expect(neighbour::wait_for_holder(&self.stage.lab, VIPA, stack));
+        let vipa = self.stage.setup.vipa;
+        self.expect(neighbour::wait_for_holder(&self.stage.lab, vipa, stack));
     }
 
     /// Who greeted the living connections.
@@ -248,7 +193,8 @@ impl Observation<'_> {
 
     /// Opens more connections, which must live on as well.
     pub(super) fn open_more(&mut self, connections: u32) -> Result<()> {
-        let load = Load::start(self.stage.lab.client(), SERVICE, connections)?;
+        let service = self.stage.setup.service();
+        let load = Load::start(self.stage.lab.client(), service, connections)?;
         load.wait_for_round()?;
         self.loads.push(load);
         Ok(())

@@ -6,7 +6,7 @@ fn identity() -> Identity {
     Identity {
         instance: u64::MAX,
         name: "N".repeat(NAME_MAX),
-        dynamic_xcf: IpAddr::from([0xffff; 8]),
+        xcf: XcfAddresses::new(Some([255; 4].into()), Some([0xffff; 8].into())).expect("two"),
         port: u16::MAX,
         addresses: vec![(IpAddr::from([0xffff; 8]), 128); ADDRESSES_MAX],
     }
@@ -40,7 +40,7 @@ fn the_largest_messages_fit_into_a_datagram() {
         assert!(bytes.len() <= MESSAGE_MAX, "{} bytes", bytes.len());
         assert_eq!(read_frame(&bytes), Ok(frame));
     }
-    let bytes = encode(&identity());
+    let bytes = identity().encode();
     assert!(bytes.len() <= MESSAGE_MAX, "{} bytes", bytes.len());
     assert_eq!(read_identity(&bytes), Ok(identity()));
 }
@@ -53,9 +53,22 @@ fn an_older_release_skips_what_a_newer_one_appends() {
     let newer = encode(&(LAST_FRAME + 1, "a variant of a newer release"));
     assert_eq!(read_frame(&newer), Err(DropReason::Kind));
     assert_eq!(read_letter(&newer), Err(DropReason::Kind));
-    let mut longer = encode(&identity());
+    let mut longer = identity().encode();
     longer.push(1);
     assert_eq!(read_identity(&longer), Ok(identity()));
+    // What a release says that knows one address only.
+    let first = Identity {
+        xcf: IpAddr::from([255; 4]).into(),
+        ..identity()
+    };
+    let mut shorter = first.encode();
+    assert_eq!(shorter.pop(), Some(0), "no second address");
+    assert_eq!(read_identity(&shorter), Ok(first));
+    let ipv6 = Identity {
+        xcf: IpAddr::from([0xffff; 8]).into(),
+        ..identity()
+    };
+    assert_eq!(read_identity(&ipv6.encode()), Ok(ipv6));
 }
 
 #[test]
@@ -73,7 +86,7 @@ fn an_identity_out_of_bounds_is_none() {
         let mut identity = identity();
         spoil(&mut identity);
         assert_eq!(
-            read_identity(&encode(&identity)),
+            read_identity(&identity.encode()),
             Err(DropReason::Malformed),
             "case {number}"
         );

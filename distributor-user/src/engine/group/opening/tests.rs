@@ -10,7 +10,7 @@ fn identity(instance: u64) -> Identity {
     Identity {
         instance,
         name: "TCPIP2".to_owned(),
-        dynamic_xcf: IpAddr::from([172, 1, 1, 2]),
+        xcf: IpAddr::from([172, 1, 1, 2]).into(),
         port: 4911,
         addresses: Vec::new(),
     }

@@ -25,7 +25,7 @@ fn identity(addresses: &[&str]) -> Identity {
     Identity {
         instance: 1,
         name: "TCPIP2".to_owned(),
-        dynamic_xcf: address("172.1.1.2"),
+        xcf: address("172.1.1.2").into(),
         port: 4911,
         addresses: addresses.iter().map(|text| (address(text), 24)).collect(),
     }

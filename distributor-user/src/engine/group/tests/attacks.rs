@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
+use super::super::message::encode;
 use super::super::seal::{Header, Kind, seal};
 use super::simulation::*;
 use super::*;

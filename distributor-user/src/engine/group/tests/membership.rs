@@ -109,7 +109,7 @@ fn a_name_that_is_taken_is_refused() {
 fn a_dynamicxcf_address_that_is_taken_is_refused() {
     let mut simulation = group_of_three();
     let twin = GroupSettings {
-        dynamic_xcf: address(XCF, 3),
+        xcf: address(XCF, 3).into(),
         ..settings(4)
     };
     simulation.start(4, twin, ring(&[1]));
@@ -119,7 +119,7 @@ fn a_dynamicxcf_address_that_is_taken_is_refused() {
         let expected = GroupEvent::Conflict {
             what: ConflictKind::DynamicXcf,
             name: "TCPIP4".to_owned(),
-            dynamic_xcf: address(XCF, 3),
+            xcf: address(XCF, 3).into(),
             at: address(XCF, 4),
         };
         assert_eq!(events, [expected], "stack {stack}");

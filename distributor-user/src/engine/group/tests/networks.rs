@@ -66,7 +66,7 @@ fn a_joined_member_has_its_addresses_and_working_paths() {
     let events = simulation.take_events(1);
     let expected = GroupEvent::Joined {
         name: "TCPIP2".to_owned(),
-        dynamic_xcf: address(XCF, 2),
+        xcf: address(XCF, 2).into(),
         addresses: vec![(address(XCF, 2), 24), (address(LAN, 2), 24)],
     };
     assert_eq!(events[0], expected);

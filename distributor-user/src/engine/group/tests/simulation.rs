@@ -29,6 +29,19 @@ pub(super) fn address(network: u8, stack: u8) -> IpAddr {
     IpAddr::from([network, 1, 1, stack])
 }
 
+/// The same of IPv6.
+pub(super) fn address6(network: u8, stack: u8) -> IpAddr {
+    IpAddr::from([0xfd00, network.into(), 0, 0, 0, 0, 0, stack.into()])
+}
+
+/// The number in an address of a stack.
+pub(super) fn number(address: IpAddr) -> u8 {
+    match address {
+        IpAddr::V4(v4) => v4.octets()[3],
+        IpAddr::V6(v6) => v6.octets()[15],
+    }
+}
+
 pub(super) fn ring(keys: &[u8]) -> KeyRing {
     let keys = keys
         .iter()
@@ -48,11 +61,11 @@ pub(super) fn settings(stack: u8) -> GroupSettings {
     };
     GroupSettings {
         name: format!("TCPIP{stack}"),
-        dynamic_xcf: address(XCF, stack),
+        xcf: address(XCF, stack).into(),
         port: PORT,
         locals: vec![local(XCF, 1), local(LAN, 2)],
         seeds: Vec::new(),
-        multicast: Some(MULTICAST),
+        multicast: vec![MULTICAST],
         beat: ms(200),
         down_after: ms(1_000),
         gone_after: ms(1_000),
@@ -223,9 +236,9 @@ impl Simulation {
     /// Gives a packet to the stacks that it is for: `n` and `100 + n` are addresses of stack `n`.
     fn deliver(&mut self, packet: &Packet) {
         let network = |address: IpAddr| match address {
-            IpAddr::V4(v4) if v4.is_multicast() => (XCF, None),
-            IpAddr::V4(v4) => (v4.octets()[0], Some(v4.octets()[3] % 100)),
-            IpAddr::V6(_) => panic!("there is no such network"),
+            group if group.is_multicast() => (XCF, None),
+            IpAddr::V4(v4) => (v4.octets()[0], Some(number(address) % 100)),
+            IpAddr::V6(v6) => (v6.octets()[3], Some(number(address))),
         };
         let (from_network, from_stack) = network(packet.from.ip());
         let (to_network, to_stack) = network(packet.to.ip());
@@ -237,8 +250,14 @@ impl Simulation {
             };
             let is_cut = self.cuts.contains(&(to_network, stack))
                 || from_stack.is_some_and(|from| self.cuts.contains(&(to_network, from)));
-            if is_for && !is_cut && from_network == to_network {
-                let local = to_stack.map_or(address(to_network, stack), |_| packet.to.ip());
+            let own = match packet.to {
+                SocketAddr::V4(_) => address(to_network, stack),
+                SocketAddr::V6(_) => address6(to_network, stack),
+            };
+            let local = to_stack.map_or(own, |_| packet.to.ip());
+            let mut locals = self.stacks[&stack].engine.settings.locals.iter();
+            let hears = to_stack.is_some() || locals.any(|own| own.address == local);
+            if is_for && hears && !is_cut && from_network == to_network {
                 self.put(
                     stack,
                     Input::Datagram {
@@ -313,12 +332,7 @@ impl Simulation {
     /// The members that `stack` has, by number.
     pub(super) fn members(&self, stack: u8) -> Vec<u8> {
         let members = self.stacks[&stack].engine.members();
-        let mut numbers: Vec<u8> = members
-            .map(|member| match member.dynamic_xcf {
-                IpAddr::V4(v4) => v4.octets()[3],
-                IpAddr::V6(_) => panic!("there is no such stack"),
-            })
-            .collect();
+        let mut numbers: Vec<u8> = members.map(|member| number(member.xcf.first())).collect();
         numbers.sort_unstable();
         numbers
     }

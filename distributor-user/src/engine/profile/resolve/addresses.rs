@@ -67,7 +67,7 @@ impl Resolver<'_> {
             return self.found.push(report.help(help));
         }
         if xcf.is_ipv6() {
-            let until = "an IPv6 target is not reached by any route";
+            let until = "no outer header is IPv6, so packets take the DYNAMICXCF network";
             let report = Standing::Unsupported(until).report(xcf_span, "an IPv6 VIPAROUTE");
             if let Some(report) = report {
                 self.found.push(report);

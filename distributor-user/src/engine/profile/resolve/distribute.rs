@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::super::super::config::{Destination, Destinations};
+use super::super::super::config::{Destination, Destinations, XcfNetwork};
 use super::super::super::links::contains;
 use super::super::diagnostic::Diagnostic;
 use super::super::message::{
@@ -36,6 +36,11 @@ impl Resolver<'_> {
         };
         if !is_delete {
             self.places.distributed.entry(dvipa).or_insert(node.span);
+            let distributes = match dvipa {
+                IpAddr::V4(_) => &mut self.distributes_ipv4,
+                IpAddr::V6(_) => &mut self.distributes_ipv6,
+            };
+            distributes.get_or_insert(node.span);
         }
         let Some(destinations) = destinations else {
             return;
@@ -226,7 +231,11 @@ impl Resolver<'_> {
 
     /// What is wrong with targets only shows when DVIPAs and DYNAMICXCF are known.
     pub(super) fn check_destinations(&mut self) {
-        let xcf = self.config.dynamic_xcf;
+        let networks: Vec<XcfNetwork> = self.config.xcf_networks().collect();
+        let network_for = |address: IpAddr| {
+            let mut networks = networks.iter();
+            networks.find(|xcf| xcf.address.is_ipv4() == address.is_ipv4())
+        };
         let mut outside: Vec<(IpAddr, Span)> = Vec::new();
         for (address, span) in std::mem::take(&mut self.destinations) {
             let problem = if self.is_dvipa(address) {
@@ -243,16 +252,29 @@ impl Resolver<'_> {
                     )
                     .help("DESTIP names target stacks by their `IPCONFIG DYNAMICXCF` addresses"),
                 );
-            } else if xcf.is_some_and(|xcf| {
-                address.is_ipv4() && !contains(xcf.address, xcf.prefix_len, address)
-            }) {
+            } else if network_for(address)
+                .is_some_and(|xcf| !contains(xcf.address, xcf.prefix_len, address))
+            {
                 outside.push((address, span));
             }
         }
-        let (Some(xcf), Some(&(first, span))) = (xcf, outside.first()) else {
+        for xcf in &networks {
+            let is_of_family =
+                |(address, _): &&(IpAddr, Span)| address.is_ipv4() == xcf.address.is_ipv4();
+            self.report_outside(*xcf, outside.iter().filter(is_of_family));
+        }
+    }
+
+    /// Targets that are not on this stack's DYNAMICXCF network.
+    fn report_outside<'o>(
+        &mut self,
+        xcf: XcfNetwork,
+        mut outside: impl Iterator<Item = &'o (IpAddr, Span)>,
+    ) {
+        let Some(&(first, span)) = outside.next() else {
             return;
         };
-        let others = match outside.len() - 1 {
+        let others = match outside.count() {
             0 => String::new(),
             others => format!(" and {others} more"),
         };
@@ -265,7 +287,7 @@ impl Resolver<'_> {
             ),
         )
         .help("DYNAMICXCF and DESTIP mean the same network on every stack: correct one of them");
-        self.found.push(match self.places.dynamic_xcf {
+        self.found.push(match self.places.xcf_for(xcf.address) {
             Some(place) => report.related(place, format!("the network is {network}")),
             None => report,
         });

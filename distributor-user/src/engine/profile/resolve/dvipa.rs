@@ -4,7 +4,8 @@ mod family;
 
 use std::net::IpAddr;
 
-use super::super::super::config::{Dvipa, DvipaOptions, DvipaRole, Ipv6Dvipa, Moveable, Tier};
+use super::super::super::config::{Config, Dvipa, DvipaOptions, DvipaRole, Moveable, Tier};
+use super::super::super::xcf::XcfAddresses;
 use super::super::diagnostic::Diagnostic;
 use super::super::message::{
     EZZ0312I, EZZ0318I, EZZ9654I, NOBODY_CREATES, NOT_DEFINED, NOT_ITS_OWN, SAID_TWICE, STAYS,
@@ -39,11 +40,12 @@ impl Defined {
         }
     }
 
-    /// The DVIPA with its name, if it has one.
-    pub(super) fn named(self) -> Result<Ipv6Dvipa, Dvipa> {
-        let dvipa = self.dvipa;
-        let name = self.interface.ok_or(dvipa);
-        name.map(|interface| Ipv6Dvipa { interface, dvipa })
+    /// Puts the DVIPA into the configuration that it belongs to.
+    pub(super) fn put_into(self, config: &mut Config) {
+        if let (IpAddr::V6(address), Some(interface)) = (self.dvipa.address, self.interface) {
+            config.interfaces.insert(address, interface);
+        }
+        config.dvipas.push(self.dvipa);
     }
 }
 
@@ -312,27 +314,36 @@ impl Resolver<'_> {
     }
 
     pub(super) fn check_dvipas_against_xcf(&mut self) {
-        let Some(xcf) = self.config.dynamic_xcf else {
-            return;
-        };
-        let known = self.dvipa_index.get(&xcf.address);
+        let own: Vec<IpAddr> = self
+            .config
+            .xcf()
+            .into_iter()
+            .flat_map(XcfAddresses::iter)
+            .collect();
+        for address in own {
+            self.check_dvipa_against_xcf(address);
+        }
+    }
+
+    fn check_dvipa_against_xcf(&mut self, address: IpAddr) {
+        let known = self.dvipa_index.get(&address);
         let Some(defined) = known.and_then(|&known| self.dvipas[known].as_ref()) else {
             return;
         };
+        let place = self.places.xcf_for(address);
         // One of the two stands in this text: the running configuration has been checked.
-        let Some(span) = defined.span.or(self.places.dynamic_xcf) else {
+        let Some(span) = defined.span.or(place) else {
             return;
         };
         let report = Diagnostic::error(
             &NOT_ITS_OWN,
             span,
             format!(
-                "expected an address of its own as DVIPA, found the DYNAMICXCF address `{}`",
-                xcf.address
+                "expected an address of its own as DVIPA, found the DYNAMICXCF address `{address}`"
             ),
         )
         .help("a DVIPA moves, the DYNAMICXCF address stays: write two addresses");
-        self.found.push(match self.places.dynamic_xcf {
+        self.found.push(match place {
             Some(xcf) => report.related(xcf, "this stack's address inside the group"),
             None => report,
         });

@@ -88,15 +88,8 @@ impl Services {
             terms: service.terms,
         };
         let mut services = Self::default();
-        let with_port = config
-            .services
-            .drain(..)
-            .chain(config.ipv6_services.drain(..));
-        let without = config
-            .dynamic_services
-            .drain(..)
-            .chain(config.ipv6_dynamic_services.drain(..));
-        for service in with_port.chain(without.map(dynamic)) {
+        let without = config.dynamic_services.drain(..).map(dynamic);
+        for service in config.services.drain(..).chain(without) {
             services.push(service);
         }
         services
@@ -105,15 +98,13 @@ impl Services {
     /// Puts the services into the configuration that they belong to.
     pub(super) fn put_into(self, config: &mut Config) {
         for service in self.list.into_iter().flatten() {
-            let dynamic = (service.port == DYNAMIC).then(|| DynamicService {
-                dvipa: service.dvipa,
-                terms: Arc::clone(&service.terms),
-            });
-            match (dynamic, service.dvipa) {
-                (None, IpAddr::V4(_)) => config.services.push(service),
-                (None, IpAddr::V6(_)) => config.ipv6_services.push(service),
-                (Some(dynamic), IpAddr::V4(_)) => config.dynamic_services.push(dynamic),
-                (Some(dynamic), IpAddr::V6(_)) => config.ipv6_dynamic_services.push(dynamic),
+            if service.port == DYNAMIC {
+                config.dynamic_services.push(DynamicService {
+                    dvipa: service.dvipa,
+                    terms: service.terms,
+                });
+            } else {
+                config.services.push(service);
             }
         }
     }

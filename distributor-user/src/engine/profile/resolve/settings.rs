@@ -2,19 +2,17 @@
 //!
 //! What a statement does not mention stays as it is.
 
-use std::net::IpAddr;
+mod xcf;
 
 use super::super::super::config::{
-    AdjustMss, DynamicXcf, IpSettings, Ipv6Xcf, Layout, Multipath, SysplexMonitor, XcfSettings,
+    AdjustMss, IpSettings, Layout, Multipath, SysplexMonitor, XcfSettings,
 };
 use super::super::diagnostic::Diagnostic;
 use super::super::grammar::Row;
-use super::super::message::{EZZ0318I, MISSES_PARTNER, SAID_TWICE, STAYS};
-use super::super::source::Span;
+use super::super::message::{EZZ0318I, MISSES_PARTNER};
 use super::super::table::{globalconfig as global, ipconfig as ip};
 use super::super::tree::Node;
 use super::Resolver;
-use super::dvipa::unusable;
 
 impl Resolver<'_> {
     pub(super) fn ipconfig(&mut self, node: &Node) {
@@ -39,96 +37,8 @@ impl Resolver<'_> {
     }
 
     pub(super) fn ipconfig6(&mut self, node: &Node) {
-        let settings = self.config.ip6.get_or_insert_default();
-        set(settings, node);
-        let Some(xcf) = node.child(&ip::DYNAMICXCF6) else {
-            if node.child(&ip::NODYNAMICXCF).is_some() {
-                settings.ipv6_xcf = None;
-            }
-            return;
-        };
-        refine_xcf(&mut settings.xcf, xcf);
-        let Some((IpAddr::V6(address), span)) = xcf.addresses().next() else {
-            return;
-        };
-        let id = xcf.child(&ip::INTFID).and_then(|id| id.addresses().next());
-        settings.ipv6_xcf = Some(Ipv6Xcf {
-            address,
-            prefix_len: xcf.prefix().map(|(bits, _)| bits),
-            interface_id: id.and_then(|(id, _)| match id {
-                IpAddr::V6(id) => Some(id),
-                IpAddr::V4(_) => None,
-            }),
-        });
-        self.check_xcf_address(address.into(), None, span);
-    }
-
-    fn dynamic_xcf(&mut self, node: &Node) {
-        let Some((address, span)) = node.addresses().next() else {
-            return;
-        };
-        let prefix_len = node.prefix().map(|(bits, _)| bits);
-        self.check_xcf_address(address, prefix_len, span);
-        let metric = node
-            .number()
-            .and_then(|(metric, _)| u8::try_from(metric).ok());
-        let (Some(prefix_len), Some(cost_metric)) = (prefix_len, metric) else {
-            self.misses_ipconfig = true;
-            return;
-        };
-        let new = DynamicXcf {
-            address,
-            prefix_len,
-            cost_metric,
-        };
-        let old = self.config.dynamic_xcf.replace(new);
-        let first = self.places.dynamic_xcf.replace(span);
-        if let (Some(old), Some(first)) = (old.filter(|old| *old != new), first) {
-            self.found.push(
-                Diagnostic::warning(
-                    &SAID_TWICE,
-                    span,
-                    format!(
-                        "expected one `DYNAMICXCF`, found another; this replaces `{}`",
-                        old.address
-                    ),
-                )
-                .related(first, "the one that is replaced")
-                .help("remove one of them"),
-            );
-        }
-        self.check_identity(span);
-    }
-
-    fn check_xcf_address(&mut self, address: IpAddr, prefix_len: Option<u8>, span: Span) {
-        if let Some(problem) = unusable(address, prefix_len) {
-            self.found.push(
-                Diagnostic::error(
-                    &EZZ0318I,
-                    span,
-                    format!("expected the address of a host, found `{address}`, {problem}"),
-                )
-                .help("write an address that belongs to this stack alone"),
-            );
-        }
-    }
-
-    /// A running stack keeps its identity.
-    fn check_identity(&mut self, span: Span) {
-        let running = self.running.map(|running| running.dynamic_xcf);
-        if let Some(running) = running.filter(|running| *running != self.config.dynamic_xcf) {
-            let is = running.map_or("none".to_owned(), |xcf| format!("`{}`", xcf.address));
-            self.found.push(
-                Diagnostic::error(
-                    &STAYS,
-                    span,
-                    format!(
-                        "expected the `DYNAMICXCF` that the stack runs with, {is}, found another"
-                    ),
-                )
-                .help("change it in the profile, and start the stack again"),
-            );
-        }
+        set(self.config.ip6.get_or_insert_default(), node);
+        self.ipv6_xcf(node);
     }
 
     pub(super) fn globalconfig(&mut self, node: &Node) {

@@ -3,7 +3,6 @@
 use super::super::grammar::Kind::{Address, Ipv6, Name, Number, Subnet};
 use super::super::grammar::Order::{Any, Given};
 use super::super::grammar::{Argument, Choice, Part, Row, Standing};
-use super::super::message::EZZ0695I;
 use super::{flag, idle};
 
 pub(in super::super) static IPCONFIG: Row = Row::new(
@@ -289,8 +288,6 @@ static CLAWUSEDOUBLENOP: Row = idle("CLAWUSEDOUBLENOP", "A setting of CLAW devic
 static STOPONCLAWERROR: Row = idle("STOPONCLAWERROR", "A setting of CLAW devices.", DEVICES);
 const DEVICES: &str = "interfaces are the kernel's";
 
-const IPV6: Standing = Standing::Unsupported("addresses and groups are IPv4 only");
-
 pub(in super::super) static IPCONFIG6: Row = Row::new(
     "IPCONFIG6",
     &[Part::Keywords(
@@ -311,9 +308,7 @@ pub(in super::super) static IPCONFIG6: Row = Row::new(
     )],
     "Settings of the IPv6 layer.",
 )
-.but(IPV6)
-.told(&EZZ0695I)
-.like("IPCONFIG6 DYNAMICXCF 2001:db8:1::1/64 SOURCEVIPA");
+.like("IPCONFIG6 DYNAMICXCF 2001:db8:1::1/64");
 
 pub(in super::super) static DYNAMICXCF6: Row = Row::new(
     "DYNAMICXCF",
@@ -334,8 +329,7 @@ pub(in super::super) static DYNAMICXCF6: Row = Row::new(
         ),
     ],
     "This stack's IPv6 address inside the group.",
-)
-.but(IPV6);
+);
 pub(in super::super) static INTFID: Row = Row::new(
     "INTFID",
     &[Part::Argument(Argument::new(
@@ -344,7 +338,11 @@ pub(in super::super) static INTFID: Row = Row::new(
         Ipv6,
     ))],
     "Interface identifier of the link-local address.",
-);
+)
+.but(Standing::Meaningless(
+    "the group uses no link-local address, and the kernel chooses it (`sysctl \
+     net.ipv6.conf.IF.addr_gen_mode`)",
+));
 pub(in super::super) static TCPSTACKSOURCEVIPA6: Row = Row::new(
     "TCPSTACKSOURCEVipa",
     &[Part::Argument(Argument::new(

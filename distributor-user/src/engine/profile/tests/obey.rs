@@ -149,19 +149,21 @@ fn dvipas_are_added_changed_and_deleted() {
     let expected = running_but(|config| {
         config.dvipas.remove(0);
         config.services.drain(..2);
-        config.ipv6_dvipas.clear();
-        config.ipv6_services.clear();
+        config.interfaces.clear();
+        let is_ipv4 = |address: IpAddr| address.is_ipv4();
+        config.dvipas.retain(|dvipa| is_ipv4(dvipa.address));
+        config.services.retain(|service| is_ipv4(service.dvipa));
     });
     assert_eq!(config, expected);
 
     let config = after_block("VIPADELETE 10.1.3.11 VIPABACKUP 7 MOVE /24 10.1.3.11");
-    assert_eq!(config.dvipas.len(), 3);
-    assert_eq!(config.dvipas[2].address, ip("10.1.3.11"));
+    assert_eq!(config.dvipas.len(), 4);
+    assert_eq!(config.dvipas[3].address, ip("10.1.3.11"));
     assert!(matches!(
-        config.dvipas[2].role,
+        config.dvipas[3].role,
         DvipaRole::Backup { rank: 7, .. }
     ));
-    assert_eq!(config.services.len(), 2);
+    assert_eq!(config.services.len(), 3);
 }
 
 #[test]
@@ -224,6 +226,7 @@ fn targets_are_added_and_the_new_method_holds() {
         with_method(config, 0, DistMethod::RoundRobin, left);
         with_method(config, 2, DistMethod::RoundRobin, both);
         config.services.remove(1);
+        config.services.swap(1, 2);
     });
     assert_eq!(config, expected);
 }
@@ -258,7 +261,7 @@ fn routes_and_ranges_are_added_replaced_and_deleted() {
 
 #[test]
 fn what_the_running_stack_cannot_become_is_refused_whole() {
-    let cases: [(&str, &[&str]); 8] = [
+    let cases: [(&str, &[&str]); 11] = [
         (
             "VIPADYNAMIC\nVIPADEFINE /24 10.1.3.99\nVIPADEFINE /24 10.1.3.12\n\
              VIPADELETE 10.1.3.77\nENDVIPADYNAMIC",
@@ -307,10 +310,33 @@ fn what_the_running_stack_cannot_become_is_refused_whole() {
         (
             "VIPADYNAMIC\nVIPADEFINE OTHER 2001:db8::1/64\nENDVIPADYNAMIC",
             &[
-                "2:12 warning [SDL0221I] `OTHER` is not supported yet: no IPv6 address is placed or \
+                "2:12 warning [SDL0221I] `OTHER` is not supported yet: its address is placed, and its packets are not \
                  distributed",
                 "2:18 error [EZZ9654I] expected the interface that `2001:db8::1` has already, \
                  found another",
+            ],
+        ),
+        (
+            "IPCONFIG6 DYNAMICXCF 2001:db8:7::9",
+            &[
+                "1:22 error [SDL0240I] expected the `DYNAMICXCF` that the stack runs with, \
+                 `2001:db8:7::1`, found another",
+            ],
+        ),
+        (
+            "IPCONFIG6 NODYNAMICXCF",
+            &[
+                "1:11 error [SDL0240I] expected the `DYNAMICXCF` that the stack runs with, \
+                 `2001:db8:7::1`, found another",
+            ],
+        ),
+        (
+            "VIPADYNAMIC\nVIPADEFINE OTHER 2001:db8:7::1\nENDVIPADYNAMIC",
+            &[
+                "2:12 warning [SDL0221I] `OTHER` is not supported yet: its address is placed, and its packets are not \
+                 distributed",
+                "2:18 error [SDL0241I] expected an address of its own as DVIPA, found the \
+                 DYNAMICXCF address `2001:db8:7::1`",
             ],
         ),
         (
@@ -338,7 +364,7 @@ fn limits_hold_for_both_together() {
         format!("VIPADYNAMIC\nVIPADEFINE /16 {addresses}\nENDVIPADYNAMIC")
     };
     // Three IPv4 and one IPv6 are there.
-    assert_eq!(after(&block(1020)).dvipas.len(), 1023);
+    assert_eq!(after(&block(1020)).dvipas.len(), 1024);
     assert_eq!(
         told(&obeyed(&block(1021))),
         ["1022:1 error [SDL0205I] expected at most 1024 DVIPAs in a profile, found more"]

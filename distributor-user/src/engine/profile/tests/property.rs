@@ -40,7 +40,7 @@ fn check_config(config: &Config) {
     let dvipas: HashSet<IpAddr> = config.dvipas.iter().map(|dvipa| dvipa.address).collect();
     assert_eq!(dvipas.len(), config.dvipas.len());
     for service in &config.services {
-        assert!(service.port > 0 && service.dvipa.is_ipv4());
+        assert!(service.port > 0);
         assert!(dvipas.contains(&service.dvipa));
         assert!(keys.insert((service.dvipa, service.port)));
         let listed = service.terms.destinations.listed();
@@ -196,6 +196,7 @@ ENDVIPADYNAMIC
 ",
     "\
 IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1 255.255.255.0 3
+IPCONFIG6 DYNAMICXCF 2001:db8:7::2/64
 VIPADYNAMIC
   VIPADEFINE V6NAME 2001:db8::1/64
   VIPADISTRIBUTE DISTM ROUNDROBIN V6NAME PORT 80 DESTIP 2001:db8:7::1

@@ -5,7 +5,8 @@ use super::*;
 /// `statement` in a block in which 10.1.3.10 and V6NAME are defined.
 fn in_block(statement: &str) -> String {
     format!(
-        "IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1 255.255.255.0 1\nVIPADYNAMIC\n\
+        "IPCONFIG SYSPLEXROUTING DYNAMICXCF 172.1.1.1 255.255.255.0 1 \
+         IPCONFIG6 DYNAMICXCF 2001:db8:7::1\nVIPADYNAMIC\n\
          VIPADEFINE 255.255.255.0 10.1.3.10\nVIPADEFINE V6NAME 2001:db8::10\n\
          {statement}\nENDVIPADYNAMIC\n"
     )

@@ -48,7 +48,8 @@ fn addresses() {
         (
             "VIPADEFINE DVIPA1 2001:db8::1",
             &[
-                "4:12 warning [SDL0221I] `DVIPA1` is not supported yet: no IPv6 address is placed or distributed",
+                "4:12 warning [SDL0221I] `DVIPA1` is not supported yet: its address is placed, and \
+                 its packets are not distributed",
             ],
         ),
         (

@@ -24,6 +24,7 @@ GLOBALCONFIG SYSPLEXMONITOR TIMERSECS 60 RECOVERY DELAYJOIN AUTOREJOIN
              SYSPLEXWLMPOLL 10 XCFGRPID 11 EXPLICITBINDPORTRANGE 7000 1024
 IPCONFIG DATAGRAMFWD SYSPLEXROUTING SOURCEVIPA
          DYNAMICXCF 10.1.7.11 255.255.255.0 1
+IPCONFIG6 DYNAMICXCF fd00:0:0:7::11/64
 PORT
    20 TCP FTPD1 NOAUTOLOG
    8080 TCP WEB* SHAREPORTWLM
@@ -148,7 +149,7 @@ pub(super) fn owner() -> Stack {
         let name = || name.to_owned();
         handle(Event::Joined {
             name: name(),
-            dynamic_xcf: ip(xcf),
+            xcf: ip(xcf).into(),
         });
         handle(Event::Path {
             name: name(),
@@ -282,6 +283,7 @@ pub(super) fn links() -> Vec<Link> {
                 address: ip(address),
                 prefix_len: *prefix_len,
                 is_ours: *is_ours,
+                is_fleeting: false,
             })
             .collect(),
     };

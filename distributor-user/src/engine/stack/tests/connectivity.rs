@@ -123,7 +123,7 @@ fn nobody_is_asked_who_is_sent_nothing_and_whoever_is_asked_counts() {
         fact: Fact::SynsRequest { request: 9 },
     };
     let count = Effect::CountSyns {
-        from: xcf(1),
+        from: xcf(1).into(),
         asked: asked.clone(),
     };
     assert_eq!(stack.handle(event, ZERO), [count]);

@@ -180,8 +180,8 @@ fn an_owner_that_restarts_or_dies_has_withdrawn_nothing() {
     start(&mut target);
     let defined = Definitions::of(&front_end(Destinations::All));
     join(&mut target, "TCPIP", 1, &defined);
-    let (name, dynamic_xcf) = ("TCPIP".to_owned(), xcf(1));
-    let again = Event::Joined { name, dynamic_xcf };
+    let (name, xcf) = ("TCPIP".to_owned(), xcf(1).into());
+    let again = Event::Joined { name, xcf };
     target.handle(again, ZERO);
     assert!(!target.is_unwanted(vipa()));
     let name = "TCPIP".to_owned();

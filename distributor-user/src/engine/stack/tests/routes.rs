@@ -140,7 +140,7 @@ fn a_target_behind_a_router_is_reached_by_nothing_but_its_route() {
         let name = || name.to_owned();
         let joined = Event::Joined {
             name: name(),
-            dynamic_xcf: xcf(host),
+            xcf: xcf(host).into(),
         };
         let up = Event::Path {
             name: name(),
@@ -255,4 +255,28 @@ fn a_path_of_an_earlier_daemon_stays_until_the_kernel_was_asked() {
     assert_eq!(path_of(&stack, 2), tunnel("10.1.1.1"));
     stack.handle(routed(Route::None), SETTLE);
     assert!(matches!(path_of(&stack, 2), Path::Link { .. }));
+}
+
+#[test]
+fn a_route_of_ipv6_is_no_way() {
+    let mut config = front_end(Destinations::list([xcf(2), xcf(3)]));
+    config.routes = vec![VipaRoute {
+        dynamic_xcf: ip("fd00:172::2"),
+        target: ip("fd00:9::2"),
+        encapsulation: RouteEncapsulation::Gre,
+    }];
+    let mut stack = Stack::new(options("TCPIP", config), Adopted::default(), ZERO);
+    let effects = start(&mut stack);
+    let asked = |effect: &Effect| matches!(effect, Effect::Route(asked) if !asked.is_empty());
+    assert!(!effects.iter().any(asked));
+    // Nor does it matter if the kernel has one all the same.
+    let destination = ip("fd00:9::2");
+    stack.handle(
+        Event::Route {
+            destination,
+            route: open("fd00:9::1"),
+        },
+        ZERO,
+    );
+    assert_eq!(stack.path_by_route(ip("fd00:172::2")), None);
 }

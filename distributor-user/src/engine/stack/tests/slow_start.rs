@@ -82,7 +82,7 @@ fn a_stack_that_returns_gets_little_at_first() {
         &mut stack,
         Event::Joined {
             name: name(),
-            dynamic_xcf: xcf(2),
+            xcf: xcf(2).into(),
         },
     );
     returned(

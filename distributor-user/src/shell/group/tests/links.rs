@@ -72,7 +72,13 @@ impl Namespaces {
 
     async fn start(&self, namespace: &File, name: &str, local: Vec<LocalAddress>) -> Stack {
         enter(namespace);
-        let stack = start(GroupOptions::new(name, local[0].address, keys(&[1]), local)).await;
+        let stack = start(GroupOptions::new(
+            name,
+            local[0].address.into(),
+            keys(&[1]),
+            local,
+        ))
+        .await;
         enter(&self.first);
         stack
     }

@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use super::AFTER;
 use crate::bench::takeover::Figures;
-use crate::bench::takeover::observation::{BACKUP, OWNER, SERVICE, Setup, Stage};
+use crate::bench::takeover::observation::Stage;
+use crate::bench::takeover::setup::{BACKUP, OWNER, SERVICE, Setup};
 use crate::lab::{Fault, Network};
 use crate::tcp::{Form, Mix};
 use crate::wait;

@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use super::AFTER;
 use crate::bench::takeover::Figures;
-use crate::bench::takeover::observation::{BACKUP, OWNER, SERVICE, Setup, Stage, TARGETS};
+use crate::bench::takeover::observation::Stage;
+use crate::bench::takeover::setup::{BACKUP, OWNER, SERVICE, Setup, TARGETS};
 use crate::lab::{Fault, Network, VIPA};
 use crate::neighbour;
 use crate::profile::Moveable;
@@ -24,13 +25,13 @@ fn taken_over(setup: Setup) -> Result<Stage> {
     Ok(stage)
 }
 
-pub(super) fn takeback_immediate() -> Result<Vec<Figures>> {
-    let stage = taken_over(Setup::USUAL)?;
+pub(super) fn takeback_immediate(name: &str, setup: Setup) -> Result<Vec<Figures>> {
+    let stage = taken_over(setup)?;
     let mut observation = stage.observe()?;
     let event = Instant::now();
     stage.lab().stack(OWNER).restart()?;
     observation.expect_owner(OWNER);
-    observation.conclude(AFTER, "takeback-immediate", Some(20), event)
+    observation.conclude(AFTER, name, Some(20), event)
 }
 
 /// The probes are no connections here: with a new one every 2 ms the VIPA would never be idle.

@@ -77,8 +77,9 @@ impl Resolver<'_> {
                 "remove it",
             );
         }
-        let message =
-            format!("`{name}` is not supported yet: no IPv6 address is placed or distributed");
+        let message = format!(
+            "`{name}` is not supported yet: its address is placed, and its packets are not distributed"
+        );
         self.found
             .push(Diagnostic::warning(&NOT_SUPPORTED, span, message));
         Some(name)

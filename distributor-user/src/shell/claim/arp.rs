@@ -1,10 +1,20 @@
-//! ARP frames for IPv4 over Ethernet (RFC 826), built and read without any I/O.
+//! ARP for IPv4 over Ethernet (RFC 826), built and read without any I/O.
 
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
+use super::Protocol;
+use super::socket::PacketSocket;
+
+/// The protocol.
+pub(super) struct Arp;
+
+/// `ETH_P_ARP`.
+const ETHER_TYPE: u16 = 0x0806;
+
 /// Length of an ARP frame without padding.
-pub(super) const FRAME_LEN: usize = 42;
+const FRAME_LEN: usize = 42;
 
 const DESTINATION: Range<usize> = 0..6;
 const SOURCE: Range<usize> = 6..12;
@@ -21,6 +31,28 @@ const ETHERNET_IPV4: [u8; 8] = [0x08, 0x06, 0, 1, 0x08, 0x00, 6, 4];
 
 const BROADCAST: [u8; 6] = [0xff; 6];
 const NOBODY: [u8; 6] = [0; 6];
+
+impl Protocol for Arp {
+    type Address = Ipv4Addr;
+
+    fn open(ifindex: u32) -> io::Result<PacketSocket> {
+        PacketSocket::open(ifindex, ETHER_TYPE, &[])
+    }
+
+    fn question(mac: [u8; 6], address: Ipv4Addr) -> Vec<u8> {
+        Frame::probe(mac, address).bytes().to_vec()
+    }
+
+    fn announcements(mac: [u8; 6], address: Ipv4Addr) -> Vec<Vec<u8>> {
+        let frames = Frame::announcements(mac, address);
+        frames.map(|frame| frame.bytes().to_vec()).into()
+    }
+
+    fn claim(frame: &[u8]) -> Option<(IpAddr, [u8; 6])> {
+        let (address, mac) = Frame::parse(frame)?.claim()?;
+        Some((IpAddr::V4(address), mac))
+    }
+}
 
 /// What an ARP frame does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,5 +141,81 @@ impl Frame {
     /// 5227 §1.1) has none yet; were it believed, anybody could keep a stack from starting.
     pub(super) fn claim(&self) -> Option<(Ipv4Addr, [u8; 6])> {
         (!self.sender.is_unspecified()).then_some((self.sender, self.sender_mac))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mac;
+    use super::*;
+
+    const OWN: [u8; 6] = [2, 0, 0, 0, 0, 1];
+    const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 2];
+    const DVIPA: Ipv4Addr = Ipv4Addr::new(10, 1, 3, 10);
+
+    #[test]
+    fn frames() {
+        let probe = Frame::probe(OWN, DVIPA);
+        let bytes = [
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6, // Ethernet
+            0, 1, 8, 0, 6, 4, 0, 1, // request
+            2, 0, 0, 0, 0, 1, 0, 0, 0, 0, // from nobody at our place
+            0, 0, 0, 0, 0, 0, 10, 1, 3, 10, // for the DVIPA
+        ];
+        assert_eq!(probe.bytes(), bytes);
+        assert_eq!(Frame::parse(&bytes), Some(probe));
+        for announcement in Frame::announcements(OWN, DVIPA) {
+            assert_eq!(Frame::parse(&announcement.bytes()), Some(announcement));
+            assert_eq!((announcement.sender, announcement.target), (DVIPA, DVIPA));
+        }
+    }
+
+    #[test]
+    fn frames_that_are_none() {
+        let good = Frame::probe(OWN, DVIPA).bytes();
+        assert!(
+            Frame::parse(&[good.to_vec(), vec![0; 18]].concat()).is_some(),
+            "padding"
+        );
+        assert_eq!(Frame::parse(&good[..41]), None, "too short");
+        assert_eq!(Frame::parse(&[]), None);
+        for (at, what) in [
+            (13, "type"),
+            (15, "hardware"),
+            (17, "protocol"),
+            (18, "length"),
+            (21, "op"),
+        ] {
+            let mut bytes = good;
+            bytes[at] ^= 0x40;
+            assert_eq!(Frame::parse(&bytes), None, "{what}");
+        }
+    }
+
+    #[test]
+    fn claims() {
+        let frame = |operation, sender: [u8; 4], target: [u8; 4]| Frame {
+            operation,
+            sender_mac: OTHER,
+            sender: sender.into(),
+            target_mac: OWN,
+            target: target.into(),
+        };
+        let [vip, host, nobody] = [[10, 1, 3, 10], [10, 1, 1, 2], [0; 4]];
+        for (frame, expected) in [
+            (frame(Operation::Reply, vip, nobody), Some(OTHER)),
+            (frame(Operation::Reply, vip, vip), Some(OTHER)),
+            (frame(Operation::Request, vip, host), Some(OTHER)),
+            // Somebody who wants to reach it, not to have it.
+            (frame(Operation::Request, host, vip), None),
+            (frame(Operation::Reply, host, vip), None),
+            (frame(Operation::Request, nobody, host), None),
+            // Somebody who asks whether it is free has not got it.
+            (frame(Operation::Request, nobody, vip), None),
+        ] {
+            let claim = frame.claim().filter(|(address, _)| *address == DVIPA);
+            assert_eq!(claim.map(|(_, mac)| mac), expected, "{frame:?}");
+        }
+        assert_eq!(Mac(OTHER).to_string(), "02:00:00:00:00:02");
     }
 }
