@@ -1,4 +1,4 @@
-//! The Internet checksum, changed by the difference of what it covers (RFC 1624).
+//! The Internet checksum (RFC 1071), anew or changed by the difference of what it covers (RFC 1624).
 
 /// Returns the checksum after the 16-bit word `old` under it has become `new`.
 ///
@@ -30,6 +30,34 @@ pub const fn lower_ttl(word: u32) -> Option<u32> {
     let carry = (word + 0x2_0000) >> 32;
     let lowered = word - 1 + 0x1_0000 + (carry << 16);
     Some((lowered as u32).to_le())
+}
+
+/// Adds words up, as they lie in memory, for [`of_datagram`]; sums can be added up in turn.
+#[inline(always)]
+#[must_use]
+pub const fn sum<const N: usize>(words: &[u64; N]) -> u64 {
+    let mut sum = 0;
+    let mut index = 0;
+    while index < N {
+        sum += (words[index] & 0xffff_ffff) + (words[index] >> 32);
+        index += 1;
+    }
+    sum
+}
+
+/// The checksum of a UDP datagram whose words add up to this, as it lies in the packet; never 0, which
+/// would say that there is none (RFC 768, RFC 8200 §8.1).
+#[inline(always)]
+#[must_use]
+pub const fn of_datagram(sum: u64) -> u16 {
+    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    match !(sum as u16) {
+        0 => u16::MAX,
+        sum => sum,
+    }
 }
 
 #[cfg(test)]

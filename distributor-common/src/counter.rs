@@ -101,7 +101,7 @@ counters! {
     /// Sent back: a member's question whether this stack's daemon lives, answered.
     ProbeAnswered = 3 "probe-answered" Transmit;
 
-    /// Passed: the packet is not IPv4 (ARP, IPv6, a VLAN tag …).
+    /// Passed: the packet is neither IPv4 nor IPv6 to a single host (ARP, IPv6 to a group, a VLAN tag …).
     NotIpv4 = 8 "not-ipv4" Pass;
     /// Passed: nothing is distributed on the destination address.
     NotDistributed = 9 "not-distributed" Pass;
@@ -162,6 +162,10 @@ counters! {
     OwnerAway = 42 "owner-away" Drop;
     /// Dropped: a new connection before the owner has heard of a ready target; the client sends again.
     Unsettled = 43 "unsettled" Drop;
+    /// Dropped: a Neighbour Solicitation for a DVIPA of this stack, whose daemon has been silent too long.
+    SilentNd = 44 "silent-nd" Drop;
+    /// Dropped: IPv6 for an address that is distributed from here, behind too many extension headers.
+    HeaderChain = 45 "header-chain" Drop;
     /// Dropped: too big for the way to its target with the outer header in front of it.
     TooBig = 67 "too-big" Drop;
     /// Dropped: the driver has left no room for an outer header.
@@ -251,8 +255,8 @@ impl Totals {
         verdicts.map(|counter| self.0[counter.index]).sum()
     }
 
-    /// How many packets came in that some host on the network must have sent: IPv4, and questions
-    /// for a VIPA of this stack. A switch alone sends other ones.
+    /// How many packets came in that some host on the network must have sent: to a single host, and
+    /// questions for a VIPA of this stack. A switch alone sends other ones.
     #[must_use]
     pub fn of_hosts(&self) -> u64 {
         self.received() - self.verdict(Verdict::NotIpv4)

@@ -127,6 +127,11 @@ impl HostTables {
         self.senders.insert(mac, Sender::new(Some(slot), None));
     }
 
+    /// The same of a member by its slots for either family.
+    pub fn add_member(&mut self, mac: [u8; 6], ipv4: Option<u16>, ipv6: Option<u16>) {
+        self.senders.insert(mac, Sender::new(ipv4, ipv6));
+    }
+
     /// Says which member sends packets inside others from one address to another.
     pub fn add_tunnel(&mut self, [source, destination]: [[u8; 4]; 2], slot: u16) {
         let [source, destination] = [source, destination].map(|end| Be32::from_bytes(end).0);

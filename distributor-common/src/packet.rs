@@ -85,6 +85,13 @@ impl<'a, const N: usize> Window<'a, N> {
         access::load_u64::<N, AT>(self.bytes)
     }
 
+    /// Replaces the byte at `AT`.
+    #[inline(always)]
+    pub fn set_u8<const AT: usize>(&mut self, value: u8) {
+        const { assert!(AT < N) };
+        self.bytes[AT] = value;
+    }
+
     /// Replaces the two bytes at `AT`.
     #[inline(always)]
     pub fn set_be16<const AT: usize>(&mut self, value: Be16) {

@@ -30,6 +30,7 @@ pub mod flow;
 pub mod forward;
 pub mod held;
 pub mod icmp;
+pub mod ipv6;
 pub mod offer;
 pub mod origin;
 pub mod parse;
@@ -48,6 +49,8 @@ pub enum Concern {
         /// Whether it is ARP; else it is IPv4.
         is_arp: bool,
     },
+    /// What the prefilter cannot tell, for it is IPv6.
+    Ipv6,
 }
 
 /// Decides about one packet, changes it where that is needed, and counts it.
@@ -61,6 +64,9 @@ pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict
             Aside::Ended(verdict) => verdict,
             Aside::Opened(carrier) => concerned(packet, Some(carrier), tables),
         },
+        Ok(Concern::Ipv6) => {
+            ipv6::packet(packet, tables).unwrap_or_else(|| ipv6::aside(packet, tables))
+        }
         Err(verdict) => verdict,
     }
 }
@@ -139,7 +145,10 @@ fn onward<P: PacketBuf, T: Tables>(
     };
     match target {
         Ok(slot) if held::returns(slot, segment, carrier) => Verdict::Returning,
-        Ok(slot) => forward::to_target(packet, tables, slot, segment.is_syn()),
+        Ok(slot) => {
+            let family = segment.key.family;
+            forward::to_target(packet, tables, slot, family, segment.is_syn())
+        }
         Err(verdict) => verdict,
     }
 }

@@ -82,6 +82,8 @@ pub mod ethernet {
     pub const SOURCE: usize = 6;
     /// The `EtherType` of IPv4.
     pub const IPV4: Be16 = Be16::from_host(0x0800);
+    /// The `EtherType` of IPv6.
+    pub const IPV6: Be16 = Be16::from_host(0x86dd);
     /// The `EtherType` of ARP.
     pub const ARP: Be16 = Be16::from_host(0x0806);
 }
@@ -113,6 +115,8 @@ pub mod ipv4 {
     /// "Don't fragment", where the fragment offset is.
     pub const DONT_FRAGMENT: u16 = 0x4000;
 }
+
+pub mod ipv6;
 
 /// Explicit congestion notification (RFC 3168 §5): the last two bits of the type of service.
 pub mod ecn {

@@ -39,7 +39,7 @@ use aya_ebpf::maps::DevMapHash;
 use aya_ebpf::programs::XdpContext;
 use distributor_common::abi::MAX_INTERFACES;
 use distributor_common::stages::decapsulate::Carrier;
-use distributor_common::stages::{self, Aside, Concern, established};
+use distributor_common::stages::{self, Aside, Concern, established, ipv6};
 use distributor_common::{Action, Verdict};
 
 use crate::packet::XdpBuf;
@@ -87,6 +87,13 @@ fn distribute(context: XdpContext) -> u32 {
             }
             outcome
         }
+        Ok(Concern::Ipv6) => {
+            let outcome = distribute_ipv6(pointer);
+            if outcome == ASIDE {
+                return look_aside_ipv6(pointer);
+            }
+            return outcome;
+        }
         Err(verdict) => return action_code(verdict),
     };
     distribute_concerned(pointer, carrier)
@@ -108,6 +115,27 @@ extern "C" fn distribute_concerned(context: *mut xdp_md, carrier: u64) -> u32 {
         carrier,
         tables,
     ))
+}
+
+/// In the place of an action code when a packet of IPv6 is to be looked at aside.
+const ASIDE: u32 = u32::MAX;
+
+/// IPv6, but for what is to be looked at aside; a symbol as [`exceptional`] is.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn distribute_ipv6(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let tables = KernelTables::<Incoming>::new(context.as_ptr());
+    ipv6::packet(&mut XdpBuf::new(&context), tables).map_or(ASIDE, action_code)
+}
+
+/// The rest of IPv6: a symbol as [`exceptional`] is.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn look_aside_ipv6(context: *mut xdp_md) -> u32 {
+    let context = XdpContext::new(context);
+    let tables = KernelTables::<Incoming>::new(context.as_ptr());
+    action_code(ipv6::aside(&mut XdpBuf::new(&context), tables))
 }
 
 /// What is not TCP, and perhaps about a flow or the daemon. Returns an action code, or the carrier of

@@ -34,7 +34,7 @@ mod tables;
 
 use aya_ebpf::EbpfContext as _;
 use aya_ebpf::bindings::{
-    __sk_buff, TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_sock_addr, sockaddr,
+    __sk_buff, TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC, bpf_sock, bpf_sock_addr, sockaddr,
 };
 use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::{bpf_bind, bpf_get_netns_cookie, bpf_redirect};
@@ -132,7 +132,7 @@ fn choose_source4(context: SockAddrContext) -> i32 {
     GO_ON
 }
 
-/// Chooses the address that an IPv6 socket connects from to an IPv4 address.
+/// Chooses the address that an IPv6 socket connects from, to an address of either family.
 #[cgroup_sock_addr(connect6)]
 fn choose_source6(context: SockAddrContext) -> i32 {
     // SAFETY: the context is valid; only the place of the field is taken.
@@ -141,15 +141,17 @@ fn choose_source6(context: SockAddrContext) -> i32 {
         // SAFETY: the four words are fields of the context that the kernel called the program with.
         unsafe { address.wrapping_add(word).read_volatile() }
     });
-    if a | b == 0
-        && mapped == MAPPED
-        && let Some(source) = source(&context, Be32(destination))
-    {
+    let source = if a | b == 0 && mapped == MAPPED {
+        source(&context, Be32(destination)).map(|source| [0, 0, MAPPED, source.0])
+    } else {
+        source_ipv6(&context, [a, b, mapped, destination])
+    };
+    if let Some(address) = source {
         let end = Ipv6End {
             family: AF_INET6 as u16,
             port: Be16(0),
             flow: 0,
-            address: [0, 0, MAPPED, source.0],
+            address,
             scope: 0,
         };
         bind(&context, end);
@@ -163,6 +165,39 @@ const MAPPED: u32 = 0xffff_u32.to_be();
 /// The address to connect from, for a TCP socket of this stack that has none yet.
 #[inline(always)]
 fn source(context: &SockAddrContext, destination: Be32) -> Option<Be32> {
+    let (tables, port) = concerned(context)?;
+    let source = origin::source(destination, port, &tables)?;
+    let socket = socket(context)?;
+    // SAFETY: the kernel calls this program with a socket.
+    let bound = unsafe { (&raw const (*socket).src_ip4).read_volatile() };
+    (bound == 0).then_some(source)
+}
+
+/// The same for a destination of IPv6.
+#[inline(always)]
+fn source_ipv6(context: &SockAddrContext, [a, b, c, d]: [u32; 4]) -> Option<[u32; 4]> {
+    let (tables, port) = concerned(context)?;
+    let whole = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+    let [high, low] = origin::source_ipv6([whole(a, b), whole(c, d)], port, &tables)?;
+    let socket = socket(context)?;
+    // SAFETY: the kernel calls this program with a socket; only the place of the field is taken.
+    let bound = unsafe { &raw const (*socket).src_ip6 }.cast::<u32>();
+    let [w, x, y, z] = [0, 1, 2, 3].map(|word| {
+        // SAFETY: the four words are a field of the socket.
+        unsafe { bound.wrapping_add(word).read_volatile() }
+    });
+    let source = [
+        high as u32,
+        (high >> 32) as u32,
+        low as u32,
+        (low >> 32) as u32,
+    ];
+    (w | x | y | z == 0).then_some(source)
+}
+
+/// The maps and the port to connect to, if the socket is TCP and of this stack.
+#[inline(always)]
+fn concerned(context: &SockAddrContext) -> Option<(KernelTables<Outgoing>, Be16)> {
     let about = context.sock_addr;
     // SAFETY: the context outlives the program's run.
     if unsafe { (&raw const (*about).protocol).read_volatile() } != u32::from(tcp::PROTOCOL) {
@@ -176,15 +211,15 @@ fn source(context: &SockAddrContext, destination: Be32) -> Option<Be32> {
     }
     // SAFETY: the context outlives the program's run.
     let port = unsafe { (&raw const (*about).user_port).read_volatile() };
-    let source = origin::source(destination, Be16(port as u16), &tables)?;
+    Some((tables, Be16(port as u16)))
+}
+
+/// The socket that connects.
+#[inline(always)]
+fn socket(context: &SockAddrContext) -> Option<*mut bpf_sock> {
     // SAFETY: the field is a pointer, whichever way the union is read.
-    let socket = unsafe { (&raw const (*about).__bindgen_anon_1.sk).read_volatile() };
-    if socket.is_null() {
-        return None;
-    }
-    // SAFETY: the kernel calls this program with a socket.
-    let bound = unsafe { (&raw const (*socket).src_ip4).read_volatile() };
-    (bound == 0).then_some(source)
+    let socket = unsafe { (&raw const (*context.sock_addr).__bindgen_anon_1.sk).read_volatile() };
+    (!socket.is_null()).then_some(socket)
 }
 
 /// Binds the socket. One that is bound to a port already stays as it is.

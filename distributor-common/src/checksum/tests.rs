@@ -1,6 +1,8 @@
+use std::vec::Vec;
+
 use proptest::prelude::*;
 
-use super::{lower_ttl, replace};
+use super::{lower_ttl, of_datagram, replace};
 
 /// The checksum of RFC 1071, the long way.
 fn sum(words: &[u16]) -> u16 {
@@ -46,6 +48,17 @@ proptest! {
         // One's complement has two zeros; a receiver takes either for the other.
         prop_assert!(updated == expected || [updated, expected] == [0xffff, 0]
             || [updated, expected] == [0, 0xffff]);
+    }
+
+    #[test]
+    fn words_of_memory_add_up_as_those_of_the_network(words: [u64; 6]) {
+        let bytes = words.map(u64::to_ne_bytes);
+        let in_network_order: Vec<u16> = bytes.as_flattened().chunks(2)
+            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
+            .collect();
+        let expected = sum(&in_network_order);
+        let found = u16::from_be(of_datagram(super::sum(&words)));
+        prop_assert_eq!(found, if expected == 0 { u16::MAX } else { expected });
     }
 
     #[test]

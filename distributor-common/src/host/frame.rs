@@ -7,6 +7,8 @@ use crate::abi::Encapsulation;
 use crate::probe;
 use crate::wire::{arp, ethernet, gre, icmp, ipv4, tcp, udp};
 
+pub mod ipv6;
+
 /// Ethernet address that frames are sent to.
 pub const HOST: [u8; 6] = [2, 0, 0, 0, 0, 0xaa];
 /// Ethernet address of the client, or of the router before it.

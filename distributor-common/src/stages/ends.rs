@@ -5,7 +5,7 @@
 //! an IPv6 packet are put aside before the first such stage, and never by a packet
 //! of a known flow.
 
-use crate::abi::{Ends, Family};
+use crate::abi::{Ends, Family, Name};
 use crate::flow::FlowKey;
 use crate::tables::Tables;
 use crate::{hash, wire};
@@ -51,13 +51,19 @@ pub fn note<T: Tables>(key: &FlowKey, hash: u64, slot: usize, tables: &T) {
     }
 }
 
+/// The name of an IPv6 DVIPA.
+#[inline(always)]
+pub fn name<T: Tables>(dvipa: [u64; 2], tables: &T) -> Option<Name> {
+    let bucket = tables.name_table().bucket(hash::address(dvipa));
+    tables.name_bucket(bucket)?.find(dvipa)
+}
+
 /// The key of a flow by the addresses of its packets; `None` where the destination has no name.
 ///
 /// `ports` are those of a [`FlowKey`].
 #[inline(always)]
 pub fn key<T: Tables>(ends: Ends, ports: u32, protocol: u8, tables: &T) -> Option<FlowKey> {
-    let bucket = tables.name_table().bucket(hash::address(ends.dvipa));
-    let name = tables.name_bucket(bucket)?.find(ends.dvipa)?;
+    let name = name(ends.dvipa, tables)?;
     let digest = hash::digest(ends.client, tables.digest_seeds());
     Some(FlowKey {
         addresses: u64::from(digest) | u64::from(name.word()) << 32,

@@ -4,12 +4,14 @@
 //! the address, so that whoever takes over finds no second owner. Known flows
 //! go on. Nothing is ever answered in here.
 
-use super::vipa;
+use super::ipv6::may_be_dvipa;
+use super::{ends, vipa};
 use crate::abi::Called;
 use crate::counter::Verdict;
 use crate::hash;
 use crate::packet::PacketBuf;
 use crate::tables::Tables;
+use crate::wire::ipv6::icmp;
 use crate::wire::{Be32, arp, ethernet};
 
 /// Whether the daemon could be silent at all; costs no clock.
@@ -45,4 +47,32 @@ pub fn arp<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
         return Verdict::SilentArp;
     }
     Verdict::NotIpv4
+}
+
+/// Decides about ICMP over IPv6, which begins `at` bytes behind the beginning of the IPv6 header: whoever asks
+/// for a DVIPA is not to be heard while the daemon is silent.
+#[inline(always)]
+pub fn solicitation<P: PacketBuf, T: Tables>(
+    packet: &mut P,
+    at: usize,
+    otherwise: Verdict,
+    tables: &T,
+) -> Verdict {
+    if !is_armed(tables) {
+        return otherwise;
+    }
+    let Some(head) = packet.window::<{ icmp::SOLICITATION_LEN }>(ethernet::LEN + at) else {
+        return otherwise;
+    };
+    let target = [
+        head.word64::<{ icmp::TARGET }>(),
+        head.word64::<{ icmp::TARGET + 8 }>(),
+    ];
+    if head.u8::<{ icmp::KIND }>() == icmp::SOLICITATION
+        && may_be_dvipa(target, tables)
+        && ends::name(target, tables).is_some_and(|name| is_closed(Called::ipv6(name), tables))
+    {
+        return Verdict::SilentNd;
+    }
+    otherwise
 }

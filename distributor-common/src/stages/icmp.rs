@@ -19,6 +19,8 @@ use crate::packet::PacketBuf;
 use crate::tables::Tables;
 use crate::wire::{Be16, ethernet, icmp, ipv4, tcp};
 
+pub mod ipv6;
+
 const L3: usize = ethernet::LEN;
 
 /// Decides about a packet that is IPv4, which a member may have carried here; `None` when it is no error
@@ -87,7 +89,7 @@ fn onward<P: PacketBuf, T: Tables>(
         Ok(slot) if held::is_from(slot, carrier) => Verdict::Returning,
         Ok(slot) => {
             tables.count_event(Event::ErrorSentOn);
-            forward::to_target(packet, tables, slot, false)
+            forward::to_target(packet, tables, slot, key.family, false)
         }
         Err(verdict) => verdict,
     }

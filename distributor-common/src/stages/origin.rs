@@ -6,8 +6,8 @@
 //! owner. Only what has its socket here, or is to stay here, stays. Nothing in
 //! here changes a source address: that is chosen before the first packet.
 
-use super::{Concern, onward, parse, service, vipa};
-use crate::abi::{Called, Family, RingEntry};
+use super::{Concern, ends, ipv6, onward, parse, service, vipa};
+use crate::abi::{Called, RingEntry};
 use crate::counter::{Event, Verdict};
 use crate::flow::FlowKey;
 use crate::hash;
@@ -23,13 +23,19 @@ const LOOPBACK_NET: u8 = 127;
 /// it; `None`, and nothing is counted, when it concerns no DVIPA.
 #[inline(always)]
 pub fn send<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Option<Verdict> {
-    let Ok(Concern::Vipa) = parse::prefilter(packet, &tables) else {
-        return None;
-    };
-    let verdict = match parse::segment(packet, &tables) {
-        Ok(segment) if !is_answerable(&segment) => Verdict::Unanswerable,
-        Ok(segment) => onward(packet, &segment, None, &tables),
-        Err(verdict) => verdict,
+    let verdict = match parse::prefilter(packet, &tables) {
+        Ok(Concern::Vipa) => match parse::segment(packet, &tables) {
+            Ok(segment) if !is_answerable(&segment) => Verdict::Unanswerable,
+            Ok(segment) => onward(packet, &segment, None, &tables),
+            Err(verdict) => verdict,
+        },
+        Ok(Concern::Ipv6) if ipv6::concerns_vipa(packet, &tables) => {
+            match ipv6::own_segment(packet, &tables) {
+                Ok(segment) => ipv6::onward(packet, &segment, &tables),
+                Err(verdict) => verdict,
+            }
+        }
+        Ok(Concern::Ipv6 | Concern::Aside { .. }) | Err(_) => return None,
     };
     tables.count_event(Event::StartedHere);
     tables.count_verdict(verdict);
@@ -74,15 +80,34 @@ pub fn source<T: Tables>(destination: Be32, port: Be16, tables: &T) -> Option<Be
     if tables.prefilter(bit.word) & bit.mask == 0 {
         return None;
     }
-    let standing = vipa::find(Called::ipv4(destination), tables)?;
-    let key = FlowKey {
-        addresses: u64::from(destination.0) << 32,
-        ports: u32::from(port.0) << 16,
-        protocol: tcp::PROTOCOL,
-        family: Family::Ipv4,
-    };
-    if standing.is_owned() && service::find(&key, tables).is_none() {
+    goes_away(Called::ipv4(destination), port, tables)
+        .then(|| tables.life().address())
+        .flatten()
+}
+
+/// The same for IPv6, in the order of memory.
+#[inline(always)]
+pub fn source_ipv6<T: Tables>(destination: [u64; 2], port: Be16, tables: &T) -> Option<[u64; 2]> {
+    if !ipv6::may_be_dvipa(destination, tables) {
         return None;
     }
-    tables.life().address()
+    let name = ends::name(destination, tables)?;
+    goes_away(Called::ipv6(name), port, tables)
+        .then(|| tables.life().address6())
+        .flatten()
+}
+
+/// Whether a connection that starts here for a DVIPA may go to another stack.
+#[inline(always)]
+fn goes_away<T: Tables>(dvipa: Called, port: Be16, tables: &T) -> bool {
+    let Some(standing) = vipa::find(dvipa, tables) else {
+        return false;
+    };
+    let key = FlowKey {
+        addresses: u64::from(dvipa.word) << 32,
+        ports: u32::from(port.0) << 16,
+        protocol: tcp::PROTOCOL,
+        family: dvipa.family,
+    };
+    !standing.is_owned() || service::find(&key, tables).is_some()
 }

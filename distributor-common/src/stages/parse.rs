@@ -91,6 +91,8 @@ pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<
     if (ethertype.0 ^ ethernet::IPV4.0) | u16::from(protocol ^ tcp::PROTOCOL) != 0 {
         return if ethertype == ethernet::IPV4 {
             Ok(Concern::Aside { is_arp: false })
+        } else if ethertype == ethernet::IPV6 {
+            Ok(Concern::Ipv6)
         } else if ethertype == ethernet::ARP && fence::is_armed(tables) {
             Ok(Concern::Aside { is_arp: true })
         } else {
@@ -143,44 +145,60 @@ pub fn segment<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<Se
     let version_ihl = head.u8::<{ L3 + ipv4::VERSION_IHL }>();
     // Without options, the offset of the TCP header is a constant, and so are all checks on it.
     if version_ihl == ipv4::VERSION_NO_OPTIONS {
-        return transport(packet, addresses, ipv4::MIN_LEN, total_len);
+        return of_ipv4(packet, addresses, ipv4::MIN_LEN, total_len);
     }
     let header_len = usize::from(version_ihl & 0x0f) * 4;
     if version_ihl >> 4 != 4 || header_len < ipv4::MIN_LEN {
         return Err(Verdict::Malformed);
     }
-    transport(packet, addresses, header_len, total_len)
+    of_ipv4(packet, addresses, header_len, total_len)
 }
 
 /// Reads the TCP header behind an IPv4 header of `header_len` bytes.
 #[inline(always)]
-fn transport<P: PacketBuf>(
+fn of_ipv4<P: PacketBuf>(
     packet: &mut P,
     addresses: u64,
     header_len: usize,
     total_len: usize,
 ) -> Result<Segment, Verdict> {
-    let Some(head) = packet.window::<{ tcp::MIN_LEN }>(L3 + header_len) else {
-        return Err(Verdict::Malformed);
-    };
-    let ports = head.word32::<{ tcp::PORTS }>();
+    let (ports, flags) = transport(packet, header_len, total_len)?;
     let key = FlowKey {
         addresses,
         ports,
         protocol: tcp::PROTOCOL,
         family: Family::Ipv4,
     };
+    Ok(Segment { key, flags })
+}
+
+/// Reads the TCP header that begins `at` bytes behind the beginning of the IP header: both ports, as in a
+/// [`FlowKey`], and the control bits. `end` is where the packet says that it ends, likewise.
+///
+/// # Errors
+///
+/// The verdict, when it is cut short or contradicts itself.
+#[inline(always)]
+pub(super) fn transport<P: PacketBuf>(
+    packet: &mut P,
+    at: usize,
+    end: usize,
+) -> Result<(u32, u8), Verdict> {
+    let Some(head) = packet.window::<{ tcp::MIN_LEN }>(L3 + at) else {
+        return Err(Verdict::Malformed);
+    };
+    let ports = head.word32::<{ tcp::PORTS }>();
     let flags = head.u8::<{ tcp::FLAGS }>();
-    let data_at = header_len + tcp_header_len(&head);
-    if data_at < header_len + tcp::MIN_LEN
-        || data_at > total_len
-        || key.client_port() == Be16(0)
-        || key.port() == Be16(0)
-        || !packet.holds(L3, total_len)
+    let data_at = at + tcp_header_len(&head);
+    if data_at < at + tcp::MIN_LEN
+        || data_at > end
+        || ports as u16 == 0
+        || ports >> 16 == 0
+        || !packet.holds(L3, end)
     {
         return Err(Verdict::Malformed);
     }
-    Ok(Segment { key, flags })
+    Ok((ports, flags))
 }
 
 #[inline(always)]

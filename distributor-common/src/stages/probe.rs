@@ -5,14 +5,16 @@
 //! answered, by as many bytes as it has, and sent back whence it came.
 //! Everything else is the kernel's, untouched.
 
-use crate::abi::PROBE_KEYS;
+use crate::abi::{PROBE_KEYS, ProbeState};
 use crate::checksum;
 use crate::counter::Verdict;
 use crate::hash;
 use crate::packet::PacketBuf;
-use crate::probe::{self, Kind};
+use crate::probe::{self, Kind, Words};
 use crate::tables::Tables;
 use crate::wire::{Be16, ethernet, ipv4, udp};
+
+pub mod ipv6;
 
 const L3: usize = ethernet::LEN;
 const L4: usize = L3 + ipv4::MIN_LEN;
@@ -63,7 +65,6 @@ pub fn answer<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
     if lengths != [usize::from(found[0]), usize::from(found[1])] {
         return Verdict::ProbeRefused;
     }
-    let stack = tables.life().identity(state);
     let question = [
         frame.word64::<{ PAYLOAD }>(),
         frame.word64::<{ PAYLOAD + 8 }>(),
@@ -71,21 +72,9 @@ pub fn answer<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
         frame.word64::<{ PAYLOAD + 24 }>(),
         frame.word64::<{ PAYLOAD + 32 }>(),
     ];
-    let mut key = None;
-    for index in 0..PROBE_KEYS {
-        if let Some(candidate) = tables.life().probe_key(state, index)
-            && probe::read(Kind::Question, &question, stack, candidate).is_some()
-        {
-            key = Some(candidate);
-            break;
-        }
-    }
-    let Some(key) = key else {
+    let Some(words) = reply(&question, state, tables) else {
         return Verdict::ProbeRefused;
     };
-    let age_ms = tables.life().silence_ns(tables.now_ns()) / NS_PER_MS;
-    let nonce = [question[1], question[2]];
-    let words = probe::message(Kind::Answer, nonce, age_ms, stack, key);
     frame.set_word64::<{ PAYLOAD }>(words[0]);
     frame.set_word64::<{ PAYLOAD + 8 }>(words[1]);
     frame.set_word64::<{ PAYLOAD + 16 }>(words[2]);
@@ -110,6 +99,21 @@ pub fn answer<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
     frame.set_word64::<{ ethernet::ADDRESSES }>(turned.0);
     frame.set_word32::<{ ethernet::ADDRESSES + 8 }>(turned.1);
     Verdict::ProbeAnswered
+}
+
+/// The answer to a question; `None` when it is none, or not a member's to this stack.
+#[inline(always)]
+fn reply<T: Tables>(question: &Words, state: ProbeState, tables: &T) -> Option<Words> {
+    let stack = tables.life().identity(state);
+    for index in 0..PROBE_KEYS {
+        if let Some(key) = tables.life().probe_key(state, index)
+            && let Some((nonce, _)) = probe::read(Kind::Question, question, stack, key)
+        {
+            let age_ms = tables.life().silence_ns(tables.now_ns()) / NS_PER_MS;
+            return Some(probe::message(Kind::Answer, nonce, age_ms, stack, key));
+        }
+    }
+    None
 }
 
 /// The first 12 bytes of a frame with both addresses in each other's place.

@@ -12,6 +12,7 @@ use crate::hash;
 use crate::host::HostTables;
 use crate::host::frame::{Frame, checksum};
 use crate::packet::SlicePacket;
+use crate::wire::ethernet;
 use crate::wire::tcp::{ACK, FIN, RST, SYN};
 
 const SEEDS: [u64; 2] = [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7345];
@@ -30,6 +31,7 @@ mod floods;
 mod headers;
 mod held;
 mod icmp;
+mod ipv6;
 mod offers;
 mod origin;
 mod paths;
@@ -69,13 +71,16 @@ impl Bench {
         let bytes = self.pass(before, verdict, events);
         match verdict.action() {
             Action::Transmit | Action::Redirect => {
-                assert_eq!(
-                    checksum(&bytes[14..14 + 4 * usize::from(bytes[14] & 15)]),
-                    0
-                );
-                assert_eq!(bytes[22], before[22] - 1, "time to live");
                 let same = |range: std::ops::Range<usize>| bytes[range.clone()] == before[range];
-                assert!(same(12..22) && same(23..24) && same(26..bytes.len()));
+                if bytes[12..14] == ethernet::IPV6.0.to_ne_bytes() {
+                    assert_eq!(bytes[21], before[21] - 1, "hop limit");
+                    assert!(same(12..21) && same(22..bytes.len()));
+                } else {
+                    let header = &bytes[14..14 + 4 * usize::from(bytes[14] & 15)];
+                    assert_eq!(checksum(header), 0);
+                    assert_eq!(bytes[22], before[22] - 1, "time to live");
+                    assert!(same(12..22) && same(23..24) && same(26..bytes.len()));
+                }
             }
             Action::Pass | Action::Drop => assert_eq!(bytes, before),
         }

@@ -1,6 +1,6 @@
 //! The short way comes to what the long one comes to, or to nothing.
 
-use super::super::{Aside, Concern, aside, concerned, established, prefilter};
+use super::super::{Aside, Concern, aside, concerned, established, ipv6, prefilter};
 use super::*;
 
 /// What the stages make of a frame that is not sent the short way.
@@ -12,6 +12,9 @@ fn the_long_way(bytes: &mut [u8], tables: &HostTables) -> Verdict {
             Aside::Ended(verdict) => verdict,
             Aside::Opened(carrier) => concerned(&mut packet, Some(carrier), tables),
         },
+        Ok(Concern::Ipv6) => {
+            ipv6::packet(&mut packet, tables).unwrap_or_else(|| ipv6::aside(&mut packet, tables))
+        }
         Err(verdict) => verdict,
     }
 }

@@ -11,7 +11,7 @@ use tracing::{debug, error, info, warn};
 use super::reports::wall_clock;
 use super::{Daemon, orders};
 use crate::engine::fact::Fact;
-use crate::engine::forwarding::{FlowKey, Forwarding};
+use crate::engine::forwarding::FlowKey;
 use crate::engine::message::Message;
 use crate::engine::stack::{Effect, Event, NextHopKey, Placement};
 use crate::shell::group::SendError;
@@ -46,7 +46,7 @@ impl Daemon {
                 self.note_placement(dvipa, placement);
                 self.place_all().await;
             }
-            Effect::Forward(forwarding) => self.dataplane.apply(&distributable(forwarding))?,
+            Effect::Forward(forwarding) => self.dataplane.apply(&forwarding)?,
             Effect::Watch(dvipas) => {
                 self.kernel.listeners.watch(dvipas.clone());
                 self.kernel.connections.watch(dvipas);
@@ -201,14 +201,6 @@ impl Daemon {
         self.announcer.announce_new(&self.network);
         Ok(())
     }
-}
-
-/// What the packet path can do of this: IPv6 it passes to the kernel.
-fn distributable(mut forwarding: Forwarding) -> Forwarding {
-    forwarding.services.retain(|key, _| key.dvipa.is_ipv4());
-    forwarding.dvipas.retain(|dvipa, _| dvipa.is_ipv4());
-    forwarding.kept.retain(|key| key.dvipa.is_ipv4());
-    forwarding
 }
 
 /// Tells the operator.

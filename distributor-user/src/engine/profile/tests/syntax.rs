@@ -45,13 +45,7 @@ fn addresses() {
                 "4:55 error [EZZ0318I] expected a DVIPA such as `10.1.3.10`, found `10.1.3.11/24`",
             ],
         ),
-        (
-            "VIPADEFINE DVIPA1 2001:db8::1",
-            &[
-                "4:12 warning [SDL0221I] `DVIPA1` is not supported yet: its address is placed, and \
-                 its packets are not distributed",
-            ],
-        ),
+        ("VIPADEFINE DVIPA1 2001:db8::1", &[]),
         (
             "VIPADEFINE 255.255.255.0 2001:db8::1",
             &["4:26 error [EZZ9654I] expected an interface name before `2001:db8::1`, found none"],

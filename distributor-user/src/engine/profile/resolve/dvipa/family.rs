@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::super::diagnostic::Diagnostic;
-use super::super::super::message::{EZZ0318I, EZZ9654I, NOT_SUPPORTED};
+use super::super::super::message::{EZZ0318I, EZZ9654I};
 use super::super::super::table::vipadynamic::{MOVEABLE, SERVICEMGR, WHENIDLE};
 use super::super::super::tree::Node;
 use super::super::Resolver;
@@ -48,7 +48,7 @@ impl Resolver<'_> {
     }
 
     fn check_ipv6<'n>(&mut self, node: &'n Node) -> Option<&'n str> {
-        let (name, span) = node.named()?;
+        let (name, _) = node.named()?;
         let mut refuse = |span, message: String, help: &str| {
             let report = Diagnostic::error(&EZZ9654I, span, message);
             self.found.push(report.help(help));
@@ -77,11 +77,6 @@ impl Resolver<'_> {
                 "remove it",
             );
         }
-        let message = format!(
-            "`{name}` is not supported yet: its address is placed, and its packets are not distributed"
-        );
-        self.found
-            .push(Diagnostic::warning(&NOT_SUPPORTED, span, message));
         Some(name)
     }
 }
