@@ -15,6 +15,7 @@
 //! here. No stage drops what it does not understand.
 
 use self::decapsulate::Carrier;
+use self::established::Way;
 use self::parse::Segment;
 use crate::counter::Verdict;
 use crate::packet::PacketBuf;
@@ -57,9 +58,11 @@ pub enum Concern {
 #[inline(always)]
 pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
     match prefilter(packet, &tables) {
-        Ok(Concern::Vipa) => {
-            established::forward(packet, &tables).unwrap_or_else(|| concerned(packet, None, tables))
-        }
+        Ok(Concern::Vipa) => match established::forward(packet, &tables) {
+            Some(Way::Ended(verdict)) => verdict,
+            Some(Way::Known(slot)) => established::to_target(packet, slot, &tables),
+            None => concerned(packet, None, tables),
+        },
         Ok(Concern::Aside { is_arp }) => match aside(packet, is_arp, tables) {
             Aside::Ended(verdict) => verdict,
             Aside::Opened(carrier) => concerned(packet, Some(carrier), tables),

@@ -39,6 +39,7 @@ use aya_ebpf::maps::DevMapHash;
 use aya_ebpf::programs::XdpContext;
 use distributor_common::abi::MAX_INTERFACES;
 use distributor_common::stages::decapsulate::Carrier;
+use distributor_common::stages::established::Way;
 use distributor_common::stages::{self, Aside, Concern, established, ipv6};
 use distributor_common::{Action, Verdict};
 
@@ -77,7 +78,8 @@ fn distribute(context: XdpContext) -> u32 {
     let pointer = context.as_ptr().cast();
     let carrier = match stages::prefilter(&mut packet, &tables) {
         Ok(Concern::Vipa) => match established::forward(&mut packet, &tables) {
-            Some(verdict) => return action_code(verdict),
+            Some(Way::Ended(verdict)) => return action_code(verdict),
+            Some(Way::Known(slot)) => return send_on(pointer, slot.into()),
             None => NOBODY,
         },
         Ok(Concern::Aside { is_arp }) => {
@@ -97,6 +99,20 @@ fn distribute(context: XdpContext) -> u32 {
         Err(verdict) => return action_code(verdict),
     };
     distribute_concerned(pointer, carrier)
+}
+
+/// Sends a segment in the middle of a known connection to a target that is not simply on a link; a symbol
+/// as [`exceptional`] is.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn send_on(context: *mut xdp_md, slot: u32) -> u32 {
+    let context = XdpContext::new(context);
+    let tables = KernelTables::<Incoming>::new(context.as_ptr());
+    action_code(established::to_target(
+        &mut XdpBuf::new(&context),
+        slot as u16,
+        &tables,
+    ))
 }
 
 /// In the place of a [`Carrier`] when no member has carried the packet here.

@@ -1,11 +1,14 @@
-//! The way of most packets: a segment in the middle of a known connection, to a target on a link.
+//! The way of most packets: a segment in the middle of a known connection.
 //!
 //! Nothing in here decides anything that the stages after it would decide
 //! otherwise; it comes to the same in half the instructions. The headers are
 //! those that nearly all packets have, the flow is in the slot where it was put
-//! if that was free, its target is one Ethernet header away. What is not exactly
-//! so, or might not be, is left untouched for those stages.
+//! if that was free, or beside it, and its target is one Ethernet header away. Where
+//! only the last is not so, such as for a target behind routers, the rest of the way
+//! is that of all packets. What is not exactly so, or might not be, is left untouched for
+//! those stages.
 
+use super::forward;
 use crate::abi::{Family, MAX_TARGETS};
 use crate::checksum;
 use crate::counter::Verdict;
@@ -30,10 +33,20 @@ const fn kind(version_ihl: u8, fragment: u16) -> u64 {
     u64::from_ne_bytes([version_ihl, 0, 0, 0, 0, 0, high, low])
 }
 
-/// Forwards a segment that the prefilter has let through, which says TCP over IPv4, and counts it;
-/// `None`, and nothing is changed or counted, if it goes another way.
+/// How far the short way has led.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The segment is forwarded, and counted.
+    Ended(Verdict),
+    /// It is in the middle of a known connection to the target in this slot, which is not simply on a
+    /// link: [`to_target`] is the rest.
+    Known(u16),
+}
+
+/// Forwards a segment that the prefilter has let through, which says TCP over IPv4; `None`, and nothing is
+/// changed or counted, if it goes another way.
 #[inline(always)]
-pub fn forward<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Option<Verdict> {
+pub fn forward<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Option<Way> {
     let head = packet.window::<HEADERS>(0)?;
     let first = head.word64::<L3>();
     let addresses = head.word64::<{ L3 + ipv4::ADDRESSES }>();
@@ -61,8 +74,11 @@ pub fn forward<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Option<Ve
     if found.tag.state() == State::HalfOpen {
         return None;
     }
-    let target = tables.target(found.tag.target() % MAX_TARGETS as u16)?;
-    let (ifindex, addresses) = target.link()?;
+    let slot = found.tag.target() % MAX_TARGETS as u16;
+    let Some((ifindex, addresses)) = tables.target(slot)?.link() else {
+        found.touch(tables.now());
+        return Some(Way::Known(slot));
+    };
     let mut head = packet.window::<HEADERS>(0)?;
     let lowered = checksum::lower_ttl(head.word32::<{ L3 + ipv4::TTL }>())?;
     // Half an Ethernet address: whether it is the whole one, others may say.
@@ -81,7 +97,15 @@ pub fn forward<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Option<Ve
         Verdict::NoInterface
     };
     tables.count_verdict(verdict);
-    Some(verdict)
+    Some(Way::Ended(verdict))
+}
+
+/// Sends a segment in the middle of a known connection to its target, and counts it.
+#[inline(always)]
+pub fn to_target<P: PacketBuf, T: Tables>(packet: &mut P, slot: u16, tables: &T) -> Verdict {
+    let verdict = forward::to_target(packet, tables, slot, Family::Ipv4, false);
+    tables.count_verdict(verdict);
+    verdict
 }
 
 /// Looks for a flow in the slot that it has got if `others` were taken. Two of them are in one cache line.

@@ -1,7 +1,9 @@
 //! The short way comes to what the long one comes to, or to nothing.
 
+use super::super::established::Way;
 use super::super::{Aside, Concern, aside, concerned, established, ipv6, prefilter};
 use super::*;
+use crate::abi::Encapsulation;
 
 /// What the stages make of a frame that is not sent the short way.
 fn the_long_way(bytes: &mut [u8], tables: &HostTables) -> Verdict {
@@ -20,7 +22,7 @@ fn the_long_way(bytes: &mut [u8], tables: &HostTables) -> Verdict {
 }
 
 /// Sends a frame the short way only.
-fn the_short_way(bytes: &mut [u8], tables: &HostTables) -> Option<Verdict> {
+fn the_short_way(bytes: &mut [u8], tables: &HostTables) -> Option<Way> {
     let mut packet = SlicePacket::new(bytes, INGRESS);
     assert_eq!(prefilter(&mut packet, &tables), Ok(Concern::Vipa));
     established::forward(&mut packet, &tables)
@@ -36,16 +38,16 @@ fn a_segment_in_the_middle_of_a_connection_goes_the_short_way() {
     for flags in [ACK, ACK | 8, 0] {
         let mut bytes = Frame::new(PORT, flags).bytes();
         let verdict = the_short_way(&mut bytes, &bench.tables);
-        assert_eq!(verdict, Some(Verdict::Transmitted));
+        assert_eq!(verdict, Some(Way::Ended(Verdict::Transmitted)));
         assert_eq!(bytes[..6], [2, 0, 0, 0, 0, 1]);
         assert_eq!((checksum(&bytes[14..34]), bytes[22]), (0, 63));
     }
     bench.tables.set_path(1, link(1, XCF));
     let verdict = the_short_way(&mut Frame::new(PORT, ACK).bytes(), &bench.tables);
-    assert_eq!(verdict, Some(Verdict::Redirected));
+    assert_eq!(verdict, Some(Way::Ended(Verdict::Redirected)));
     bench.tables.interfaces.clear();
     let verdict = the_short_way(&mut Frame::new(PORT, ACK).bytes(), &bench.tables);
-    assert_eq!(verdict, Some(Verdict::NoInterface));
+    assert_eq!(verdict, Some(Way::Ended(Verdict::NoInterface)));
     // It is seen.
     bench.tables.set_now(5);
     the_short_way(&mut Frame::new(PORT, ACK).bytes(), &bench.tables);
@@ -95,16 +97,6 @@ fn everything_else_is_left_for_the_long_way() {
             bytes[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 1]);
         }),
         (
-            "no path",
-            |bench| bench.tables.set_path(1, Path::Unreachable),
-            |_| {},
-        ),
-        (
-            "a target that is here",
-            |bench| bench.tables.set_path(1, Path::Local),
-            |_| {},
-        ),
-        (
             "a slot that is claimed",
             |bench| {
                 let slots = bench
@@ -150,6 +142,41 @@ fn everything_else_is_left_for_the_long_way() {
     );
 }
 
+#[test]
+fn a_target_that_is_not_on_a_link_is_known_all_the_same() {
+    let behind_routers = tunnels::tunnel(Encapsulation::Gre, INGRESS);
+    for path in [Path::Unreachable, Path::Local, behind_routers] {
+        let [mut short, mut long] = [(); 2].map(|()| {
+            let mut bench = Bench::new(&[1]);
+            establish(&mut bench, PORT);
+            bench.tables.set_path(1, path);
+            bench.tables.set_now(5);
+            bench
+        });
+        let before = Frame::new(PORT, ACK).bytes();
+        let (mut bytes, counters) = (before.clone(), short.tables.counters());
+        let way = the_short_way(&mut bytes, &short.tables);
+        assert_eq!(way, Some(Way::Known(1)));
+        assert_eq!((&bytes, short.tables.counters()), (&before, counters));
+        let slots = short.tables.buckets().iter().flat_map(|one| &one.slots);
+        let (_, tag) = slots.filter_map(Slot::read).next().expect("a flow");
+        assert_eq!(tag.stamp().units(), 5, "it is seen");
+
+        let outcome = |bench: &mut Bench, way: fn(&mut SlicePacket<'_>, &HostTables) -> Verdict| {
+            let mut memory = [&[0; ROOM], &before[..]].concat();
+            let mut packet = SlicePacket::behind(ROOM, &mut memory, INGRESS);
+            let verdict = way(&mut packet, &bench.tables);
+            (verdict, packet.bytes().to_vec(), contents(&bench.tables))
+        };
+        assert_eq!(
+            outcome(&mut short, |packet, tables| established::to_target(
+                packet, 1, &tables
+            )),
+            outcome(&mut long, |packet, tables| concerned(packet, None, tables)),
+        );
+    }
+}
+
 /// A slot's number and its words.
 type Used = (usize, [u64; 2]);
 
@@ -176,10 +203,11 @@ proptest! {
             1..60,
         ),
     ) {
-        let [short, long] = [(); 2].map(|()| Bench::new(&[1, 2, 3]));
+        let [short, long] = [(); 2].map(|()| Bench::new(&[1, 2, 3, 4]));
         for bench in [&short, &long] {
             bench.tables.set_path(2, link(2, XCF));
             bench.tables.set_path(3, Path::Local);
+            bench.tables.set_path(4, Path::Unreachable);
         }
         for (port, flags, (ttl, ip_options, tcp_options), change, now) in frames {
             let frame = Frame { ttl, ip_options, tcp_options, ..Frame::new(PORT + port, flags) };

@@ -14,7 +14,7 @@ const FROM: [[[u8; 4]; 2]; 2] = [
 ];
 const MTU: u16 = 1500;
 
-fn tunnel(encapsulation: Encapsulation, ifindex: u32) -> Path {
+pub(super) fn tunnel(encapsulation: Encapsulation, ifindex: u32) -> Path {
     let addresses = Path::addresses([2, 0, 0, 0, 1, 0], [2, 0, 0, 0, 0, 9]);
     Path::Tunnel(Tunnel::ipv4(encapsulation, ENDS, MTU, ifindex, addresses))
 }
