@@ -102,7 +102,7 @@ counters! {
     ProbeAnswered = 3 "probe-answered" Transmit;
 
     /// Passed: the packet is neither IPv4 nor IPv6 to a single host (ARP, IPv6 to a group, a VLAN tag …).
-    NotIpv4 = 8 "not-ipv4" Pass;
+    NotIp = 8 "not-ip" Pass;
     /// Passed: nothing is distributed on the destination address.
     NotDistributed = 9 "not-distributed" Pass;
     /// Passed: the packet is neither TCP nor an ICMP error about a connection.
@@ -259,7 +259,7 @@ impl Totals {
     /// questions for a VIPA of this stack. A switch alone sends other ones.
     #[must_use]
     pub fn of_hosts(&self) -> u64 {
-        self.received() - self.verdict(Verdict::NotIpv4)
+        self.received() - self.verdict(Verdict::NotIp)
     }
 
     /// How many packets the kernel was told to treat so, for whatever reason.

@@ -34,7 +34,7 @@ fn totals_are_summed_over_cpus_and_reasons() {
     let mut cpus = [[0; COUNTER_SLOTS]; 2];
     cpus[0][Verdict::NotTcp.index()] = 3;
     cpus[1][Verdict::NotTcp.index()] = 4;
-    cpus[1][Verdict::NotIpv4.index()] = 5;
+    cpus[1][Verdict::NotIp.index()] = 5;
     cpus[0][Event::FlowStored.index()] = 2;
     let totals: Totals = cpus.iter().collect();
     assert_eq!(totals.verdict(Verdict::NotTcp), 7);

@@ -36,17 +36,17 @@ pub fn is_closed<T: Tables>(dvipa: Called, tables: &T) -> bool {
 pub fn arp<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict {
     const L3: usize = ethernet::LEN;
     let Some(head) = packet.window::<{ L3 + arp::LEN }>(0) else {
-        return Verdict::NotIpv4;
+        return Verdict::NotIp;
     };
     if head.word64::<{ L3 + arp::KIND }>() != u64::from_ne_bytes(arp::REQUEST) {
-        return Verdict::NotIpv4;
+        return Verdict::NotIp;
     }
     let target = head.word32::<{ L3 + arp::TARGET }>();
     let bit = hash::prefilter(target);
     if tables.prefilter(bit.word) & bit.mask != 0 && is_closed(Called::ipv4(Be32(target)), tables) {
         return Verdict::SilentArp;
     }
-    Verdict::NotIpv4
+    Verdict::NotIp
 }
 
 /// Decides about ICMP over IPv6, which begins `at` bytes behind the beginning of the IPv6 header: whoever asks

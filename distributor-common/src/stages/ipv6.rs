@@ -108,7 +108,7 @@ fn decide_aside<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Verdict 
 #[inline(always)]
 fn elsewhere(head: &Window<'_, HEADERS>) -> Verdict {
     if head.u8::<{ L3 + ipv6::DESTINATION }>() == ipv6::GROUP {
-        Verdict::NotIpv4
+        Verdict::NotIp
     } else {
         Verdict::NotDistributed
     }
@@ -133,6 +133,7 @@ pub fn may_be_dvipa<T: Tables>(address: [u64; 2], tables: &T) -> bool {
 
 /// Source and destination of the header at the beginning of a frame.
 #[inline(always)]
+#[must_use]
 pub fn ends_of<const N: usize>(head: &Window<'_, N>) -> Ends {
     Ends {
         client: [
@@ -148,6 +149,7 @@ pub fn ends_of<const N: usize>(head: &Window<'_, N>) -> Ends {
 
 /// Whether this is the first byte of an IPv6 header.
 #[inline(always)]
+#[must_use]
 pub const fn is_version(first: u8) -> bool {
     first >> 4 == 6
 }
@@ -169,11 +171,8 @@ fn payload<P: PacketBuf>(packet: &mut P) -> Result<Payload, Verdict> {
     let mut protocol = head.u8::<{ L3 + ipv6::NEXT_HEADER }>();
     let mut at = ipv6::LEN;
     for _ in 0..MOST_EXTENSIONS {
-        if !matches!(
-            protocol,
-            extension::HOP_BY_HOP | extension::ROUTING | extension::FRAGMENT | extension::OPTIONS
-        ) {
-            return Ok(Payload { protocol, at, end });
+        if !is_extension(protocol) {
+            break;
         }
         let Some(head) = packet.window::<{ extension::UNIT }>(L3 + at) else {
             return Err(Verdict::Malformed);
@@ -190,7 +189,19 @@ fn payload<P: PacketBuf>(packet: &mut P) -> Result<Payload, Verdict> {
         at += extension::UNIT * (1 + usize::from(head.u8::<{ extension::LEN }>()));
         protocol = next;
     }
-    Err(Verdict::HeaderChain)
+    if is_extension(protocol) {
+        return Err(Verdict::HeaderChain);
+    }
+    Ok(Payload { protocol, at, end })
+}
+
+/// Whether a protocol number is that of a header that another one follows.
+#[inline(always)]
+const fn is_extension(protocol: u8) -> bool {
+    matches!(
+        protocol,
+        extension::HOP_BY_HOP | extension::ROUTING | extension::FRAGMENT | extension::OPTIONS
+    )
 }
 
 /// What becomes of a packet whose payload cannot be told. For a distributed address it must not reach this

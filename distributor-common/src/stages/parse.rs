@@ -96,7 +96,7 @@ pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<
         } else if ethertype == ethernet::ARP && fence::is_armed(tables) {
             Ok(Concern::Aside { is_arp: true })
         } else {
-            Err(Verdict::NotIpv4)
+            Err(Verdict::NotIp)
         };
     }
     let destination = (head.word64::<{ L3 + ipv4::ADDRESSES }>() >> 32) as u32;
@@ -210,7 +210,7 @@ fn tcp_header_len(head: &Window<'_, { tcp::MIN_LEN }>) -> usize {
 #[inline(always)]
 fn runt<P: PacketBuf>(packet: &mut P) -> Verdict {
     match packet.window::<{ ethernet::LEN }>(0) {
-        Some(head) if head.be16::<{ ethernet::TYPE }>() != ethernet::IPV4 => Verdict::NotIpv4,
+        Some(head) if head.be16::<{ ethernet::TYPE }>() != ethernet::IPV4 => Verdict::NotIp,
         _ => Verdict::Malformed,
     }
 }

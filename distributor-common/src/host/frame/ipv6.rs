@@ -33,7 +33,8 @@ pub struct Frame6 {
 }
 
 impl Frame6 {
-    /// A segment from `client_port` of fd00:10:1:1::100 to port 8443 of fd00:10:1:3::10.
+    /// A segment from `client_port` of `fd00:10:1:1::100` to port 8443 of
+    /// `fd00:10:1:3::10`.
     #[must_use]
     pub fn new(client_port: u16, flags: u8) -> Self {
         Self {

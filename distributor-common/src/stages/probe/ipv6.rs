@@ -64,7 +64,7 @@ pub fn answer<P: PacketBuf, T: Tables>(packet: &mut P, otherwise: Verdict, table
     let length = Be16::from_host(UDP_LEN as u16).0;
     let rest = u64::from(ports)
         + 2 * u64::from(length)
-        + u64::from(Be16::from_host(udp::PROTOCOL as u16).0);
+        + u64::from(Be16::from_host(udp::PROTOCOL.into()).0);
     let sum = checksum::sum(&words)
         + checksum::sum(&[ends.client[0], ends.client[1], ends.dvipa[0], ends.dvipa[1]])
         + rest;

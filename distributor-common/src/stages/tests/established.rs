@@ -158,8 +158,8 @@ fn a_target_that_is_not_on_a_link_is_known_all_the_same() {
         let way = the_short_way(&mut bytes, &short.tables);
         assert_eq!(way, Some(Way::Known(1)));
         assert_eq!((&bytes, short.tables.counters()), (&before, counters));
-        let slots = short.tables.buckets().iter().flat_map(|one| &one.slots);
-        let (_, tag) = slots.filter_map(Slot::read).next().expect("a flow");
+        let mut slots = short.tables.buckets().iter().flat_map(|one| &one.slots);
+        let (_, tag) = slots.find_map(Slot::read).expect("a flow");
         assert_eq!(tag.stamp().units(), 5, "it is seen");
 
         let outcome = |bench: &mut Bench, way: fn(&mut SlicePacket<'_>, &HostTables) -> Verdict| {

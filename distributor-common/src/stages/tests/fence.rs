@@ -74,7 +74,7 @@ fn without_a_grace_silence_means_nothing() {
     bench.tables.life().grace_ns.store(0);
     bench.tables.set_now_ns(u64::MAX);
     bench.target(Frame::new(40_000, SYN), &[Event::FlowStored]);
-    bench.send(arp_request(VIPA), Verdict::NotIpv4, &[]);
+    bench.send(arp_request(VIPA), Verdict::NotIp, &[]);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn nobody_learns_where_a_silent_daemons_address_is() {
         bytes
     };
     for (now_ns, silent) in [
-        (BEAT_NS, Verdict::NotIpv4),
+        (BEAT_NS, Verdict::NotIp),
         (BEAT_NS + GRACE_NS + 1, Verdict::SilentArp),
     ] {
         let mut bench = bench();
@@ -116,7 +116,7 @@ fn nobody_learns_where_a_silent_daemons_address_is() {
             not_ethernet(arp_request(VIPA)),
             cut(arp_request(VIPA)),
         ] {
-            bench.send(bytes, Verdict::NotIpv4, &[]);
+            bench.send(bytes, Verdict::NotIp, &[]);
         }
     }
 }

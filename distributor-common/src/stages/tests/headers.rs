@@ -21,13 +21,13 @@ fn what_is_not_ours_is_passed_untouched() {
         bytes
     };
     let cases: Vec<(&str, Vec<u8>, Verdict)> = std::vec![
-        ("ARP", ethertype(0x08, 0x06), Verdict::NotIpv4),
-        ("IPv6", ethertype(0x86, 0xdd), Verdict::NotIpv4),
-        ("VLAN", ethertype(0x81, 0x00), Verdict::NotIpv4),
+        ("ARP", ethertype(0x08, 0x06), Verdict::NotIp),
+        ("IPv6", ethertype(0x86, 0xdd), Verdict::NotDistributed),
+        ("VLAN", ethertype(0x81, 0x00), Verdict::NotIp),
         (
             "short ARP",
             ethertype(0x08, 0x06)[..28].to_vec(),
-            Verdict::NotIpv4
+            Verdict::NotIp
         ),
         ("nothing", cut(0), Verdict::Malformed),
         ("half an Ethernet header", cut(13), Verdict::Malformed),

@@ -196,16 +196,25 @@ fn an_ipv6_dvipa_moves_and_is_never_chosen_as_a_source() {
         // Nearest to the destination is the DVIPA.
         let route = ip("-6 route get fd00:10:0:3::11");
         assert!(route.contains("src fd00:10:0:3::1 "), "{route}");
-        let local = ip("-6 route get fd00:10:0:3::10");
-        assert!(local.starts_with("local fd00:10:0:3::10 "), "{local}");
+        is_local("fd00:10:0:3::10").await;
 
         addresses.apply(vec![hidden]).await.expect("the move back");
-        let local = ip("-6 route get fd00:10:0:3::10");
-        assert!(local.starts_with("local fd00:10:0:3::10 "), "{local}");
+        is_local("fd00:10:0:3::10").await;
         addresses.apply(Vec::new()).await.expect("the clean-up");
         let after = (shown6("lo"), shown6("eth0"), ip("-6 route show"));
         assert_eq!(after, before);
     });
+}
+
+/// Waits until an address is this host's own: the kernel adds that route a little after the address.
+async fn is_local(address: &str) {
+    eventually("a local route", async || {
+        let route = ip(&format!("-6 route get {address}"));
+        route
+            .starts_with(&format!("local {address} "))
+            .then_some(())
+    })
+    .await;
 }
 
 /// The kernel takes IPv6 addresses from an interface that is turned off.

@@ -70,8 +70,7 @@ impl Daemon {
             }
             Effect::ResetTarget(target) => self.reset_target(target),
             Effect::ListConnections { dvipas, asked } => {
-                let held = dvipas.iter().copied().collect();
-                let flows = connections::list(&held).await?;
+                let flows = connections::list(&dvipas.iter().copied().collect()).await?;
                 return Ok(Some(Event::Connections {
                     dvipas,
                     asked,

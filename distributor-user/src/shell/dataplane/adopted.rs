@@ -107,7 +107,7 @@ impl Dataplane {
     pub fn distributed_packets(&self) -> u64 {
         let totals = self.counters();
         let others = [
-            Verdict::NotIpv4,
+            Verdict::NotIp,
             Verdict::NotDistributed,
             Verdict::NotTcp,
             Verdict::NoService,
