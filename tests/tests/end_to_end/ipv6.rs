@@ -1,22 +1,29 @@
 //! An IPv6 VIPA beside the IPv4 one: where it is, who says so, and how stacks agree on it.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use distributor_common::host::frame::ipv6::Frame6;
+use distributor_common::wire::ipv6::{self, extension};
+use distributor_common::wire::tcp::{self, ACK};
+use distributor_common::wire::{ethernet, udp};
 use tests::host::{Host, LAN_INTERFACE, XCF_INTERFACE};
-use tests::lab::{DVIPA6, Lab, PORT, VIPA, VIPA6, in_ipv6};
+use tests::lab::{DVIPA6, Fault, Lab, Network, PORT, VIPA, VIPA6, in_ipv6};
 use tests::neighbour;
 use tests::profile::{self, Dvipa, Moveable, Role};
 use tests::program;
 use tests::stack::Stack;
-use tests::tcp::Server;
+use tests::tap::{EVERYTHING, Tap};
+use tests::tcp::{Conversation, Load, Server, greetings};
 use tests::wait;
 
 use crate::{DUAL_STACK, built, turn};
 
 /// The stacks that receive connections; they are also the backups, in this order.
 const TARGETS: [&str; 2] = ["TCPIP2", "TCPIP3"];
+
+const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V6(VIPA6), PORT);
 
 /// How long something may take that nobody is to wait for.
 const SOON: Duration = Duration::from_secs(15);
@@ -133,9 +140,11 @@ fn an_ipv6_address_moves_like_an_ipv4_one() {
 
     // A client that has spoken with the owner is told of every other one.
     let client = lab.client();
-    let mut ping = client.namespace().command("ping");
-    ping.args(["-6", "-c", "1", "-W", "5", &VIPA6.to_string()]);
-    program::output(&mut ping).expect("an echo");
+    // Nobody listens, which takes a neighbour to find out.
+    let refused = client
+        .namespace()
+        .run(|| Ok(TcpStream::connect_timeout(&SERVICE, SOON)));
+    assert!(refused.expect("a namespace").is_err());
     assert!(
         believed(client).contains(&mac_of(owner)),
         "{}",
@@ -156,6 +165,117 @@ fn an_ipv6_address_moves_like_an_ipv4_one() {
     neighbour::wait_for_holder(&lab, VIPA6, "TCPIP").expect("the definer");
     told(owner);
     wait_for_place(backup, "lo");
+}
+
+#[test]
+fn connections_to_an_ipv6_address_take_turns_and_survive_its_moves() {
+    /// So many at a time, paced: less than half of a processor.
+    const CONNECTIONS: u32 = 60;
+
+    let _turn = turn();
+    let lab = started();
+    let (owner, client) = (lab.stack("TCPIP"), lab.client());
+    let _servers = TARGETS.map(|name| {
+        let stack = lab.stack(name);
+        Server::start(stack, name, DUAL_STACK).expect("a server")
+    });
+    let ready = TARGETS.map(|name| (name, 1));
+    owner.wait_for_ready(&ready).expect("two servers");
+
+    let shared = || {
+        TARGETS
+            .map(|name| (name.to_owned(), CONNECTIONS / 2))
+            .into()
+    };
+    let greeted = greetings(client, SERVICE, CONNECTIONS).expect("connections");
+    assert_eq!(greeted, shared());
+    // Each family has turns of its own.
+    let greeted = greetings(client, (VIPA, PORT).into(), CONNECTIONS).expect("connections");
+    assert_eq!(greeted, shared());
+
+    let load = Load::start(client, SERVICE, CONNECTIONS).expect("connections");
+    let clients = || -> BTreeSet<_> {
+        let rows = owner.vcrt().expect("VCRT").into_iter();
+        rows.filter(|row| row.dvipa == SERVICE.ip() && row.state == "established")
+            .map(|row| (row.client, row.client_port))
+            .collect()
+    };
+    wait::until("VCRT to show what is open", SOON, || {
+        Ok(clients().len() == CONNECTIONS as usize)
+    })
+    .unwrap_or_else(|error| panic!("{error:#}: {:?}", clients()));
+    assert!(clients().iter().all(|(address, _)| address.is_ipv6()));
+
+    lab.cut("TCPIP", &Network::ALL, Fault::Silent).expect("cut");
+    neighbour::wait_for_holder(&lab, VIPA6, "TCPIP2").expect("the backup");
+    load.wait_for_round().expect("all go on at the backup");
+    lab.heal("TCPIP", &Network::ALL, Fault::Silent)
+        .expect("healed");
+    neighbour::wait_for_holder(&lab, VIPA6, "TCPIP").expect("the definer");
+    load.wait_for_round().expect("all go on at the definer");
+    owner.stop().expect("a clean stop");
+    neighbour::wait_for_holder(&lab, VIPA6, "TCPIP2").expect("the backup");
+    load.wait_for_round().expect("all go on once more");
+    let greeted = greetings(client, SERVICE, CONNECTIONS).expect("connections");
+    assert_eq!(greeted, shared());
+    let lost = load.stop().expect("the load");
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[test]
+fn what_is_no_segment_leaves_an_ipv6_service_as_it_is() {
+    let _turn = turn();
+    let lab = started();
+    let (owner, client) = (lab.stack("TCPIP"), lab.client());
+    let _servers = TARGETS.map(|name| {
+        let stack = lab.stack(name);
+        Server::start(stack, name, DUAL_STACK).expect("a server")
+    });
+    let ready = TARGETS.map(|name| (name, 1));
+    owner.wait_for_ready(&ready).expect("two servers");
+    let mut conversation = client
+        .namespace()
+        .run(|| Ok(Conversation::open(SERVICE)?))
+        .expect("a connection");
+    conversation.start_echo().expect("a connection");
+
+    // To the owner's address in Ethernet, so that only what is behind it is wrong.
+    let (_, mac) = owner.link(LAN_INTERFACE).expect("a link");
+    let whole = Frame6 {
+        source: [2, 0, 0, 0, 0, 0xcc],
+        client: client.lan_address6(),
+        dvipa: VIPA6,
+        port: PORT,
+        ..Frame6::new(40_000, ACK)
+    };
+    let extended = |extensions: &[u8]| Frame6 {
+        extensions: extensions.to_vec(),
+        ..whole.clone()
+    };
+    // A TCP header of 16 bytes.
+    let mut short = whole.bytes();
+    short[ethernet::LEN + ipv6::LEN + tcp::DATA_OFFSET] = 4 << 4;
+    let frames = [
+        short,
+        extended(&[extension::OPTIONS; 5]).bytes(),
+        extended(&[extension::FRAGMENT]).bytes(),
+        whole.carrying(udp::PROTOCOL, &[0; 20]),
+    ];
+    let tap = Tap::open(client.namespace(), LAN_INTERFACE, EVERYTHING).expect("a socket");
+    let before = owner.counters().expect("counters");
+    for mut frame in frames {
+        frame[..6].copy_from_slice(&mac);
+        tap.send(&frame).expect("a frame");
+    }
+    let counted = ["malformed", "header-chain", "fragment", "not-tcp"];
+    wait::until("each to be counted", SOON, || {
+        let now = owner.counters()?;
+        Ok(counted.iter().all(|name| now[*name] > before[*name]))
+    })
+    .unwrap_or_else(|error| panic!("{error:#}: {:?}", owner.counters()));
+    conversation.echo(b"still here").expect("an echo");
+    let greeted = greetings(client, SERVICE, 2).expect("connections");
+    assert_eq!(greeted.len(), 2, "{greeted:?}");
 }
 
 #[test]
