@@ -175,14 +175,16 @@ fn source(context: &SockAddrContext, destination: Be32) -> Option<Be32> {
 
 /// The same for a destination of IPv6.
 #[inline(always)]
-fn source_ipv6(context: &SockAddrContext, [a, b, c, d]: [u32; 4]) -> Option<[u32; 4]> {
+fn source_ipv6(context: &SockAddrContext, destination: [u32; 4]) -> Option<[u32; 4]> {
     let (tables, port) = concerned(context)?;
     let whole = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-    let [high, low] = origin::source_ipv6([whole(a, b), whole(c, d)], port, &tables)?;
+    let [first, second, third, fourth] = destination;
+    let destination = [whole(first, second), whole(third, fourth)];
+    let [high, low] = origin::source_ipv6(destination, port, &tables)?;
     let socket = socket(context)?;
     // SAFETY: the kernel calls this program with a socket; only the place of the field is taken.
     let bound = unsafe { &raw const (*socket).src_ip6 }.cast::<u32>();
-    let [w, x, y, z] = [0, 1, 2, 3].map(|word| {
+    let bound = [0, 1, 2, 3].map(|word| {
         // SAFETY: the four words are a field of the socket.
         unsafe { bound.wrapping_add(word).read_volatile() }
     });
@@ -192,7 +194,7 @@ fn source_ipv6(context: &SockAddrContext, [a, b, c, d]: [u32; 4]) -> Option<[u32
         low as u32,
         (low >> 32) as u32,
     ];
-    (w | x | y | z == 0).then_some(source)
+    (bound[0] | bound[1] | bound[2] | bound[3] == 0).then_some(source)
 }
 
 /// The maps and the port to connect to, if the socket is TCP and of this stack.
