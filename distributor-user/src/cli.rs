@@ -7,6 +7,7 @@ mod check;
 mod console;
 mod drain;
 mod explain;
+mod init;
 mod keygen;
 mod netstat;
 mod obey;
@@ -39,6 +40,8 @@ struct Arguments {
 enum Verb {
     /// Explains every error of profiles, and changes nothing.
     Check(check::Check),
+    /// Writes the profiles, the key and the units of a new group.
+    Init(init::Init),
     /// Makes a key for a group.
     Keygen(keygen::Keygen),
     /// Runs a stack: reads its profile, joins its group, distributes.
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
 fn do_it(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.verb {
         Verb::Check(arguments) => check::run(&arguments),
+        Verb::Init(arguments) => init::run(&arguments),
         Verb::Keygen(arguments) => keygen::run(&arguments),
         Verb::Run(arguments) => run::run(arguments),
         Verb::Reload(arguments) => reload::run(&arguments),

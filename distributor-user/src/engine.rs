@@ -16,6 +16,7 @@ pub mod forwarding;
 #[cfg(test)]
 mod golden;
 pub mod group;
+pub mod init;
 pub mod links;
 pub mod load;
 pub mod message;

@@ -7,6 +7,7 @@
 mod compared;
 mod xcf;
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use serde::Serialize;
 
 use super::running::StackArguments;
 use super::symbol::Symbols;
-use crate::engine::profile::{self, Severity, Style};
+use crate::engine::profile::{self, Severity, Style, Text};
 use crate::shell::profile_files::ProfileFiles;
 use compared::{Checked, Named, StackFinding};
 
@@ -131,6 +132,40 @@ fn print(checked: &[Checked], is_compared: bool, format: Format) -> anyhow::Resu
         }
     };
     written.context("cannot print the findings")
+}
+
+/// Profiles that are no files yet, checked all together.
+pub(super) struct Together(Vec<Checked>);
+
+impl Together {
+    /// Checks the profiles of stacks with these names.
+    pub(super) fn of(profiles: impl Iterator<Item = (String, Text)>) -> Self {
+        let profiles = profiles.map(|(name, text)| {
+            let loaded = profile::load(text, &mut ProfileFiles::default());
+            Checked::of_profile(name, loaded)
+        });
+        let mut checked: Vec<Checked> = profiles.collect();
+        compared::compare(&mut checked);
+        Self(checked)
+    }
+
+    /// Whether there is anything to say about them.
+    pub(super) fn has_findings(&self) -> bool {
+        self.0.iter().any(|one| !one.loaded.diagnostics.is_empty())
+    }
+
+    /// Whether one of them could not be used.
+    pub(super) fn has_errors(&self) -> bool {
+        let mut all = self.0.iter();
+        all.any(|one| one.loaded.count(Severity::Error) > 0)
+    }
+}
+
+impl fmt::Display for Together {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = self.0.iter();
+        all.try_for_each(|one| f.write_str(&one.loaded.text(Style::Plain)))
+    }
 }
 
 fn is_colourful() -> bool {

@@ -18,6 +18,7 @@ mod definers;
 mod demo;
 mod endings;
 mod icmp;
+mod init;
 mod instruments;
 mod ipv6;
 mod joining;

@@ -73,7 +73,7 @@ enum Origin {
 }
 
 impl Checked {
-    fn of_profile(name: String, loaded: Loaded) -> Self {
+    pub(super) fn of_profile(name: String, loaded: Loaded) -> Self {
         Self {
             name,
             origin: Origin::Profile(loaded.config.as_ref().map(Definitions::of)),
