@@ -811,6 +811,7 @@ fn kernel_and_host_agree() {
     let mut never = sandbox::run(compare).unwrap_or_else(|error| panic!("{error:#}"));
     // So rare that some seeds have none; the stages' own tests have each of its cases.
     never.retain(|name| *name != "congested");
-    // The kernel leaves room in front of every test packet.
-    assert_eq!(never, ["no-room"], "these ways were not tried");
+    // No DVIPA of IPv6 is among these yet; and the kernel leaves room in front of every test packet.
+    let impossible = ["silent-nd", "header-chain", "no-room"];
+    assert_eq!(never, impossible, "these ways were not tried");
 }
