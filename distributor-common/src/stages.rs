@@ -15,7 +15,6 @@
 //! here. No stage drops what it does not understand.
 
 use self::decapsulate::Carrier;
-use self::established::Way;
 use self::parse::Segment;
 use crate::counter::Verdict;
 use crate::packet::PacketBuf;
@@ -50,8 +49,10 @@ pub enum Concern {
         /// Whether it is ARP; else it is IPv4.
         is_arp: bool,
     },
-    /// What the prefilter cannot tell, for it is IPv6.
+    /// An IPv6 DVIPA.
     Ipv6,
+    /// Neither by itself, for it is ICMP or UDP over IPv6; see above.
+    AsideIpv6,
 }
 
 /// Decides about one packet, changes it where that is needed, and counts it.
@@ -59,17 +60,17 @@ pub enum Concern {
 pub fn distribute<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Verdict {
     match prefilter(packet, &tables) {
         Ok(Concern::Vipa) => match established::forward(packet, &tables) {
-            Some(Way::Ended(verdict)) => verdict,
-            Some(Way::Known(slot)) => established::to_target(packet, slot, &tables),
+            Some(verdict) => verdict,
             None => concerned(packet, None, tables),
         },
         Ok(Concern::Aside { is_arp }) => match aside(packet, is_arp, tables) {
             Aside::Ended(verdict) => verdict,
             Aside::Opened(carrier) => concerned(packet, Some(carrier), tables),
         },
-        Ok(Concern::Ipv6) => {
-            ipv6::packet(packet, tables).unwrap_or_else(|| ipv6::aside(packet, tables))
-        }
+        Ok(Concern::Ipv6) => established::forward_ipv6(packet, &tables)
+            .or_else(|| ipv6::packet(packet, tables))
+            .unwrap_or_else(|| ipv6::aside(packet, tables)),
+        Ok(Concern::AsideIpv6) => ipv6::aside(packet, tables),
         Err(verdict) => verdict,
     }
 }

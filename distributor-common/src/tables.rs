@@ -41,8 +41,8 @@ pub trait Tables: Copy {
     fn name_bucket(&self, index: u32) -> Option<&NameBucket>;
 
     /// Puts the addresses of the IPv6 packet aside that is being decided about: what comes later knows
-    /// them only by digest and name.
-    fn put_aside(&self, ends: Ends);
+    /// them only by digest and name. They are asked for when it is clear where they go.
+    fn put_aside(&self, ends: impl FnOnce() -> Ends);
 
     /// The addresses that were put aside last.
     fn ends(&self) -> Ends;
@@ -121,7 +121,10 @@ pub trait Tables: Copy {
     ///
     /// In the kernel this is a function that is verified once, whatever its callers know: what a packet
     /// is has many forms, and each of them would be followed through everything that comes after.
-    fn exceptional(&self, addresses: u64, rest: u64, source: u64) -> u32;
+    fn exceptional(&self, addresses: u64, rest: u64) -> u32;
+
+    /// Calls [`flow::unknown`](crate::stages::flow::unknown), likewise.
+    fn unknown(&self, addresses: u64, rest: u64, source: u64) -> u32;
 
     /// Hands the packet to an interface; `false` if it cannot be sent to.
     fn redirect(&self, ifindex: u32) -> bool;

@@ -39,7 +39,6 @@ use aya_ebpf::maps::DevMapHash;
 use aya_ebpf::programs::XdpContext;
 use distributor_common::abi::MAX_INTERFACES;
 use distributor_common::stages::decapsulate::Carrier;
-use distributor_common::stages::established::Way;
 use distributor_common::stages::{self, Aside, Concern, established, ipv6};
 use distributor_common::{Action, Verdict};
 
@@ -62,8 +61,13 @@ impl Side for Incoming {
     }
 
     #[inline(always)]
-    fn exceptional(context: *mut c_void, addresses: u64, rest: u64, source: u64) -> u32 {
-        exceptional(context.cast(), addresses, rest, source)
+    fn exceptional(context: *mut c_void, addresses: u64, rest: u64) -> u32 {
+        exceptional(context.cast(), addresses, rest)
+    }
+
+    #[inline(always)]
+    fn unknown(context: *mut c_void, addresses: u64, rest: u64, source: u64) -> u32 {
+        unknown(context.cast(), addresses, rest, source)
     }
 }
 
@@ -78,8 +82,7 @@ fn distribute(context: XdpContext) -> u32 {
     let pointer = context.as_ptr().cast();
     let carrier = match stages::prefilter(&mut packet, &tables) {
         Ok(Concern::Vipa) => match established::forward(&mut packet, &tables) {
-            Some(Way::Ended(verdict)) => return action_code(verdict),
-            Some(Way::Known(slot)) => return send_on(pointer, slot.into()),
+            Some(verdict) => return action_code(verdict),
             None => NOBODY,
         },
         Ok(Concern::Aside { is_arp }) => {
@@ -90,29 +93,19 @@ fn distribute(context: XdpContext) -> u32 {
             outcome
         }
         Ok(Concern::Ipv6) => {
+            if let Some(verdict) = established::forward_ipv6(&mut packet, &tables) {
+                return action_code(verdict);
+            }
             let outcome = distribute_ipv6(pointer);
             if outcome == ASIDE {
                 return look_aside_ipv6(pointer);
             }
             return outcome;
         }
+        Ok(Concern::AsideIpv6) => return look_aside_ipv6(pointer),
         Err(verdict) => return action_code(verdict),
     };
     distribute_concerned(pointer, carrier)
-}
-
-/// Sends a segment in the middle of a known connection to a target that is not simply on a link; a symbol
-/// as [`exceptional`] is.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn send_on(context: *mut xdp_md, slot: u32) -> u32 {
-    let context = XdpContext::new(context);
-    let tables = KernelTables::<Incoming>::new(context.as_ptr());
-    action_code(established::to_target(
-        &mut XdpBuf::new(&context),
-        slot as u16,
-        &tables,
-    ))
 }
 
 /// In the place of a [`Carrier`] when no member has carried the packet here.
@@ -136,7 +129,7 @@ extern "C" fn distribute_concerned(context: *mut xdp_md, carrier: u64) -> u32 {
 /// In the place of an action code when a packet of IPv6 is to be looked at aside.
 const ASIDE: u32 = u32::MAX;
 
-/// IPv6, but for what is to be looked at aside; a symbol as [`exceptional`] is.
+/// IPv6 that may be for a DVIPA, but for what is to be looked at aside; a symbol as [`exceptional`] is.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn distribute_ipv6(context: *mut xdp_md) -> u32 {
@@ -168,12 +161,19 @@ extern "C" fn look_aside(context: *mut xdp_md, is_arp: u32) -> u64 {
     }
 }
 
-/// What is not in the middle of a known connection; a symbol of the object, so that the kernel verifies
-/// it once and by itself.
+/// A new connection, and all of a known one but a segment in its middle; a symbol of the object, so that the
+/// kernel verifies it once and by itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn exceptional(context: *mut xdp_md, addresses: u64, rest: u64, source: u64) -> u32 {
-    tables::exceptional::<Incoming>(context.cast(), addresses, rest, source)
+extern "C" fn exceptional(context: *mut xdp_md, addresses: u64, rest: u64) -> u32 {
+    tables::exceptional::<Incoming>(context.cast(), addresses, rest)
+}
+
+/// What is of no known connection and opens none; likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn unknown(context: *mut xdp_md, addresses: u64, rest: u64, source: u64) -> u32 {
+    tables::unknown::<Incoming>(context.cast(), addresses, rest, source)
 }
 
 #[inline(always)]

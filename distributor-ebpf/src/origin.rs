@@ -64,8 +64,13 @@ impl Side for Outgoing {
     }
 
     #[inline(always)]
-    fn exceptional(context: *mut c_void, addresses: u64, rest: u64, source: u64) -> u32 {
-        exceptional(context.cast(), addresses, rest, source)
+    fn exceptional(context: *mut c_void, addresses: u64, rest: u64) -> u32 {
+        exceptional(context.cast(), addresses, rest)
+    }
+
+    #[inline(always)]
+    fn unknown(context: *mut c_void, addresses: u64, rest: u64, source: u64) -> u32 {
+        unknown(context.cast(), addresses, rest, source)
     }
 }
 
@@ -85,12 +90,19 @@ fn send_own(context: TcContext) -> i32 {
     }
 }
 
-/// What is not in the middle of a known connection; a symbol of the object, so that the kernel verifies
-/// it once and by itself.
+/// A new connection, and all of a known one but a segment in its middle; a symbol of the object, so that the
+/// kernel verifies it once and by itself.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn exceptional(context: *mut __sk_buff, addresses: u64, rest: u64, source: u64) -> u32 {
-    tables::exceptional::<Outgoing>(context.cast(), addresses, rest, source)
+extern "C" fn exceptional(context: *mut __sk_buff, addresses: u64, rest: u64) -> u32 {
+    tables::exceptional::<Outgoing>(context.cast(), addresses, rest)
+}
+
+/// What is of no known connection and opens none; likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn unknown(context: *mut __sk_buff, addresses: u64, rest: u64, source: u64) -> u32 {
+    tables::unknown::<Outgoing>(context.cast(), addresses, rest, source)
 }
 
 /// Every program like these ends with this: let things go on.

@@ -28,6 +28,13 @@ impl XdpBuf {
         Self { context, data, end }
     }
 
+    /// Length of the packet's first piece.
+    #[inline(always)]
+    #[allow(dead_code, reason = "only measurements ask")]
+    pub(crate) fn first_len(&self) -> usize {
+        self.end - self.data
+    }
+
     /// Moves the beginning of the packet; `false` if there is no room for that.
     #[inline(always)]
     fn move_start(&mut self, by: i32) -> bool {

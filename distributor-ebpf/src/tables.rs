@@ -1,6 +1,7 @@
 //! The tables of the packet path as maps.
 
 use core::marker::PhantomData;
+use core::ptr::with_exposed_provenance_mut;
 
 use aya_ebpf::bindings::{BPF_F_CURRENT_NETNS, bpf_sock_tuple};
 use aya_ebpf::cty::c_void;
@@ -40,7 +41,10 @@ pub(crate) trait Side: Copy {
     fn redirect(ifindex: u32) -> bool;
 
     /// Calls the program's own [`exceptional`].
-    fn exceptional(context: *mut c_void, addresses: u64, rest: u64, source: u64) -> u32;
+    fn exceptional(context: *mut c_void, addresses: u64, rest: u64) -> u32;
+
+    /// Calls the program's own [`unknown`].
+    fn unknown(context: *mut c_void, addresses: u64, rest: u64, source: u64) -> u32;
 }
 
 impl<S> KernelTables<S> {
@@ -158,11 +162,17 @@ impl<S: Side> Tables for KernelTables<S> {
     }
 
     #[inline(always)]
-    fn put_aside(&self, ends: Ends) {
+    fn put_aside(&self, ends: impl FnOnce() -> Ends) {
         if let Some(place) = maps::ENDS.get_ptr_mut(0) {
-            // SAFETY: the value is this CPU's own, and only the packet that it is at work on is put
-            // aside there.
-            unsafe { place.write_volatile(ends) };
+            // Word by word, or all of them would be on the stack in between.
+            let Ends { client, dvipa } = ends();
+            let words = [client[0], client[1], dvipa[0], dvipa[1]];
+            for (index, word) in words.into_iter().enumerate() {
+                let place = place.cast::<u64>().wrapping_add(index);
+                // SAFETY: the value is this CPU's own, and only the packet that it is at work on is put
+                // aside there; it has as many words.
+                unsafe { place.write_volatile(word) };
+            }
         }
     }
 
@@ -298,8 +308,13 @@ impl<S: Side> Tables for KernelTables<S> {
     }
 
     #[inline(always)]
-    fn exceptional(&self, addresses: u64, rest: u64, source: u64) -> u32 {
-        S::exceptional(self.context, addresses, rest, source)
+    fn exceptional(&self, addresses: u64, rest: u64) -> u32 {
+        S::exceptional(self.context, addresses, rest)
+    }
+
+    #[inline(always)]
+    fn unknown(&self, addresses: u64, rest: u64, source: u64) -> u32 {
+        S::unknown(self.context, addresses, rest, source)
     }
 
     #[inline(always)]
@@ -318,16 +333,26 @@ impl<S: Side> Tables for KernelTables<S> {
     }
 }
 
-/// All but a segment in the middle of a known connection: what a program's function of this name does,
-/// which the verifier looks at apart from who calls it.
+/// A new connection, and all of a known one but a segment in its middle: what a program's function of this
+/// name does, which the verifier looks at apart from who calls it.
 #[inline(always)]
-pub(crate) fn exceptional<S: Side>(
+pub(crate) fn exceptional<S: Side>(context: *mut c_void, addresses: u64, rest: u64) -> u32 {
+    // Of packets that come in nothing needs it, and the compiler would pass anything in its place; but the
+    // verifier wants a context where one is declared.
+    let context = hidden(context.expose_provenance() as u64) as usize;
+    let tables = KernelTables::<S>::new(with_exposed_provenance_mut(context));
+    flow::exceptional(addresses, rest, tables)
+}
+
+/// What is of no known connection and opens none: likewise.
+#[inline(always)]
+pub(crate) fn unknown<S: Side>(
     context: *mut c_void,
     addresses: u64,
     rest: u64,
     source: u64,
 ) -> u32 {
-    flow::exceptional(addresses, rest, source, KernelTables::<S>::new(context))
+    flow::unknown(addresses, rest, source, KernelTables::<S>::new(context))
 }
 
 #[inline(always)]

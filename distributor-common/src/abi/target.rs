@@ -148,6 +148,29 @@ impl Target {
         is_sure.then_some((state.ifindex, addresses))
     }
 
+    /// Whether the target is this stack at this moment.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        PathState::from_word(self.state.load()).kind == PathKind::Local
+    }
+
+    /// Reads the path once; `None` when it is not a tunnel, and when it is changed at this moment.
+    #[inline(always)]
+    #[must_use]
+    pub fn tunnel(&self) -> Option<Tunnel> {
+        let word = self.state.load();
+        let state = PathState::from_word(word);
+        let (half, outer) = (&self.addresses[state.half()], &self.outer[state.half()]);
+        let tunnel = Tunnel {
+            ifindex: state.ifindex,
+            frame: [half[0].load(), half[1].load()],
+            outer: [outer[0].load(), outer[1].load()],
+        };
+        let is_sure = state.kind == PathKind::Tunnel && self.state.load() == word;
+        is_sure.then_some(tunnel)
+    }
+
     /// Changes the path in one step, as packets see it. One writer at a time.
     pub fn set_path(&self, path: Path) {
         let edition = PathState::from_word(self.state.load())

@@ -39,8 +39,8 @@ impl Tables for &HostTables {
         self.names.bucket(index)
     }
 
-    fn put_aside(&self, ends: Ends) {
-        self.names.put_aside(ends);
+    fn put_aside(&self, ends: impl FnOnce() -> Ends) {
+        self.names.put_aside(ends());
     }
 
     fn ends(&self) -> Ends {
@@ -135,8 +135,12 @@ impl Tables for &HostTables {
         Some(RingEntry::new(*slot, *row))
     }
 
-    fn exceptional(&self, addresses: u64, rest: u64, source: u64) -> u32 {
-        stages::flow::exceptional(addresses, rest, source, *self)
+    fn exceptional(&self, addresses: u64, rest: u64) -> u32 {
+        stages::flow::exceptional(addresses, rest, *self)
+    }
+
+    fn unknown(&self, addresses: u64, rest: u64, source: u64) -> u32 {
+        stages::flow::unknown(addresses, rest, source, *self)
     }
 
     fn redirect(&self, ifindex: u32) -> bool {

@@ -39,7 +39,10 @@ pub fn known<T: Tables>(segment: &Segment, tables: &T) -> Option<u16> {
 #[inline(always)]
 pub fn target<T: Tables>(segment: &Segment, source: u64, tables: &T) -> Result<u16, Verdict> {
     let [addresses, rest] = segment.words();
-    unpack(tables.exceptional(addresses, rest, source))
+    unpack(match tables.exceptional(addresses, rest) {
+        UNKNOWN => tables.unknown(addresses, rest, source),
+        outcome => outcome,
+    })
 }
 
 /// Finds the target of a connection that something other than its own segments is about, which came
@@ -60,14 +63,13 @@ pub fn concerned<T: Tables>(key: &FlowKey, source: u64, tables: &T) -> Result<u1
         flags: tcp::ACK,
     };
     let [addresses, rest] = segment.words();
-    unpack(match service::find(key, tables) {
-        None => not_served(addresses, rest, source, *tables),
-        Some(_) => stray(addresses, rest, source, *tables),
-    })
+    unpack(tables.unknown(addresses, rest, source))
 }
 
 /// A target's slot or a verdict in one register: what a function that is not inlined can return.
 const TARGET: u32 = 1 << 16;
+/// In its place where [`unknown`] is to decide.
+const UNKNOWN: u32 = 1 << 17;
 
 #[inline(always)]
 fn pack(outcome: Result<u16, Verdict>) -> u32 {
@@ -85,14 +87,15 @@ fn unpack(word: u32) -> Result<u16, Verdict> {
     Err(Verdict::from_index(word as u8).unwrap_or(Verdict::UnknownFlow))
 }
 
-/// All but a segment in the middle of a known connection: returns a target's slot or a verdict in one word.
+/// A new connection to a service of this stack, and all of a known one but a segment in its middle: returns
+/// a target's slot or a verdict in one word, or that [`unknown`] is to decide.
 ///
 /// Its arguments fit into the five registers that there are: a segment passed by its address would
 /// have to lie in memory on the fast path too. Where a verifier looks at this, it does so apart from who
 /// calls it, see [`Tables::exceptional`].
-#[inline(never)]
+#[inline(always)]
 #[must_use]
-pub fn exceptional<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
+pub fn exceptional<T: Tables>(addresses: u64, rest: u64, tables: T) -> u32 {
     let (segment, tables) = (&Segment::from_words([addresses, rest]), &tables);
     let hash = segment.key.hash(tables.seeds());
     let bucket = tables.bucket(hash);
@@ -107,7 +110,6 @@ pub fn exceptional<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T)
         return pack(Ok(slot));
     }
     match service::find(&segment.key, tables) {
-        None => not_served(addresses, rest, source, *tables),
         Some(service) if segment.is_syn() => {
             let target = new(segment, hash, bucket, &service, now, tables);
             if let Ok(slot) = target {
@@ -115,8 +117,23 @@ pub fn exceptional<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T)
             }
             pack(target)
         }
-        Some(_) => stray(addresses, rest, source, *tables),
+        _ => UNKNOWN,
     }
+}
+
+/// What is of no known connection and opens none to a service of this stack: a target's slot or a verdict in
+/// one word.
+///
+/// It is apart from [`exceptional`] because either needs much of the stack, and nothing of the other.
+#[inline(always)]
+#[must_use]
+pub fn unknown<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
+    let (segment, tables) = (&Segment::from_words([addresses, rest]), &tables);
+    pack(match service::find(&segment.key, tables) {
+        Some(service) if !segment.is_syn() => midway(segment, source, &service, tables),
+        // A SYN is only here because there was no service a moment ago.
+        _ => not_served(segment, source, tables),
+    })
 }
 
 /// Counts a SYN that is sent to a target, for the first time or again.
@@ -127,31 +144,18 @@ fn count_sent<T: Tables>(slot: u16, tables: T) {
     }
 }
 
-/// What is in the middle of a connection to a service of ours that this stack does not know.
-#[inline(never)]
-fn stray<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
-    let (segment, tables) = (&Segment::from_words([addresses, rest]), &tables);
-    match service::find(&segment.key, tables) {
-        Some(service) => pack(midway(segment, source, &service, tables)),
-        None => pack(Err(Verdict::NoService)),
-    }
-}
-
 /// What comes for an address that is ours and a port that is not served from here.
-#[inline(never)]
-fn not_served<T: Tables>(addresses: u64, rest: u64, source: u64, tables: T) -> u32 {
-    let (segment, tables) = (&Segment::from_words([addresses, rest]), &tables);
+#[inline(always)]
+fn not_served<T: Tables>(segment: &Segment, source: u64, tables: &T) -> Result<u16, Verdict> {
     let dvipa = segment.key.dvipa();
-    let Some(standing) = vipa::find(dvipa, tables) else {
-        return pack(Err(Verdict::NoService));
-    };
+    let standing = vipa::find(dvipa, tables).ok_or(Verdict::NoService)?;
     if !standing.is_owned() {
-        return pack(held::target(segment, source, standing, tables));
+        return held::target(segment, source, standing, tables);
     }
     if segment.is_syn() && fence::is_closed(dvipa, tables) {
-        return pack(Err(Verdict::Silent));
+        return Err(Verdict::Silent);
     }
-    pack(Err(Verdict::NoService))
+    Err(Verdict::NoService)
 }
 
 /// Whether the segment is a new connection on the addresses and ports of one that has ended.

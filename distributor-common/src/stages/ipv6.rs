@@ -5,7 +5,7 @@
 //! extension headers nothing is acted on: they are what the payload is behind.
 
 use super::parse::{self, Segment};
-use super::{ends, fence, flow, forward, icmp, probe, vipa};
+use super::{Concern, ends, fence, flow, forward, icmp, probe, vipa};
 use crate::abi::{Called, Ends, Family, Standing};
 use crate::counter::Verdict;
 use crate::hash;
@@ -33,7 +33,26 @@ pub struct Payload {
     pub end: usize,
 }
 
-/// Decides about an IPv6 packet, changes it where that is needed, and counts it; `None`, and nothing is
+/// Finds the packets that concern no DVIPA.
+///
+/// # Errors
+///
+/// The verdict on such a packet.
+#[inline(always)]
+pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<Concern, Verdict> {
+    let Some(head) = packet.window::<HEADERS>(0) else {
+        return Err(Verdict::Malformed);
+    };
+    if may_be_dvipa(ends_of(&head).dvipa, tables) {
+        return Ok(Concern::Ipv6);
+    }
+    match head.u8::<{ L3 + ipv6::NEXT_HEADER }>() {
+        ipv6::icmp::PROTOCOL | udp::PROTOCOL => Ok(Concern::AsideIpv6),
+        _ => Err(elsewhere(&head)),
+    }
+}
+
+/// Decides about an IPv6 packet that may be for a DVIPA, changes it where that is needed, and counts it; `None`, and nothing is
 /// changed or counted, when it carries ICMP or UDP and is to be looked at [aside].
 #[inline(always)]
 pub fn packet<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Option<Verdict> {
@@ -48,11 +67,6 @@ fn decide<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Option<Verdict
         return Some(Verdict::Malformed);
     };
     let dvipa = ends_of(&head).dvipa;
-    if !may_be_dvipa(dvipa, tables) {
-        let next = head.u8::<{ L3 + ipv6::NEXT_HEADER }>();
-        let is_aside = matches!(next, ipv6::icmp::PROTOCOL | udp::PROTOCOL);
-        return (!is_aside).then_some(elsewhere(&head));
-    }
     let payload = match payload(packet) {
         Ok(payload) => payload,
         Err(Verdict::Malformed) => return Some(Verdict::Malformed),
@@ -114,14 +128,11 @@ fn elsewhere(head: &Window<'_, HEADERS>) -> Verdict {
     }
 }
 
-/// Whether a packet is a TCP segment for an address that is a DVIPA, or shares its bit with one; what this
-/// host sends has no extension headers.
+/// Whether a packet is a TCP segment; what this host sends has no extension headers.
 #[inline(always)]
-pub fn concerns_vipa<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> bool {
-    packet.window::<HEADERS>(0).is_some_and(|head| {
-        head.u8::<{ L3 + ipv6::NEXT_HEADER }>() == tcp::PROTOCOL
-            && may_be_dvipa(ends_of(&head).dvipa, tables)
-    })
+pub fn is_tcp<P: PacketBuf>(packet: &mut P) -> bool {
+    let head = packet.window::<HEADERS>(0);
+    head.is_some_and(|head| head.u8::<{ L3 + ipv6::NEXT_HEADER }>() == tcp::PROTOCOL)
 }
 
 /// Whether the prefilter has the bit of an address.
@@ -237,7 +248,7 @@ pub fn segment<P: PacketBuf, T: Tables>(
     Ok(Segment { key, flags })
 }
 
-/// Reads a segment that this host sends; see [`concerns_vipa`].
+/// Reads a segment that this host sends; see [`is_tcp`].
 ///
 /// # Errors
 ///
@@ -289,6 +300,6 @@ fn unknown<P: PacketBuf, T: Tables>(
     let Some(head) = packet.window::<HEADERS>(0) else {
         return Err(Verdict::Malformed);
     };
-    tables.put_aside(ends_of(&head));
+    tables.put_aside(|| ends_of(&head));
     flow::target(segment, parse::source(packet), tables)
 }

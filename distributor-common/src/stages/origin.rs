@@ -29,13 +29,11 @@ pub fn send<P: PacketBuf, T: Tables>(packet: &mut P, tables: T) -> Option<Verdic
             Ok(segment) => onward(packet, &segment, None, &tables),
             Err(verdict) => verdict,
         },
-        Ok(Concern::Ipv6) if ipv6::concerns_vipa(packet, &tables) => {
-            match ipv6::own_segment(packet, &tables) {
-                Ok(segment) => ipv6::onward(packet, &segment, &tables),
-                Err(verdict) => verdict,
-            }
-        }
-        Ok(Concern::Ipv6 | Concern::Aside { .. }) | Err(_) => return None,
+        Ok(Concern::Ipv6) if ipv6::is_tcp(packet) => match ipv6::own_segment(packet, &tables) {
+            Ok(segment) => ipv6::onward(packet, &segment, &tables),
+            Err(verdict) => verdict,
+        },
+        Ok(Concern::Ipv6 | Concern::AsideIpv6 | Concern::Aside { .. }) | Err(_) => return None,
     };
     tables.count_event(Event::StartedHere);
     tables.count_verdict(verdict);

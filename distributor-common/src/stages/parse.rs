@@ -4,7 +4,7 @@
 //! destination address; until then nothing is checked and nothing is counted
 //! but the answer. Lengths are believed only after they agree with the frame.
 
-use super::{Concern, fence, vipa};
+use super::{Concern, fence, ipv6, vipa};
 use crate::abi::{Called, Family, Standing};
 use crate::counter::Verdict;
 use crate::flow::FlowKey;
@@ -92,7 +92,7 @@ pub fn prefilter<P: PacketBuf, T: Tables>(packet: &mut P, tables: &T) -> Result<
         return if ethertype == ethernet::IPV4 {
             Ok(Concern::Aside { is_arp: false })
         } else if ethertype == ethernet::IPV6 {
-            Ok(Concern::Ipv6)
+            ipv6::prefilter(packet, tables)
         } else if ethertype == ethernet::ARP && fence::is_armed(tables) {
             Ok(Concern::Aside { is_arp: true })
         } else {

@@ -3,26 +3,32 @@
 //! Measured by `BPF_PROG_TEST_RUN` on one CPU, in every case through a program
 //! that first makes the packet new and takes the next flow. That program's own
 //! time, and a test run's, is measured around a program that does nothing, and
-//! subtracted. Every case has a reference beside it: a bare look-up, or insert, in
+//! subtracted; it gives a packet that was put into another one its length back, by a
+//! call of the kernel that it makes for every packet of IPv4. Every case has a reference beside it: a bare look-up, or insert, in
 //! the kernel's own LRU hash. Case, reference and nothing are measured in turn, a
 //! few milliseconds each: a machine that is slow for a while, as shared ones are,
 //! is slow for all three. Of many such rounds the one with the median ratio counts.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path as FilePath;
 
 use anyhow::{Context, Result, ensure};
 use aya::maps::{Array, MapData, ProgramArray};
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use distributor_common::host::frame::{self, Frame};
+use distributor_common::abi::Family;
 use distributor_common::wire::tcp::{ACK, SYN};
+use distributor_user::engine::config::RouteEncapsulation;
 use distributor_user::engine::forwarding::{
-    Choice, FlowState, Forwarding, Path, ServiceKey, ServiceTargets,
+    Choice, Ends, FlowState, Forwarding, Path, ServiceKey, ServiceTargets, Tunnel,
 };
 use distributor_user::shell::dataplane::{Dataplane, DataplaneOptions};
 
+use self::cases::{Comparison, ENDLESS, Program, Subject, XDP_TX, comparisons, flood, subject};
 use super::{Case, Cost, Measurement, Options};
 use crate::{program, sandbox};
+
+mod cases;
 
 /// On the command line.
 pub(super) const MEASUREMENT: Measurement = Measurement {
@@ -32,12 +38,11 @@ pub(super) const MEASUREMENT: Measurement = Measurement {
     run,
 };
 
-const TARGET: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(172, 1, 1, 2));
-const SERVICE: ServiceKey = ServiceKey {
-    dvipa: std::net::IpAddr::V4(crate::lab::VIPA),
-    port: crate::lab::PORT,
-};
-const FRAME_LEN: usize = 64;
+const TARGET: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 1, 1, 2));
+const DVIPAS: [IpAddr; 2] = [IpAddr::V4(crate::lab::VIPA), IpAddr::V6(crate::lab::VIPA6)];
+/// Length of the longest frame, and of those of IPv4; a tunnel's outer header comes before that.
+const FRAME_LEN: usize = 88;
+const IPV4_LEN: usize = 64;
 /// Places in either table for each flow of a case. In the kernel's that is enough for it to forget none;
 /// in ours, nine in a thousand find a full bucket.
 const PLACES: u64 = 2;
@@ -54,138 +59,19 @@ const ALTERNATIONS: u32 = 5;
 /// Rounds of which the median counts, at least.
 const ROUNDS: u32 = 9;
 
-const XDP_PASS: u32 = 2;
-const XDP_TX: u32 = 3;
+/// The lab's programs that are measured with or against.
+const PROGRAMS: [&str; 7] = [
+    "restore",
+    "restore_ipv6",
+    "empty",
+    "find",
+    "find_ipv6",
+    "store",
+    "store_ipv6",
+];
 
 /// The map `SCRIPT` of the lab's object: a frame, the number of flows less one, packets so far.
 type Script = [u64; FRAME_LEN / 8 + 2];
-
-/// A program, and the packets that it is given.
-#[derive(Clone, Copy)]
-struct Subject {
-    name: &'static str,
-    program: Program,
-    bytes: [u8; FRAME_LEN],
-    /// A power of two.
-    flows: u64,
-    /// Whether all flows are in the program's table before.
-    is_known: bool,
-    action: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Program {
-    /// Does nothing.
-    Empty,
-    /// Looks up in the kernel's table.
-    Find,
-    /// Inserts into the kernel's table.
-    Store,
-    Distribute,
-}
-
-/// Two subjects, and what the ratio of the one to the other may be.
-struct Comparison {
-    subject: Subject,
-    reference: Subject,
-    limit: f64,
-}
-
-impl Comparison {
-    /// How many flows the tables are made for: those of the case, where their number is what it is about.
-    fn table_flows(&self) -> u64 {
-        match self.subject.flows {
-            1 | ENDLESS => MANY,
-            flows => flows,
-        }
-    }
-}
-
-/// So many that none comes twice.
-const ENDLESS: u64 = 1 << 32;
-
-fn subject(name: &'static str, program: Program, flags: u8, flows: u64) -> Subject {
-    let frame = Frame {
-        tcp_options: 2, // fills the frame to 62 bytes; padding makes it 64
-        ..Frame::new(0, flags)
-    };
-    Subject {
-        name,
-        program,
-        bytes: padded(&frame.bytes()),
-        flows,
-        is_known: flows != ENDLESS && program != Program::Empty,
-        action: XDP_TX,
-    }
-}
-
-fn padded(frame: &[u8]) -> [u8; FRAME_LEN] {
-    let mut bytes = [0; FRAME_LEN];
-    bytes[..frame.len()].copy_from_slice(frame);
-    bytes
-}
-
-fn comparisons() -> Vec<Comparison> {
-    let established = |name, flows| subject(name, Program::Distribute, ACK, flows);
-    let passed = |name, bytes, flows| Subject {
-        bytes,
-        is_known: false,
-        action: XDP_PASS,
-        ..established(name, flows)
-    };
-    let foreign = Frame {
-        dvipa: [10, 1, 3, 11],
-        tcp_options: 2,
-        ..Frame::new(0, ACK)
-    };
-    let foreign = padded(&foreign.bytes());
-    let mut ipv6 = foreign;
-    ipv6[12..14].copy_from_slice(&[0x86, 0xdd]);
-    let arp = padded(&frame::arp_request(crate::lab::VIPA.octets()));
-    let find = |name, flows| subject(name, Program::Find, ACK, flows);
-    let one = find("a look-up, 1 flow", 1);
-    let compare = |subject, reference, limit| Comparison {
-        subject,
-        reference,
-        limit,
-    };
-    let (few, many) = (1 << 14, MANY);
-    vec![
-        compare(established("established, 1 flow", 1), one, 0.7),
-        compare(passed("not a VIPA, 1 flow", foreign, 1), one, 0.3),
-        compare(passed("not a VIPA, 1 M flows", foreign, many), one, 0.3),
-        compare(passed("IPv6, not a VIPA, 1 flow", ipv6, 1), one, 0.3),
-        compare(passed("ARP", arp, 1), one, 0.15),
-        compare(
-            established("established, 16 k flows", few),
-            find("a look-up, 16 k flows", few),
-            0.65,
-        ),
-        compare(
-            established("established, 1 M flows", many),
-            find("a look-up, 1 M flows", many),
-            0.95,
-        ),
-        compare(
-            subject("new flow, stored", Program::Distribute, SYN, ENDLESS),
-            subject("an insert", Program::Store, SYN, ENDLESS),
-            0.6,
-        ),
-    ]
-}
-
-fn flood() -> Comparison {
-    Comparison {
-        subject: subject(
-            "SYN flood, table 0.8 full",
-            Program::Distribute,
-            SYN,
-            ENDLESS,
-        ),
-        reference: subject("an insert", Program::Store, SYN, ENDLESS),
-        limit: 0.3,
-    }
-}
 
 fn run(options: &Options) -> Result<Vec<Case>> {
     let rounds = options.repeat.unwrap_or_default().max(ROUNDS);
@@ -194,6 +80,7 @@ fn run(options: &Options) -> Result<Vec<Case>> {
         let cost = sandbox::run(|pin_dir| {
             let flows = comparison.table_flows();
             let mut harness = Harness::open(&object, pin_dir, flows * PLACES, flows)?;
+            harness.distribute(comparison.encapsulation)?;
             harness.compare(&comparison, rounds)
         });
         cost.with_context(|| format!("cannot measure `{}`", comparison.subject.name))
@@ -201,6 +88,7 @@ fn run(options: &Options) -> Result<Vec<Case>> {
     let mut costs = costs.collect::<Result<Vec<_>>>()?;
     costs.push(sandbox::run(|pin_dir| {
         let mut harness = Harness::open(&object, pin_dir, FLOODED_CAPACITY, MANY)?;
+        harness.distribute(None)?;
         harness.flood(rounds)
     })?);
     Ok(costs.into_iter().map(Case::Cost).collect())
@@ -218,33 +106,17 @@ struct Harness {
 impl Harness {
     /// With so many places in the flow table, and a kernel's table for so many flows.
     fn open(object: &FilePath, pin_dir: &FilePath, places: u64, lru_flows: u64) -> Result<Self> {
-        let mut dataplane = Dataplane::open(&DataplaneOptions {
+        let dataplane = Dataplane::open(&DataplaneOptions {
             pin_dir: pin_dir.to_owned(),
             interfaces: Vec::new(),
             flow_capacity: u32::try_from(places)?,
             seeds: None,
         })?;
-        let lo = Path::Link {
-            ifindex: 1, // where the kernel says test-run packets come from
-            source_mac: [2; 6],
-            next_hop_mac: [4; 6],
-        };
-        let service = ServiceTargets {
-            rows: [TARGET].into(),
-            ring: [0].into(),
-            choice: Choice::Turn,
-            affinity: None,
-        };
-        dataplane.apply(&Forwarding {
-            targets: [(TARGET, lo)].into(),
-            services: [(SERVICE, service)].into(),
-            ..Forwarding::default()
-        })?;
-
         let mut lab = EbpfLoader::new()
             .map_max_entries("LRU", u32::try_from(lru_flows * PLACES)?)
+            .map_max_entries("LRU_IPV6", u32::try_from(lru_flows * PLACES)?)
             .load_file(object)?;
-        for name in ["restore", "empty", "find", "store"] {
+        for name in PROGRAMS {
             program_of(&mut lab, name)?.load()?;
         }
         let mut take = |name| {
@@ -260,6 +132,46 @@ impl Harness {
             measured,
             packets: 0,
         })
+    }
+
+    /// Distributes both DVIPAs to one target, on the link on which packets come.
+    fn distribute(&mut self, encapsulation: Option<RouteEncapsulation>) -> Result<()> {
+        /// Where the kernel says test-run packets come from.
+        const IFINDEX: u32 = 1;
+        let (source_mac, next_hop_mac) = ([2; 6], [4; 6]);
+        let link = Path::Link {
+            ifindex: IFINDEX,
+            source_mac,
+            next_hop_mac,
+        };
+        let path = encapsulation.map_or(link, |encapsulation| Path::Tunnel {
+            ifindex: IFINDEX,
+            source_mac,
+            next_hop_mac,
+            tunnel: Tunnel {
+                encapsulation,
+                ends: Ends {
+                    source: [10, 1, 1, 1].into(),
+                    destination: [10, 9, 1, 2].into(),
+                },
+                mtu: 1500,
+            },
+        });
+        let services = DVIPAS.map(|dvipa| {
+            let targets = ServiceTargets {
+                rows: [TARGET].into(),
+                ring: [0].into(),
+                choice: Choice::Turn,
+                affinity: None,
+            };
+            let port = crate::lab::PORT;
+            (ServiceKey { dvipa, port }, targets)
+        });
+        Ok(self.dataplane.apply(&Forwarding {
+            targets: [(TARGET, path)].into(),
+            services: services.into(),
+            ..Forwarding::default()
+        })?)
     }
 
     /// Measures subject, reference and nothing in turn, and returns the round with the median ratio.
@@ -308,6 +220,7 @@ impl Harness {
             subject,
             reference,
             limit,
+            ..
         } = comparison;
         let nothing = Subject {
             program: Program::Empty,
@@ -352,7 +265,11 @@ impl Harness {
             Program::Empty | Program::Store => &[],
         };
         for (program, flags) in teachers {
-            let teacher = self::subject(subject.name, *program, *flags, subject.flows);
+            let teacher = cases::subject(subject.name, *program, *flags, subject.flows);
+            let teacher = match subject.family {
+                Family::Ipv4 => teacher,
+                Family::Ipv6 => teacher.ipv6(*flags),
+            };
             self.take_up(&teacher)?;
             self.repeat(&teacher, flows)?;
         }
@@ -374,8 +291,10 @@ impl Harness {
     fn take_up(&mut self, subject: &Subject) -> Result<()> {
         let program = match subject.program {
             Program::Empty => program_of(&mut self.lab, "empty")?,
-            Program::Find => program_of(&mut self.lab, "find")?,
-            Program::Store => program_of(&mut self.lab, "store")?,
+            Program::Find => program_of(&mut self.lab, subject.lab_program("find", "find_ipv6"))?,
+            Program::Store => {
+                program_of(&mut self.lab, subject.lab_program("store", "store_ipv6"))?
+            }
             Program::Distribute => self.dataplane.program()?,
         };
         let program = program.fd()?.try_clone()?;
@@ -392,9 +311,10 @@ impl Harness {
         script[FRAME_LEN / 8 + 1] = self.packets;
         self.packets += u64::from(packets);
         self.script.set(0, script, 0)?;
-        let mut output = [0; FRAME_LEN];
-        let result = program_of(&mut self.lab, "restore")?.test_run(TestRunOptions {
-            data_in: Some(&subject.bytes),
+        let mut output = [0; 2 * FRAME_LEN];
+        let restore = subject.lab_program("restore", "restore_ipv6");
+        let result = program_of(&mut self.lab, restore)?.test_run(TestRunOptions {
+            data_in: Some(subject.frame()),
             data_out: Some(&mut output),
             repeat: packets,
             ..TestRunOptions::default()

@@ -50,6 +50,6 @@ pub fn error<P: PacketBuf, T: Tables>(
     }
     let ends = Ends { client, dvipa };
     let key = ends::key(ends, ports, tcp::PROTOCOL, tables)?;
-    tables.put_aside(ends);
+    tables.put_aside(|| ends);
     Some(onward(packet, &key, None, tables))
 }

@@ -13,7 +13,7 @@ const PORT: u16 = 4912;
 const KEY: [u64; 2] = [1, 2];
 
 /// The bench with a service of the IPv6 DVIPA beside the IPv4 one.
-fn bench(ring: &[u16]) -> Bench {
+pub(super) fn bench(ring: &[u16]) -> Bench {
     let mut bench = Bench::new(ring);
     bench.tables.add_service(VIPA6, 8443, ring);
     bench
