@@ -51,6 +51,9 @@ use record::{Accepted, Record, Role};
 /// How long a stack listens for the others before it claims anything.
 pub const LISTEN: Duration = Duration::from_millis(200);
 
+/// How long a stack that has listened before its machine began still takes what has come meanwhile.
+const TAKE_IN: Duration = Duration::from_millis(10);
+
 /// How long a stack that has slept listens on for those of which it does not know whether they live.
 const LISTEN_ON: Duration = Duration::from_millis(50);
 
@@ -127,7 +130,7 @@ impl Ownership {
 
     /// Listens a moment longer: what has come before this still has to be taken.
     pub fn listen_on(&mut self, now: Duration) {
-        self.listens_until = self.listens_until.map(|until| until.max(now + LISTEN_ON));
+        self.listens_until = self.listens_until.map(|until| until.max(now + TAKE_IN));
     }
 
     /// Takes one input; `now` never goes back.

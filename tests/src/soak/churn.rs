@@ -28,22 +28,27 @@ pub(super) struct Churned {
 #[derive(Debug)]
 pub(super) struct Churn {
     churned: Arc<Mutex<Churned>>,
+    // Held while a connection is opened, until its server has answered.
+    opening: Arc<Mutex<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Churn {
     pub(super) fn start(client: &Host, to: SocketAddr) -> Self {
         let churned = Arc::new(Mutex::new(Churned::default()));
+        let opening = Arc::default();
         let (of_thread, namespace) = (Arc::clone(&churned), client.namespace().clone());
+        let opening_of_thread = Arc::clone(&opening);
         let thread = thread::spawn(move || {
             if let Err(error) = namespace.enter() {
                 lock(&of_thread).failures.push(format!("{error:#}"));
                 return;
             }
-            connect(&of_thread, to);
+            connect(&of_thread, &opening_of_thread, to);
         });
         Self {
             churned,
+            opening,
             thread: Some(thread),
         }
     }
@@ -54,6 +59,11 @@ impl Churn {
         while Instant::now() < end && lock(&self.churned).failures.is_empty() {
             thread::sleep(PACE.min(end.saturating_duration_since(Instant::now())));
         }
+    }
+
+    /// Waits until no connection is half open, and lets none begin until the result is dropped.
+    pub(super) fn pause(&self) -> MutexGuard<'_, ()> {
+        lock(&self.opening)
     }
 
     /// What has gone wrong so far.
@@ -78,12 +88,12 @@ impl Drop for Churn {
     }
 }
 
-fn lock(churned: &Mutex<Churned>) -> MutexGuard<'_, Churned> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is counted is never half changed.
-    churned.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn connect(churned: &Mutex<Churned>, to: SocketAddr) {
+fn connect(churned: &Mutex<Churned>, opening: &Mutex<()>, to: SocketAddr) {
     let mut held = Vec::new();
     loop {
         let began = Instant::now();
@@ -95,7 +105,11 @@ fn connect(churned: &Mutex<Churned>, to: SocketAddr) {
             churned.connections += 1;
             churned.connections
         };
-        match converse(to) {
+        let conversation = {
+            let _opening = lock(opening);
+            converse(to)
+        };
+        match conversation {
             Ok(conversation) if number.is_multiple_of(HELD_EVERY) => held.push(conversation),
             Ok(_) => {}
             Err(error) => {

@@ -1,4 +1,4 @@
-//! What an owner tells every member until each has heeded it.
+//! What an owner tells every member until each has heeded it, and its predecessor tells it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -54,11 +54,39 @@ impl Ownership {
         }
         announcement.repeat_at = now + ANNOUNCE;
         let names = announcement.unheeded.iter();
-        out.extend(names.map(|name| accepted.say_to(name, dvipa)));
+        let is_own = accepted.epoch.stack == self.name;
+        out.extend(names.map(|name| {
+            if is_own {
+                accepted.say_to(name, dvipa)
+            } else {
+                accepted.remind(dvipa)
+            }
+        }));
+    }
+}
+
+impl Announcement {
+    /// Something to tell one member, which was told a moment ago, until it has heeded it.
+    pub(super) fn to(name: &str, now: Duration) -> Self {
+        Self {
+            unheeded: [name.to_owned()].into(),
+            repeat_at: now + ANNOUNCE,
+        }
     }
 }
 
 impl Accepted {
+    /// What the owner itself is told.
+    pub(super) fn remind(&self, dvipa: IpAddr) -> Output {
+        Output::Say {
+            to: self.epoch.stack.clone(),
+            dvipa,
+            word: Word::Recall {
+                epoch: self.epoch.clone(),
+            },
+        }
+    }
+
     /// What the owner, or who was it last, tells a member.
     fn say_to(&self, name: &str, dvipa: IpAddr) -> Output {
         let epoch = self.epoch.clone();
@@ -80,6 +108,15 @@ impl Accepted {
 }
 
 impl Record {
+    /// Ends reminding the stack to which `own` has given the DVIPA: it has spoken for itself.
+    pub(super) fn successor_is_told(&mut self, own: &str) {
+        if let Some(accepted) = &self.accepted
+            && accepted.epoch.stack != own
+        {
+            self.announcement = None;
+        }
+    }
+
     /// Tells a member that was not heard before who owns the DVIPA, if that is for `own` to say, or
     /// if it is that member itself.
     pub(super) fn speak_to(
@@ -94,12 +131,7 @@ impl Record {
             return;
         };
         if accepted.epoch.stack == name && !accepted.is_vacant {
-            let epoch = accepted.epoch.clone();
-            out.push(Output::Say {
-                to: name.to_owned(),
-                dvipa,
-                word: Word::Recall { epoch },
-            });
+            out.push(accepted.remind(dvipa));
         }
         let has_vacated = accepted.is_vacant && accepted.epoch.stack == own;
         if !self.is_active() && !has_vacated {

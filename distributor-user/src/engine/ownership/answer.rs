@@ -11,6 +11,9 @@ use super::{Epoch, Liveness, Message, Output, Ownership, Refusal, Word};
 const PROMISE: Duration = Duration::from_secs(1);
 /// When a claim is tried again that a living owner, or a better claimant, stands against.
 const RETRY_SOON: Duration = Duration::from_millis(50);
+/// When it is tried again at first if a member says that a dead owner lives; then twice that, and so
+/// on. Most often the member finds out a moment later, and meanwhile nobody answers new connections.
+const RETRY_AT_ONCE: Duration = Duration::from_millis(5);
 /// When it is tried again if only time can change the answer.
 pub(super) const RETRY_LATER: Duration = Duration::from_millis(300);
 
@@ -73,7 +76,9 @@ impl Ownership {
                 self.recall(from, dvipa, known, now, out);
                 self.take_request(from, dvipa, claim, None, now, out);
             }
-            Word::Recall { epoch } => self.recall(from, dvipa, epoch, now, out),
+            Word::HandedOver { epoch } | Word::Recall { epoch } => {
+                self.take_over(from, dvipa, epoch, now, out);
+            }
             Word::Willing => {
                 if let Some(record) = self.records.get_mut(&dvipa)
                     && matches!(record.role, Role::Inquiring { .. })
@@ -85,14 +90,6 @@ impl Ownership {
             }
             Word::HandOver { epoch, claim } => {
                 self.take_request(from, dvipa, claim, Some(epoch), now, out);
-            }
-            Word::HandedOver { epoch } => {
-                let is_due = self.records.get(&dvipa).is_some_and(|record| {
-                    matches!(&record.role, Role::Requesting { epoch: asked, .. } if *asked == epoch)
-                });
-                if is_due {
-                    self.activate(dvipa, epoch, now, out);
-                }
             }
             Word::Own {
                 epoch,
@@ -125,6 +122,7 @@ impl Ownership {
             && !record.role.is_active()
         {
             accepted.is_vacant = true;
+            record.successor_is_told(&self.name);
             out.push(Output::Changed(dvipa));
         }
     }
@@ -234,10 +232,6 @@ impl Ownership {
         now: Duration,
         out: &mut Vec<Output>,
     ) {
-        let pause = match because {
-            Refusal::Later { .. } | Refusal::Below { .. } | Refusal::OwnerLives => RETRY_SOON,
-            Refusal::Outranked | Refusal::Busy | Refusal::Unwilling => RETRY_LATER,
-        };
         if let Refusal::Later { epoch, rank } = because {
             if self.accept(dvipa, epoch.clone(), *rank, now, out) {
                 self.remind_owner(dvipa, out);
@@ -273,8 +267,23 @@ impl Ownership {
             Role::Inquiring { .. } | Role::Bystander | Role::Preparing | Role::Active => false,
         };
         if concerns {
+            let pause = match because {
+                Refusal::OwnerLives => self.contradicted(dvipa),
+                Refusal::Later { .. } | Refusal::Below { .. } => RETRY_SOON,
+                Refusal::Outranked | Refusal::Busy | Refusal::Unwilling => RETRY_LATER,
+            };
             self.give_way(dvipa, pause, now, out);
         }
+    }
+
+    /// Takes note that a member says that the owner lives; returns when to ask again.
+    fn contradicted(&mut self, dvipa: IpAddr) -> Duration {
+        let Some(record) = self.records.get_mut(&dvipa) else {
+            return RETRY_SOON;
+        };
+        let pause = RETRY_AT_ONCE.saturating_mul(1 << record.contradictions.min(16));
+        record.contradictions += 1;
+        pause.min(RETRY_SOON)
     }
 
     /// Takes note of an owner, unless a later one is known; returns whether it did. Whoever else owned,
@@ -314,6 +323,7 @@ impl Ownership {
             is_vacant: false,
         });
         record.announcement = None;
+        record.contradictions = 0;
         record.vacate_at = None;
         record.asker = None;
         record.role = Role::Bystander;
@@ -357,6 +367,7 @@ impl Ownership {
                 accepted.is_vacating = is_vacating;
                 out.push(Output::Changed(dvipa));
             }
+            record.successor_is_told(&self.name);
             Word::Heed { epoch }
         } else {
             Word::Refuse {

@@ -55,7 +55,7 @@ impl Ownership {
                     self.go_on(dvipa, now, out);
                 }
             },
-            (Role::Bystander, _) => {}
+            (Role::Bystander, _) => self.let_go(dvipa, now, out),
             (Role::Asking(asking), Some(way)) if asking.is_handover == (way == Way::HandOver) => {
                 self.go_on(dvipa, now, out);
             }
@@ -267,6 +267,7 @@ impl Ownership {
             is_vacant: false,
         });
         record.promise = None;
+        record.contradictions = 0;
         record.is_fresh = false;
         record.role = Role::Active;
         record.announcement = Some(announcement);

@@ -1,11 +1,11 @@
-//! What an owner does about those who ask for its DVIPA.
+//! What an owner does about those who ask for its DVIPA, and they about its answer.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::announcement::announce;
 use super::answer::{RETRY_LATER, say};
-use super::record::{Accepted, Asker, Record, Role};
+use super::record::{Accepted, Announcement, Asker, Record, Role};
 use super::{Claim, DEFINER, Epoch, Message, Output, Ownership, Refusal, Willingness, Word};
 use crate::engine::config::Moveable;
 
@@ -63,7 +63,7 @@ impl Ownership {
         if moves_when_idle && record.willingness == Willingness::Willing {
             out.push(Output::CountConnections(dvipa));
         } else {
-            self.hand_over(dvipa, out);
+            self.hand_over(dvipa, now, out);
         }
     }
 
@@ -76,7 +76,7 @@ impl Ownership {
         out: &mut Vec<Output>,
     ) {
         if count == 0 {
-            self.hand_over(dvipa, out);
+            self.hand_over(dvipa, now, out);
             self.look_at(dvipa, now, out);
         } else if let Some(record) = self.records.get_mut(&dvipa)
             && let Some(Asker { name, epoch, .. }) = record.asker.take()
@@ -87,7 +87,7 @@ impl Ownership {
     }
 
     /// Gives the DVIPA to who asks for it, or says that it would.
-    fn hand_over(&mut self, dvipa: IpAddr, out: &mut Vec<Output>) {
+    fn hand_over(&mut self, dvipa: IpAddr, now: Duration, out: &mut Vec<Output>) {
         let Some(record) = self.records.get_mut(&dvipa) else {
             return;
         };
@@ -109,7 +109,8 @@ impl Ownership {
             is_vacant: false,
         });
         record.role = Role::Bystander;
-        record.announcement = None;
+        // The answer may be lost, and who asked may not ask again.
+        record.announcement = Some(Announcement::to(&name, now));
         record.vacate_at = None;
         out.push(Output::Tell(Message::Given {
             dvipa,
@@ -117,6 +118,26 @@ impl Ownership {
         }));
         out.push(Output::Changed(dvipa));
         say(out, &name, dvipa, Word::HandedOver { epoch });
+    }
+
+    /// Takes what the owner has given to this stack, which asked for it. If it does not want it any more,
+    /// it says so to all: nobody else would know.
+    pub(super) fn take_over(
+        &mut self,
+        from: &str,
+        dvipa: IpAddr,
+        epoch: Epoch,
+        now: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        let is_due = self.records.get(&dvipa).is_some_and(|record| {
+            matches!(&record.role, Role::Requesting { epoch: asked, .. } if *asked == epoch)
+        });
+        if is_due {
+            self.activate(dvipa, epoch, now, out);
+        } else {
+            self.recall(from, dvipa, epoch, now, out);
+        }
     }
 }
 

@@ -16,9 +16,7 @@ impl Ownership {
         if let Some(accepted) = record.and_then(|record| record.accepted.as_ref())
             && self.liveness(&accepted.epoch.stack) == Liveness::Alive
         {
-            let epoch = accepted.epoch.clone();
-            let owner = epoch.stack.clone();
-            say(out, &owner, dvipa, Word::Recall { epoch });
+            out.push(accepted.remind(dvipa));
         }
     }
 
@@ -59,8 +57,16 @@ impl Ownership {
         }
         let rank = record.rank();
         self.accept(dvipa, epoch, rank, now, out);
+        self.let_go(dvipa, now, out);
+    }
+
+    /// Says that nobody has a DVIPA any more whose last owner is this stack, if it does not want it back:
+    /// the others would wait for it.
+    pub(super) fn let_go(&mut self, dvipa: IpAddr, now: Duration, out: &mut Vec<Output>) {
         let announcement = announce(&self.members, now);
-        let record = self.records.entry(dvipa).or_default();
+        let Some(record) = self.records.get_mut(&dvipa) else {
+            return;
+        };
         let wants = record.stake.is_some() && record.willingness == Willingness::Willing;
         if let Some(accepted) = &mut record.accepted
             && accepted.epoch.stack == self.name

@@ -20,6 +20,8 @@ pub(super) struct Record {
     pub(super) role: Role,
     /// When to try again what was refused.
     pub(super) retry_at: Option<Duration>,
+    /// How often in a row a member has said that the owner lives, of whom this stack knows better.
+    pub(super) contradictions: u32,
     /// The counter of the owner that an earlier daemon of this stack had accepted: none below it is
     /// accepted.
     pub(super) floor: u64,

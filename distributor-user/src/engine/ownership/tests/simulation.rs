@@ -31,6 +31,9 @@ const RECOVERY: Duration = Duration::from_secs(2);
 /// How long after the last change there may be two owners.
 const SETTLING: Duration = Duration::from_secs(1);
 
+/// How long a group without trouble needs to settle.
+const ONCE: Duration = Duration::from_secs(3);
+
 /// What a stack is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -52,6 +55,8 @@ struct Node {
     liveness: BTreeMap<usize, Liveness>,
     /// From when to when it doubts that another lives although it hears it.
     doubts: BTreeMap<usize, (Duration, Duration)>,
+    /// What the operator has ordered; what a reboot forgets.
+    orders: BTreeMap<IpAddr, Willingness>,
     /// The counters of the epochs that were accepted; what a reboot forgets.
     accepted: BTreeMap<IpAddr, Epoch>,
     /// Answers that the rest of the stack owes the machine.
@@ -138,6 +143,7 @@ impl Simulation {
     fn boot(&mut self, number: usize) {
         self.note(&format!("boot {number}"));
         self.nodes[number].accepted.clear();
+        self.nodes[number].orders.clear();
         self.start(number, &BTreeMap::new());
     }
 
@@ -168,6 +174,7 @@ impl Simulation {
         node.doubts.clear();
         node.owed.clear();
         let stakes = Input::Stakes(node.stakes.clone());
+        let orders = node.orders.clone();
         // The others have a new session with it, and no longer the old one.
         self.in_flight
             .retain(|(_, from, to, ..)| *from != number && *to != number);
@@ -182,7 +189,16 @@ impl Simulation {
                 peer.owed.push((now, doubtful));
             }
         }
+        for (dvipa, willingness) in orders {
+            self.input(number, Input::Willingness(dvipa, willingness));
+        }
         self.input(number, stakes);
+    }
+
+    fn order(&mut self, number: usize, dvipa: IpAddr, willingness: Willingness) {
+        self.note(&format!("{number} is {willingness:?} about {dvipa}"));
+        self.nodes[number].orders.insert(dvipa, willingness);
+        self.input(number, Input::Willingness(dvipa, willingness));
     }
 
     fn input(&mut self, number: usize, input: Input) {
@@ -192,6 +208,10 @@ impl Simulation {
                 Output::Say { to, dvipa, word } => {
                     if self.is_verbose {
                         self.note(&format!("{number} to {to} about {dvipa}: {word:?}"));
+                    }
+                    let is_request = matches!(word, Word::HandOver { .. });
+                    if is_request && self.is_stormy && self.random.random_bool(0.1) {
+                        self.owe(number, Input::Willingness(dvipa, Willingness::Unwilling));
                     }
                     let to: usize = to["TCPIP".len()..].parse().expect("a number");
                     let copies = match self.random.random_range(0..100) {
@@ -244,7 +264,12 @@ impl Simulation {
             let node = &mut self.nodes[number];
             let owed: Vec<_> = node.owed.extract_if(.., |(at, _)| *at <= now).collect();
             for (_, input) in owed {
-                self.input(number, input);
+                if let Input::Willingness(dvipa, willingness) = input {
+                    self.last_change = now;
+                    self.order(number, dvipa, willingness);
+                } else {
+                    self.input(number, input);
+                }
             }
             if now.as_millis().is_multiple_of(BEAT.as_millis()) {
                 self.beat(number);
@@ -318,8 +343,7 @@ impl Simulation {
                 .choose(&mut self.random)
                 .expect("three");
                 let dvipa = dvipas()[self.random.random_range(0..2)];
-                self.note(&format!("{number} is {willingness:?} about {dvipa}"));
-                self.input(number, Input::Willingness(dvipa, willingness));
+                self.order(number, dvipa, willingness);
             }
             (State::Up, 4..6) => {
                 // One side of a partition is a random set.
@@ -372,7 +396,7 @@ impl Simulation {
         }
     }
 
-    /// Ends everything bad.
+    /// Ends everything bad. What an operator does not want may stay so.
     fn calm(&mut self) {
         self.note("calm");
         self.is_stormy = false;
@@ -389,9 +413,11 @@ impl Simulation {
                     }
                 }
             }
-            if self.nodes[number].state == State::Up {
-                for dvipa in dvipas() {
-                    self.input(number, Input::Willingness(dvipa, Willingness::Willing));
+            for dvipa in dvipas() {
+                let is_refused = !self.nodes[number].is_willing(dvipa);
+                let stays = is_refused && self.random.random_bool(0.3);
+                if self.nodes[number].state == State::Up && !stays {
+                    self.order(number, dvipa, Willingness::Willing);
                 }
             }
         }
@@ -434,11 +460,12 @@ impl Simulation {
         }
     }
 
-    /// The stacks that the rules name: those of the highest rank that run. There may be two definers.
+    /// The stacks that the rules name: those of the highest rank that run and are willing. There may be
+    /// two definers.
     fn rightful(&self, dvipa: IpAddr) -> Vec<usize> {
         let nodes = self.nodes.iter().enumerate();
         let entitled = nodes
-            .filter(|(_, node)| node.state == State::Up)
+            .filter(|(_, node)| node.state == State::Up && node.is_willing(dvipa))
             .filter_map(|(number, node)| Some((node.stakes.get(&dvipa)?.rank, number)));
         let entitled: Vec<_> = entitled.collect();
         let highest = entitled.iter().map(|(rank, _)| *rank).max();
@@ -449,10 +476,8 @@ impl Simulation {
             .collect()
     }
 
-    /// An owner stands still until another has taken over, and goes on.
-    fn sleep(mut self) {
-        const ONCE: Duration = Duration::from_secs(3);
-
+    /// Starts what does not run, and waits until everything has its owner.
+    fn settle(&mut self) {
         for number in 0..self.nodes.len() {
             if self.nodes[number].state == State::Down {
                 self.boot(number);
@@ -460,6 +485,33 @@ impl Simulation {
         }
         self.calm();
         self.go_on(ONCE);
+    }
+
+    /// Operators deactivate and reactivate in the middle of everything; the network may lose words.
+    fn hesitate(mut self) {
+        self.settle();
+        self.is_stormy = self.random.random_bool(0.5);
+        for _ in 0..8 {
+            let number = self.random.random_range(0..self.nodes.len());
+            let dvipa = dvipas()[self.random.random_range(0..2)];
+            let willingness = if self.nodes[number].is_willing(dvipa) {
+                Willingness::Unwilling
+            } else {
+                Willingness::Willing
+            };
+            self.order(number, dvipa, willingness);
+            let pause = Duration::from_millis(self.random.random_range(0..400));
+            self.go_on(pause);
+        }
+        self.is_stormy = false;
+        self.last_change = self.now;
+        self.go_on(RECOVERY);
+        self.check_rightful();
+    }
+
+    /// An owner stands still until another has taken over, and goes on.
+    fn sleep(mut self) {
+        self.settle();
         let Some(owner) = self.owners(dvipas()[0]).first().copied() else {
             // Nobody may create it.
             return;
@@ -499,12 +551,12 @@ impl Simulation {
     fn check_rightful(&self) {
         for dvipa in dvipas() {
             let owners = self.owners(dvipa);
+            // Somebody who wants it may create it, or remembers that it was there. Who does not want it
+            // and has been restarted since remembers no owner of whom it could tell.
             let is_known = self.nodes.iter().any(|node| {
-                node.state == State::Up
-                    && node
-                        .stakes
-                        .get(&dvipa)
-                        .is_some_and(|stake| stake.creates || node.accepted.contains_key(&dvipa))
+                let knows = |stake: &Stake| stake.creates || node.accepted.contains_key(&dvipa);
+                let can = node.state == State::Up && node.is_willing(dvipa);
+                can && node.stakes.get(&dvipa).is_some_and(knows)
             });
             // Backups that may not create an address have none that nobody has had.
             let rightful = self.rightful(dvipa);
@@ -530,9 +582,14 @@ impl Node {
             heard: BTreeMap::new(),
             liveness: BTreeMap::new(),
             doubts: BTreeMap::new(),
+            orders: BTreeMap::new(),
             accepted: BTreeMap::new(),
             owed: Vec::new(),
         }
+    }
+
+    fn is_willing(&self, dvipa: IpAddr) -> bool {
+        self.orders.get(&dvipa) != Some(&Willingness::Unwilling)
     }
 }
 
@@ -540,6 +597,11 @@ impl Node {
 #[test]
 fn groups_in_trouble_recover_and_never_go_back() {
     of_every_seed(Simulation::run);
+}
+
+#[test]
+fn who_changes_its_mind_in_the_middle_leaves_an_owner_behind() {
+    of_every_seed(Simulation::hesitate);
 }
 
 #[test]

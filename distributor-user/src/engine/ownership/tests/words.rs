@@ -111,3 +111,36 @@ fn a_claim_that_arrives_late_says_nothing_about_the_owners_plans() {
     let awaits = definer.machine.holding(DVIPA).awaits;
     assert_eq!(awaits, Some(Awaits::Owner));
 }
+
+/// A backup whose owner has died, with a third stack that has not found out yet.
+#[test]
+fn a_member_that_takes_a_dead_owner_for_living_is_soon_asked_again() {
+    const WITNESS: &str = "TCPIP3";
+    let mut backup = Definer::new();
+    backup.input(Input::Member(WITNESS.to_owned(), Liveness::Alive));
+    backup.input(Input::Member(OTHER.to_owned(), Liveness::Dead));
+    let mut asked_at = Vec::new();
+    for _ in 0..200 {
+        let said = backup.input(Input::Timer);
+        for word in said {
+            let Word::Ask { epoch, .. } = word else {
+                continue;
+            };
+            asked_at.push(backup.now);
+            let word = Word::Refuse {
+                epoch: Some(epoch),
+                because: Refusal::OwnerLives,
+            };
+            backup.input(Input::Word {
+                from: WITNESS.to_owned(),
+                dvipa: DVIPA,
+                word,
+            });
+        }
+        backup.now += Duration::from_millis(1);
+    }
+    let pauses = asked_at
+        .windows(2)
+        .map(|pair| pair[1].saturating_sub(pair[0]).as_millis());
+    assert_eq!(pauses.collect::<Vec<_>>(), [5, 10, 20, 40, 50]);
+}
