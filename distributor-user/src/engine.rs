@@ -11,11 +11,14 @@ pub mod config;
 pub mod connectivity;
 pub mod console;
 pub mod definitions;
+pub mod difference;
+pub mod doctor;
 pub mod fact;
 pub mod forwarding;
 #[cfg(test)]
 mod golden;
 pub mod group;
+pub mod history;
 pub mod init;
 pub mod links;
 pub mod load;

@@ -13,6 +13,7 @@ pub mod claim;
 pub mod connections;
 pub mod daemon;
 pub mod dataplane;
+pub mod doctor;
 pub mod group;
 mod holders;
 pub mod ipv6;

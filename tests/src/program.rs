@@ -101,6 +101,20 @@ pub fn lab_object() -> Result<PathBuf> {
         .context("the eBPF programs of the lab are not built: run `cargo xtask build-ebpf`")
 }
 
+/// The Debian package of the program.
+///
+/// # Errors
+///
+/// It is not built.
+pub fn package() -> Result<PathBuf> {
+    let name = concat!(
+        "dist/debug/distributor_",
+        env!("CARGO_PKG_VERSION"),
+        "_amd64.deb"
+    );
+    beside_or_above(name)?.context("the package is not built: run `cargo xtask dist --dev`")
+}
+
 /// Runs `command` to its end, and returns what it wrote to standard output.
 ///
 /// # Errors

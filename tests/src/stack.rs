@@ -144,6 +144,9 @@ impl Stack {
         command.args(["--flow-capacity", FLOW_CAPACITY]);
         command.args(["--grace", GRACE_MS]);
         command.arg("--run-dir").arg(self.run_directory());
+        command
+            .arg("--state-dir")
+            .arg(self.directory().join("state"));
         command.arg("--pin-dir").arg(&self.pins);
         if let Some(cgroup) = self.host.cgroup() {
             command.args(["--capacity", &*self.capacity()]);

@@ -21,6 +21,7 @@ mod build_ebpf;
 mod check;
 mod compiler;
 mod demo;
+mod dist;
 mod lab;
 mod process;
 mod root;
@@ -53,6 +54,8 @@ enum Verb {
     Soak(soak::Arguments),
     /// Network of namespaces to play with: up, down, list, exec STACK COMMAND….
     Lab(lab::Arguments),
+    /// Makes a Debian package of what a host needs: program, unit, man pages, completions.
+    Dist(dist::Arguments),
     /// Formatting, clippy on both sides, documentation: all of them, or the ones named.
     Check(check::Arguments),
     /// What xtask does as root, in a process of its own.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Verb::Bench(arguments) => bench::run(&arguments),
         Verb::Soak(arguments) => soak::run(&arguments),
         Verb::Lab(arguments) => lab::run(&arguments),
+        Verb::Dist(arguments) => dist::run(&arguments),
         Verb::Check(arguments) => check::run(&arguments),
         Verb::AsRoot(step) => root::run(&step),
     });

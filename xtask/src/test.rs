@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::{build_ebpf, compiler, process, root, setup, workspace};
+use crate::{build_ebpf, compiler, dist, process, root, setup, workspace};
 
 /// What the verb takes.
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     build_ebpf::build(&setup::everything(&arguments.setup)?)?;
     // The tests start the daemon and the lab's programs, which `cargo test` alone need not build.
     process::step(workspace::cargo().args(["build", "--bins"]))?;
+    dist::pack_for_tests()?;
     root::provide_file_systems()?;
     let mut cargo = workspace::cargo();
     cargo.arg("test");

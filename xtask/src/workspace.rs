@@ -55,7 +55,7 @@ impl Profile {
         }
     }
 
-    fn directory(self) -> &'static str {
+    pub(crate) fn directory(self) -> &'static str {
         match self {
             Self::Dev => "debug",
             Self::Release => "release",
@@ -63,19 +63,27 @@ impl Profile {
     }
 }
 
+/// Builds the daemon, and returns where it is.
+pub(crate) fn build_daemon(profile: Profile) -> anyhow::Result<PathBuf> {
+    build(&["distributor-user"], &["distributor"], profile)?;
+    Ok(built("distributor", profile))
+}
+
 /// Builds the daemon and the program `name` of the crate `tests`, and returns where that is.
 pub(crate) fn build_program(name: &str, profile: Profile) -> anyhow::Result<PathBuf> {
-    process::step(
-        cargo()
-            .args([
-                "build",
-                "--package",
-                "distributor-user",
-                "--package",
-                "tests",
-            ])
-            .args(["--bin", "distributor", "--bin", name])
-            .args(profile.arguments()),
-    )?;
-    Ok(target().join(profile.directory()).join(name))
+    let packages = ["distributor-user", "tests"];
+    build(&packages, &["distributor", name], profile)?;
+    Ok(built(name, profile))
+}
+
+fn build(packages: &[&str], programs: &[&str], profile: Profile) -> anyhow::Result<()> {
+    let mut cargo = cargo();
+    cargo.arg("build").args(profile.arguments());
+    cargo.args(packages.iter().flat_map(|name| ["--package", name]));
+    cargo.args(programs.iter().flat_map(|name| ["--bin", name]));
+    process::step(&mut cargo)
+}
+
+fn built(program: &str, profile: Profile) -> PathBuf {
+    target().join(profile.directory()).join(program)
 }

@@ -42,7 +42,7 @@ pub(super) struct Drain {
     stack: StackArguments,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let time: Option<SignedDuration> = text.parse().ok();
     let time = time.and_then(|time| Duration::try_from(time).ok());
     time.ok_or_else(|| format!("expected a time such as `30s`, `10m` or `1h 30m`, found `{text}`"))

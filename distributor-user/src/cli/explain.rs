@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::netstat::print;
+use super::netstat::print_ours;
 use super::running::{StackArguments, unexpected};
-use crate::engine::report::{Endpoint, Filters, Layout, Query, ReportName, Style, render};
+use crate::engine::report::{Endpoint, Filters, Query, ReportName};
 use crate::shell::admin::{Answer, Request};
 
 /// Arguments of `distributor explain`.
@@ -46,19 +45,6 @@ pub(super) fn run(arguments: &Explain) -> anyhow::Result<ExitCode> {
     let Answer::Report(report) = answer else {
         return Err(unexpected(&answer));
     };
-    match arguments.format {
-        Format::Json => {
-            let json = serde_json::to_string(&report).context("the report has no JSON form")?;
-            print(&(json + "\n"))?;
-        }
-        Format::Text => {
-            let style = Style {
-                layout: Layout::Long,
-                has_detail: true,
-                is_console: false,
-            };
-            print(&render(&report, style))?;
-        }
-    }
+    print_ours(&report, arguments.format == Format::Json)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,14 +1,16 @@
 //! `distributor netstat` and `distributor sysplex`: the reports of a running stack.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use super::running::{StackArguments, unexpected};
 use crate::engine::report::{
-    Endpoint, Filters, Layout, Limit, Network, Part, Query, ReportName, Style, render,
+    Endpoint, Filters, Layout, Limit, Network, Part, Query, Report, ReportName, Style, render,
 };
 use crate::shell::admin::{Answer, Request};
 
@@ -74,9 +76,16 @@ struct Options {
     /// In the frame of z/OS's console, in layout `short` if none is named.
     #[arg(long)]
     console: bool,
+    /// Shows the report again and again, every 2 seconds if nothing else is said, until Ctrl-C.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
+          default_missing_value = "2", value_parser = clap::value_parser!(u16).range(1..))]
+    watch: Option<u16>,
     #[command(flatten)]
     stack: StackArguments,
 }
+
+/// Moves to the upper left corner of the terminal and clears it (ECMA-48 CUP, ED).
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -105,37 +114,55 @@ pub(super) fn run_sysplex(arguments: &Sysplex) -> anyhow::Result<ExitCode> {
 
 fn show(report: ReportName, options: &Options) -> anyhow::Result<ExitCode> {
     let asked = Asked::of(report, options)?;
-    let stack = options.stack.find()?;
-    let answer = stack.ask(&Request::Netstat(asked.query))?;
-    let Answer::Report(report) = answer else {
-        return Err(unexpected(&answer));
+    let Some(pause) = options.watch else {
+        print(&asked.text(options)?)?;
+        return Ok(ExitCode::SUCCESS);
     };
-    let layout = match asked.format {
-        Format::Table => Layout::Table,
-        Format::Short => Layout::Short,
-        Format::Long => Layout::Long,
-        Format::Json => {
-            let json = serde_json::to_string(&report).context("the report has no JSON form")?;
-            print(&(json + "\n"))?;
+    let clear = if io::stdout().is_terminal() {
+        CLEAR
+    } else {
+        ""
+    };
+    loop {
+        // A daemon that is restarted answers again soon.
+        let text = asked.text(options);
+        let text = text.unwrap_or_else(|error| format!("{error:#}\n"));
+        if !put(&format!("{clear}{text}"))? {
             return Ok(ExitCode::SUCCESS);
         }
-    };
+        thread::sleep(Duration::from_secs(pause.into()));
+    }
+}
+
+/// Prints a report of our own, which is the same in all layouts, in words or as JSON.
+pub(super) fn print_ours(report: &Report, is_json: bool) -> anyhow::Result<()> {
+    if is_json {
+        let json = serde_json::to_string(report).context("the report has no JSON form")?;
+        return print(&(json + "\n"));
+    }
     let style = Style {
-        layout,
-        has_detail: asked.has_detail,
-        is_console: options.console,
+        layout: Layout::Long,
+        has_detail: true,
+        is_console: false,
     };
-    print(&render(&report, style))?;
-    Ok(ExitCode::SUCCESS)
+    print(&render(report, style))
 }
 
 /// Prints a report; whoever reads it may have enough before its end, as `head` has.
 pub(super) fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("the report cannot be printed")
-        }
-        Ok(()) | Err(_) => Ok(()),
+    put(text).map(|_| ())
+}
+
+/// Prints a text; returns whether somebody still reads.
+fn put(text: &str) -> anyhow::Result<bool> {
+    let mut output = io::stdout();
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error).context("the report cannot be printed"),
+        Ok(()) => Ok(true),
     }
 }
 
@@ -148,6 +175,30 @@ struct Asked {
 }
 
 impl Asked {
+    /// Asks the stack, and returns its report as it is to be printed.
+    fn text(&self, options: &Options) -> anyhow::Result<String> {
+        let stack = options.stack.find()?;
+        let answer = stack.ask(&Request::Netstat(self.query.clone()))?;
+        let Answer::Report(report) = answer else {
+            return Err(unexpected(&answer));
+        };
+        let layout = match self.format {
+            Format::Table => Layout::Table,
+            Format::Short => Layout::Short,
+            Format::Long => Layout::Long,
+            Format::Json => {
+                let json = serde_json::to_string(&report).context("the report has no JSON form")?;
+                return Ok(json + "\n");
+            }
+        };
+        let style = Style {
+            layout,
+            has_detail: self.has_detail,
+            is_console: options.console,
+        };
+        Ok(render(&report, style))
+    }
+
     fn of(report: ReportName, options: &Options) -> anyhow::Result<Self> {
         let mut filters = Filters {
             addresses: options.ipaddr.clone(),

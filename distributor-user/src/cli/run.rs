@@ -11,7 +11,7 @@ use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use super::symbol::Symbols;
-use super::{DEFAULT_PIN_DIR, DEFAULT_RUN_DIR};
+use super::{DEFAULT_PIN_DIR, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR};
 use crate::shell::daemon::{self, DaemonOptions};
 
 /// Arguments of `distributor run`.
@@ -82,6 +82,9 @@ pub(super) struct RunArguments {
     /// Where the admin socket and the record of changed settings are kept.
     #[arg(long, env = "DISTRIBUTOR_RUN_DIR", default_value = DEFAULT_RUN_DIR)]
     run_dir: PathBuf,
+    /// Where the history of configurations is kept, also when the machine starts anew.
+    #[arg(long, env = "DISTRIBUTOR_STATE_DIR", default_value = DEFAULT_STATE_DIR)]
+    state_dir: PathBuf,
     /// Where maps and links are pinned; on a mounted bpffs.
     #[arg(long, env = "DISTRIBUTOR_PIN_DIR", default_value = DEFAULT_PIN_DIR)]
     pin_dir: PathBuf,
@@ -142,6 +145,7 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         load_cgroup: arguments.load_cgroup,
         stop_deadline: Duration::from_secs(arguments.stop_deadline),
         run_dir: arguments.run_dir,
+        state_dir: arguments.state_dir,
         pin_dir: arguments.pin_dir,
     };
     // One thread: the loop owns everything, and its namespace is the process's.

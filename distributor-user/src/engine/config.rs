@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 pub use distribution::{
-    Destination, Destinations, DistMethod, DistOptions, DynamicService, Encapsulation, Processors,
-    Service, Standby, Terms, Tier, TierGroup,
+    Destination, Destinations, DistMethod, DistOptions, Distribution, DynamicService,
+    Encapsulation, Processors, Service, Standby, Terms, Tier, TierGroup,
 };
 pub use dvipa::{
     Dvipa, DvipaOptions, DvipaRole, Moveable, RangeMoveable, RangeUse, RouteEncapsulation,
@@ -33,8 +33,10 @@ use super::xcf::XcfAddresses;
 
 /// Everything that one stack's profile asks for.
 ///
-/// What the daemon does not act on yet is here as well: reports show it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the daemon does not act on yet is here as well: reports show it. What is read back may have been
+/// written by an earlier release: fields that it does not have are as if nothing were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Config {
     /// `IPCONFIG DYNAMICXCF`: this stack's IPv4 address inside the group, its identity as a target.
     pub dynamic_xcf: Option<DynamicXcf>,
@@ -51,6 +53,7 @@ pub struct Config {
     /// By which interface statements name each IPv6 DVIPA, in capitals; no two have the same.
     pub interfaces: BTreeMap<Ipv6Addr, String>,
     /// `VIPADISTRIBUTE` with `PORT`, one entry per DVIPA × port, in the order of the profile.
+    #[serde(with = "distribution::grouped")]
     pub services: Vec<Service>,
     /// `VIPADISTRIBUTE` without `PORT`: ports that servers choose.
     pub dynamic_services: Vec<DynamicService>,

@@ -8,6 +8,7 @@ mod counters;
 #[cfg(test)]
 mod tests;
 
+use super::doctor;
 use super::profile;
 use super::report::{self, ReportName};
 
@@ -27,6 +28,8 @@ fn sources() -> impl Iterator<Item = (String, Source)> {
         ),
         ("messages.md", Source::Text(profile::messages_page)),
         ("reports.md", Source::Text(report::page)),
+        ("schema/doctor.json", Source::Text(doctor::schema)),
+        ("troubleshooting.md", Source::Text(doctor::page)),
     ];
     let texts = texts.map(|(path, text)| (path.to_owned(), text));
     let schemas = ReportName::ALL.map(|report| {

@@ -9,9 +9,11 @@
 mod configuration;
 mod explain;
 mod filter;
+mod history;
 mod home;
 mod layout;
 mod page;
+mod plan;
 mod portlist;
 mod schema;
 mod snapshot;
@@ -28,17 +30,19 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use configuration::{Configuration, DaemonRow, configuration};
-pub use explain::{Explain, Unexplained};
+pub use configuration::{Configuration, DaemonRow, GroupAddressRow, configuration};
+pub use explain::{Explain, ExplainedService, ExplainedTarget, Unexplained};
 pub use filter::{Endpoint, FilterError, FilterKind, Filters, Limit, Network, Room};
+pub use history::{EntryRow, Past, UnconfirmedRow, past};
 pub use home::{Home, HomeRow, home};
 pub use layout::{Layout, Style};
 pub use page::page;
+pub use plan::{ChangeRow, Outlook, Plan};
 pub use portlist::{PortRow, Portlist, portlist};
 pub use schema::schema;
 pub use snapshot::Snapshot;
 pub use stats::{CounterRow, GroupRow, InterfaceRow, Stats};
-pub use sysplex::{Group, Sysplex, group, sysplex};
+pub use sysplex::{Group, MemberRow, Sysplex, SysplexDvipa, SysplexStack, group, sysplex};
 pub use vcrt::{Connections, Vcrt, VcrtRow, vcrt};
 pub use vdpt::{Totals, Vdpt, VdptRow, vdpt};
 pub use vipadcfg::{Vipadcfg, vipadcfg};
@@ -80,11 +84,17 @@ pub enum ReportName {
     /// Why each target of a service gets what it gets.
     #[value(skip)]
     Explain,
+    /// What another profile would change.
+    #[value(skip)]
+    Plan,
+    /// The configurations that the stack has had.
+    #[value(skip)]
+    History,
 }
 
 impl ReportName {
     /// Every report, in the order of the reference.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Vipadcfg,
         Self::Vipadyn,
         Self::Vdpt,
@@ -96,6 +106,8 @@ impl ReportName {
         Self::Sysplex,
         Self::Group,
         Self::Explain,
+        Self::Plan,
+        Self::History,
     ];
 
     /// The name as the command line takes it.
@@ -113,6 +125,8 @@ impl ReportName {
             Self::Sysplex => "sysplex",
             Self::Group => "group",
             Self::Explain => "explain",
+            Self::Plan => "plan",
+            Self::History => "history",
         }
     }
 
@@ -131,6 +145,8 @@ impl ReportName {
             Self::Sysplex => "sysplex vipadyn",
             Self::Group => "sysplex group",
             Self::Explain => "explain",
+            Self::Plan => "plan",
+            Self::History => "history",
         }
     }
 
@@ -144,7 +160,7 @@ impl ReportName {
             }
             Self::Portlist => &[FilterKind::Port],
             Self::Home => &[FilterKind::IpAddr, FilterKind::IntfName],
-            Self::Config | Self::Stats | Self::Group => &[],
+            Self::Config | Self::Stats | Self::Group | Self::Plan | Self::History => &[],
         }
     }
 
@@ -245,6 +261,10 @@ pub enum Body {
     Group(Group),
     /// See [`ReportName::Explain`].
     Explain(Explain),
+    /// See [`ReportName::Plan`].
+    Plan(Plan),
+    /// See [`ReportName::History`].
+    History(Past),
 }
 
 /// Renders a report as text; every line ends with a line feed.
@@ -264,6 +284,8 @@ pub fn render(report: &Report, style: Style) -> String {
         Body::Sysplex(body) => sysplex::text(&mut text, body, style),
         Body::Group(body) => sysplex::group_text(&mut text, body, style),
         Body::Explain(body) => explain::text(&mut text, body),
+        Body::Plan(body) => plan::text(&mut text, body),
+        Body::History(body) => history::text(&mut text, body),
     };
     let (console, shell) = if matches!(report.body, Body::Sysplex(_)) {
         ("EZZ8260I SYSPLEX", "SYSPLEX")
@@ -271,6 +293,10 @@ pub fn render(report: &Report, style: Style) -> String {
         ("EZZ8270I SYSPLEX GROUP", "SYSPLEX GROUP")
     } else if matches!(report.body, Body::Explain(_)) {
         ("EXPLAIN", "EXPLAIN")
+    } else if matches!(report.body, Body::Plan(_)) {
+        ("PLAN", "PLAN")
+    } else if matches!(report.body, Body::History(_)) {
+        ("HISTORY", "HISTORY")
     } else {
         ("EZD0101I NETSTAT", "NETSTAT")
     };

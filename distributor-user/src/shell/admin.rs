@@ -40,6 +40,24 @@ pub enum Request {
     Reload,
     /// Asks for the running configuration to be changed by what the texts say.
     Obey(Texts),
+    /// Asks what the configuration of the texts would change; nothing is changed.
+    Plan(Texts),
+    /// Asks for the configuration of the texts in place of the running one.
+    Apply {
+        /// A profile.
+        texts: Texts,
+        /// How long there is time to confirm it, before it is undone; absent: it need not be.
+        within: Option<Duration>,
+    },
+    /// Confirms what was applied.
+    Confirm,
+    /// Asks for an earlier configuration: that of this entry, or the one before.
+    Rollback {
+        /// The number of an entry of the history.
+        to: Option<u64>,
+        /// As for [`Self::Apply`].
+        within: Option<Duration>,
+    },
     /// Orders what z/OS's `VARY TCPIP,,SYSPLEX` does.
     Vary(Vary),
     /// Asks for the living connections to distributed services that end at this stack, of this much of
@@ -101,7 +119,15 @@ impl From<Outcome> for Answer {
 }
 
 /// A request with the way to answer it.
-pub type Pending = (Request, oneshot::Sender<Answer>);
+#[derive(Debug)]
+pub struct Pending {
+    /// What is asked.
+    pub request: Request,
+    /// The number of the user who asks, as the kernel says (`SO_PEERCRED`).
+    pub uid: u32,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Answer>,
+}
 
 /// Why the admin socket cannot be served or reached.
 #[derive(Debug, thiserror::Error)]
@@ -227,6 +253,11 @@ fn bind(run_dir: &Path, path: &Path) -> std::io::Result<UnixListener> {
 }
 
 async fn serve(stream: UnixStream, requests: mpsc::Sender<Pending>) {
+    // The kernel knows this of every connected stream.
+    let Ok(peer) = stream.peer_cred() else {
+        return;
+    };
+    let uid = peer.uid();
     let (read, mut write) = stream.into_split();
     let mut lines = tokio::io::BufReader::new(read.take(MAX_REQUEST)).lines();
     let Ok(Some(line)) = lines.next_line().await else {
@@ -235,8 +266,13 @@ async fn serve(stream: UnixStream, requests: mpsc::Sender<Pending>) {
     let answer = match serde_json::from_str::<Request>(&line) {
         Err(error) => Answer::Refused(format!("expected a request, found `{line}`: {error}")),
         Ok(request) => {
-            let (sender, receiver) = oneshot::channel();
-            if requests.send((request, sender)).await.is_err() {
+            let (answer, receiver) = oneshot::channel();
+            let pending = Pending {
+                request,
+                uid,
+                answer,
+            };
+            if requests.send(pending).await.is_err() {
                 return;
             }
             receiver
@@ -264,8 +300,22 @@ fn line_of(answer: &Answer) -> String {
 ///
 /// Nothing answers on the socket, or what answers does not speak this protocol.
 pub fn ask(run_dir: &Path, name: &str, request: &Request) -> Result<Answer, AdminError> {
+    ask_within(run_dir, name, request, PATIENCE)
+}
+
+/// Sends one request to the daemon of `name` and waits so long for its answer.
+///
+/// # Errors
+///
+/// As [`ask`]; a daemon that takes longer counts as unreachable, with `WouldBlock` for a reason.
+pub fn ask_within(
+    run_dir: &Path,
+    name: &str,
+    request: &Request,
+    patience: Duration,
+) -> Result<Answer, AdminError> {
     let path = socket_path(run_dir, name);
-    let line = exchange(&path, request).map_err(|source| AdminError::Unreachable {
+    let line = exchange(&path, request, patience).map_err(|source| AdminError::Unreachable {
         name: name.to_owned(),
         path: path.clone(),
         source,
@@ -280,9 +330,9 @@ pub fn ask(run_dir: &Path, name: &str, request: &Request) -> Result<Answer, Admi
     })
 }
 
-fn exchange(path: &Path, request: &Request) -> std::io::Result<String> {
+fn exchange(path: &Path, request: &Request, patience: Duration) -> std::io::Result<String> {
     let mut stream = BlockingStream::connect(path)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience))?;
     let mut text = serde_json::to_string(request)?;
     text.push('\n');
     stream.write_all(text.as_bytes())?;

@@ -18,6 +18,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use netlink_packet_sock_diag::inet::StateFlags;
@@ -29,7 +30,7 @@ use crate::engine::forwarding::FlowKey;
 
 use super::netlink::EVENT_BUFFER_BYTES;
 use super::sock_diag::{Ended, EndedSockets, Entry, Scope, SockDiag};
-use super::sock_ops::{SockOpsError, SockOpsProgram, reports};
+use super::sock_ops::{SockOpsError, SockOpsProgram, WatchObject, reports};
 use closed::{Closed, flow};
 use listing::connected;
 
@@ -71,27 +72,26 @@ pub enum Ends {
 #[derive(Debug)]
 pub struct Connections {
     dvipas: watch::Sender<BTreeSet<IpAddr>>,
-    missing: Option<SockOpsError>,
+    missing: Option<Arc<SockOpsError>>,
 }
 
 impl Connections {
     /// Starts the task, in the network namespace of the calling thread.
     ///
-    /// `object` is the eBPF object `watch`. Without
-    /// it, or where it cannot be attached, a warning names what is missing,
-    /// and a server that resets a connection (`SO_LINGER` of 0) leads to
+    /// Without its program in `object`, a warning names what is missing, and a
+    /// server that resets a connection (`SO_LINGER` of 0) leads to
     /// [`Ends::Resync`], at most once a second.
     ///
     /// # Errors
     ///
     /// The kernel refuses `sock_diag` sockets.
-    pub fn start(object: Option<&[u8]>) -> io::Result<(Self, mpsc::Receiver<Ends>)> {
+    pub fn start(object: &mut WatchObject) -> io::Result<(Self, mpsc::Receiver<Ends>)> {
         Self::start_with_buffer(object, EVENT_BUFFER_BYTES)
     }
 
     /// The same, with room for about `buffer_bytes` of the kernel's events.
     fn start_with_buffer(
-        object: Option<&[u8]>,
+        object: &mut WatchObject,
         buffer_bytes: usize,
     ) -> io::Result<(Self, mpsc::Receiver<Ends>)> {
         let (program, missing) = match SockOpsProgram::attach(object) {
@@ -99,7 +99,7 @@ impl Connections {
             Err(reason) => (None, Some(reason)),
         };
         if let Some(reason) = &missing {
-            let reason = reason as &dyn std::error::Error;
+            let reason = &**reason as &dyn std::error::Error;
             warn!(reason, "resets by servers are found by audits only");
         }
         let (dvipas, wanted) = watch::channel(BTreeSet::new());
@@ -122,7 +122,7 @@ impl Connections {
     /// Why connections that servers reset are not reported; `None` when they are.
     #[must_use]
     pub fn missing(&self) -> Option<&SockOpsError> {
-        self.missing.as_ref()
+        self.missing.as_deref()
     }
 
     /// Watches exactly these addresses from now on.

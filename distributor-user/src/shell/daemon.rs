@@ -15,6 +15,7 @@ mod begin;
 mod change;
 mod contested;
 mod execute;
+mod history;
 mod life;
 mod network;
 mod open;
@@ -23,7 +24,9 @@ mod origin;
 mod probes;
 mod ready;
 mod reports;
+mod signals;
 mod stop;
+mod watches;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -31,9 +34,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use nix::sys::signal::SigSet;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
@@ -51,11 +51,13 @@ use announcer::Announcer;
 use attended::Attended;
 use change::{Changes, Outcome, Source};
 use contested::{Contested, Taken};
+use history::KeptHistory;
 use life::Life;
 use network::Network;
 use orders::Questions;
 use origin::OwnConnections;
 use probes::Probes;
+use signals::{Asked, Signals};
 
 /// How often the engine and the repairs look around.
 const TICK: Duration = Duration::from_secs(1);
@@ -99,6 +101,8 @@ pub struct DaemonOptions {
     pub stop_deadline: Duration,
     /// Where the admin socket and the record of changed settings are.
     pub run_dir: PathBuf,
+    /// Where the history of configurations is.
+    pub state_dir: PathBuf,
     /// Where maps and links are pinned.
     pub pin_dir: PathBuf,
 }
@@ -120,7 +124,7 @@ pub async fn run(options: DaemonOptions) -> anyhow::Result<()> {
         tokio::select! {
             asked = signals.next() => match asked {
                 Asked::Stop => break,
-                Asked::Reload => daemon.begin_change(Source::Profile, None),
+                Asked::Reload => daemon.begin_change(Source::Profile.into()),
             },
             _ = tick.tick() => {
                 daemon.catch_up(&mut sources).await;
@@ -170,6 +174,7 @@ pub(super) struct Daemon {
     /// Tells this start of the daemon from others.
     instance: u64,
     changes: Changes,
+    history: KeptHistory,
     /// Held by who walks over the connections for a report.
     walks: Arc<Mutex<()>>,
     life: Life,
@@ -211,7 +216,7 @@ impl Daemon {
         match input {
             Input::Event(event) => self.handle(event).await,
             Input::Group(event) => self.take_group(event).await,
-            Input::Admin((request, answer)) => self.answer(request, answer).await,
+            Input::Admin(pending) => self.answer(pending).await,
             Input::Change(outcome) => self.finish_change(outcome).await,
             Input::Taken(taken) => self.take_answer(taken).await,
             Input::Measured(measured) => {
@@ -313,6 +318,7 @@ impl Daemon {
             warn!("what clients keep could not be looked through: {error}");
         }
         self.own_connections.tend().await;
+        self.undo_if_due();
         self.look_around();
         let poll = self.stack.config().global.wlm_poll_s;
         let poll = Duration::from_secs(poll.into()).saturating_sub(TICK / 2);
@@ -348,56 +354,4 @@ fn spell(what: ConflictKind) -> &'static str {
         ConflictKind::Name => "name",
         ConflictKind::DynamicXcf => "DYNAMICXCF address",
     }
-}
-
-/// What a signal asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    /// SIGTERM or SIGINT.
-    Stop,
-    /// SIGHUP.
-    Reload,
-}
-
-/// The signals that a daemon follows.
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    /// Catches the signals, and those that came while another program was put in place.
-    fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("signals cannot be caught");
-        let signals = Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hang_up: listen(SignalKind::hangup())?,
-        };
-        followed().thread_unblock()?;
-        Ok(signals)
-    }
-
-    /// Waits for the next signal.
-    async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop,
-            _ = self.interrupt.recv() => Asked::Stop,
-            _ = self.hang_up.recv() => Asked::Reload,
-        }
-    }
-
-    /// Returns when the daemon is asked to stop.
-    async fn stop(&mut self) {
-        while self.next().await != Asked::Stop {}
-    }
-}
-
-/// The signals that [`Signals`] follows.
-fn followed() -> SigSet {
-    use nix::sys::signal::Signal;
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]
-        .into_iter()
-        .collect()
 }

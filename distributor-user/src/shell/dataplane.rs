@@ -32,10 +32,12 @@ use super::namespace;
 use crate::engine::forwarding::{ServiceKey, ServiceTargets};
 
 pub use self::attach::Interface;
+pub use self::attach::xdp_program;
 pub use self::attached::Lookout;
 pub use self::error::DataplaneError;
 pub use self::life::EarlyLife;
 pub use self::origin::Origin;
+pub use self::pins::is_on_bpffs;
 pub use self::reported::Inserted;
 pub use self::traffic::Traffic;
 pub use self::xdp::AttachMode;

@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use distributor_common::watch::{CLOSES, LISTENS, ListenerReport};
@@ -28,7 +29,7 @@ use crate::engine::servers::Server;
 use super::holders;
 use super::netlink::EVENT_BUFFER_BYTES;
 use super::sock_diag::{Ended, EndedSockets, Entry, Scope, SockDiag};
-use super::sock_ops::{self, Report, SockOpsError, SockOpsProgram, reports};
+use super::sock_ops::{self, Report, SockOpsError, SockOpsProgram, WatchObject, reports};
 
 #[cfg(test)]
 mod tests;
@@ -46,7 +47,7 @@ const LOOPBACK: u32 = 1;
 #[derive(Debug)]
 pub struct Listeners {
     wanted: watch::Sender<Wanted>,
-    missing: Option<SockOpsError>,
+    missing: Option<Arc<SockOpsError>>,
 }
 
 /// What is to be counted.
@@ -70,8 +71,7 @@ pub struct Aside {
 impl Listeners {
     /// Starts the task, in the network namespace of the calling thread.
     ///
-    /// `object` is the eBPF object `watch`. Without it, or
-    /// where it cannot be attached, a warning names what is missing and new
+    /// Without its program in `object`, a warning names what is missing and new
     /// listeners are noticed within half a second instead of at once.
     ///
     /// The receiver has the rows of all watched DVIPAs, sorted; it is marked
@@ -83,7 +83,7 @@ impl Listeners {
     ///
     /// The kernel refuses `sock_diag` sockets.
     pub fn start(
-        object: Option<&[u8]>,
+        object: &mut WatchObject,
         aside: watch::Sender<Option<Aside>>,
     ) -> io::Result<(Self, watch::Receiver<Vec<ReadyRow>>)> {
         let (program, missing) = match SockOpsProgram::attach(object) {
@@ -91,7 +91,7 @@ impl Listeners {
             Err(reason) => (None, Some(reason)),
         };
         if let Some(reason) = &missing {
-            let reason = reason as &dyn std::error::Error;
+            let reason = &**reason as &dyn std::error::Error;
             let dump_ms = BACKSTOP_WITHOUT_PROGRAM.as_millis();
             warn!(reason, "new listeners are noticed only every {dump_ms} ms");
         }
@@ -119,7 +119,7 @@ impl Listeners {
     /// Why listeners are not reported as they come; `None` when they are.
     #[must_use]
     pub fn missing(&self) -> Option<&SockOpsError> {
-        self.missing.as_ref()
+        self.missing.as_deref()
     }
 
     /// Watches exactly these addresses from now on.

@@ -27,6 +27,9 @@ use super::links;
 use super::netlink::{Netlink, RequestError, RouteEvent, RouteEvents};
 use kernel::{Neighbour, Way};
 
+pub(super) use asked::{fixed, way_to};
+
+mod asked;
 mod kernel;
 
 #[cfg(test)]

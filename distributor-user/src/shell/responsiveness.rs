@@ -11,10 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aya::Ebpf;
 use aya::maps::{HashMap, MapData};
+use aya::programs::sock_ops::SockOpsLink;
 use distributor_common::watch::HandshakeKey;
 use netlink_packet_sock_diag::inet::StateFlags;
 use tokio::sync::watch;
@@ -22,7 +23,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::sock_diag::{Scope, SockDiag};
-use super::sock_ops::{self, SockOpsError};
+use super::sock_ops::{self, SockOpsError, WatchObject};
 use crate::engine::fact::ReadyRow;
 use crate::engine::responsiveness::{Counts, Gauge, Responsiveness};
 
@@ -40,14 +41,14 @@ type Place = (Option<IpAddr>, u16);
 
 /// Starts the task, in the network namespace of the calling thread.
 ///
-/// `object` is the eBPF object `watch`; without it, or where it cannot be attached, a warning names what
-/// is missing and every server counts as responsive. `rows` are the listeners that count.
+/// Without its program in `object`, a warning names what is missing and every server counts as
+/// responsive. `rows` are the listeners that count.
 ///
 /// # Errors
 ///
 /// The kernel refuses `sock_diag` sockets.
 pub fn start(
-    object: Option<&[u8]>,
+    object: &mut WatchObject,
     rows: watch::Receiver<Vec<ReadyRow>>,
 ) -> io::Result<watch::Receiver<Faults>> {
     let (faults, told) = watch::channel(Faults::new());
@@ -64,7 +65,7 @@ pub fn start(
             tokio::spawn(task.run());
         }
         Err(reason) => {
-            let reason = &reason as &dyn std::error::Error;
+            let reason = &*reason as &dyn std::error::Error;
             warn!(reason, "servers that stop accepting are not noticed");
         }
     }
@@ -203,21 +204,19 @@ fn differ(told: &Faults, found: &Faults) -> bool {
 /// The program that counts handshakes, and its counts.
 struct Handshakes {
     counts: HashMap<MapData, [u8; size_of::<HandshakeKey>()], [u64; 2]>,
-    /// Holds the program and its link.
-    _program: Ebpf,
+    /// Holds the program.
+    _link: SockOpsLink,
 }
 
 impl Handshakes {
     const PROGRAM: &'static str = "count_handshakes";
     const MAP: &'static str = "HANDSHAKES";
 
-    fn attach(object: Option<&[u8]>) -> Result<Self, SockOpsError> {
-        let mut program = sock_ops::attach(object, Self::PROGRAM)?;
-        let map = program.take_map(Self::MAP);
-        let map = map.ok_or(SockOpsError::Incomplete(Self::MAP))?;
+    fn attach(object: &mut WatchObject) -> Result<Self, Arc<SockOpsError>> {
+        let (map, link) = object.attach(Self::PROGRAM, Self::MAP)?;
         Ok(Self {
-            counts: HashMap::try_from(map)?,
-            _program: program,
+            counts: HashMap::try_from(map).map_err(SockOpsError::from)?,
+            _link: link,
         })
     }
 

@@ -1,16 +1,18 @@
 //! The `sock_ops` programs that report on sockets: loading, attaching, reading.
 //!
-//! A program lives as long as its `SockOpsProgram`; nothing of it is pinned,
-//! so a daemon that is killed leaves nothing behind. Programs of other stacks
-//! and of other software on the same cgroup are left alone.
+//! A program is attached as long as its link lives, which is not pinned:
+//! a daemon that is killed leaves nothing behind. Programs
+//! of other stacks and of other software on the same cgroup are left alone.
 
 use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use aya::maps::{MapData, RingBuf};
+use aya::maps::{Map, MapData, RingBuf};
+use aya::programs::sock_ops::SockOpsLink;
 use aya::programs::{CgroupAttachMode, SockOps};
 use aya::{Ebpf, EbpfLoader};
 use distributor_common::watch::AF_INET;
@@ -70,30 +72,84 @@ pub enum SockOpsError {
     Wait(#[source] io::Error),
 }
 
+/// The eBPF object `watch`, loaded for one namespace, or why it could not be.
+///
+/// Loading takes a tenth of a second, most of it for the types of the kernel: it is loaded once, for all
+/// who attach a program of it.
+pub struct WatchObject(Result<Loaded, Arc<SockOpsError>>);
+
+struct Loaded {
+    object: Ebpf,
+    cgroup: File,
+}
+
+impl WatchObject {
+    /// Loads the object for the calling thread's namespace.
+    #[must_use]
+    pub fn load(object: Option<&[u8]>) -> Self {
+        Self(Loaded::load(object).map_err(Arc::new))
+    }
+
+    /// Attaches one of the programs to the root cgroup for as long as the link lives, and takes the map
+    /// that it writes to.
+    pub(super) fn attach(
+        &mut self,
+        program: &'static str,
+        map: &'static str,
+    ) -> Result<(Map, SockOpsLink), Arc<SockOpsError>> {
+        let loaded = self.0.as_mut().map_err(|missing| Arc::clone(missing))?;
+        Ok(loaded.attach(program, map)?)
+    }
+}
+
+impl Loaded {
+    fn load(object: Option<&[u8]>) -> Result<Self, SockOpsError> {
+        let object = object.ok_or(SockOpsError::NoObject)?;
+        let path = cgroup::root()?;
+        let cgroup = File::open(&path).map_err(|source| SockOpsError::Open { path, source })?;
+        let cookie = namespace::cookie().map_err(SockOpsError::NoNamespaceCookie)?;
+        let object = EbpfLoader::new()
+            .override_global(NETNS_COOKIE, &cookie, true)
+            .load(object)?;
+        Ok(Self { object, cgroup })
+    }
+
+    fn attach(
+        &mut self,
+        name: &'static str,
+        map: &'static str,
+    ) -> Result<(Map, SockOpsLink), SockOpsError> {
+        let program = self.object.program_mut(name);
+        let program: &mut SockOps = program.ok_or(SockOpsError::Incomplete(name))?.try_into()?;
+        program.load()?;
+        // A link never displaces another program, and takes no flag that says so.
+        let link = program.attach(&self.cgroup, CgroupAttachMode::Single)?;
+        let link = program.take_link(link)?;
+        let taken = self.object.take_map(map);
+        Ok((taken.ok_or(SockOpsError::Incomplete(map))?, link))
+    }
+}
+
 /// An attached program and its reports.
 pub(super) struct SockOpsProgram<R> {
     ring: AsyncFd<RingBuf<MapData>>,
-    /// Holds the program and its link.
-    _program: Ebpf,
+    /// Holds the program.
+    _link: SockOpsLink,
     report: PhantomData<R>,
 }
 
 impl<R: Report> SockOpsProgram<R> {
-    /// Loads the program of the eBPF object `watch` for the calling thread's namespace and
-    /// attaches it to the root cgroup.
-    pub(super) fn attach(object: Option<&[u8]>) -> Result<Self, SockOpsError> {
-        let mut ebpf = attach(object, R::PROGRAM)?;
-        let ring = ebpf
-            .take_map(R::RING)
-            .ok_or(SockOpsError::Incomplete(R::RING))?;
-        let ring = RingBuf::try_from(ring)?;
+    /// Attaches the program.
+    pub(super) fn attach(object: &mut WatchObject) -> Result<Self, Arc<SockOpsError>> {
+        let (ring, link) = object.attach(R::PROGRAM, R::RING)?;
+        let ring = RingBuf::try_from(ring).map_err(SockOpsError::from)?;
         // SAFETY: the ring buffer owns its descriptor, and nothing here replaces or closes it
         // while the reactor knows it.
         let ring =
             unsafe { AsyncFd::register(ring) }.map_err(|error| SockOpsError::Wait(error.into()))?;
         Ok(Self {
             ring,
-            _program: ebpf,
+            _link: link,
             report: PhantomData,
         })
     }
@@ -115,24 +171,6 @@ impl<R: Report> SockOpsProgram<R> {
             self.ring.readable_mut().await?.clear_ready();
         }
     }
-}
-
-/// Loads one program of the eBPF object `watch` for the calling thread's namespace and attaches it to the
-/// root cgroup, for as long as what is returned lives.
-pub(super) fn attach(object: Option<&[u8]>, name: &'static str) -> Result<Ebpf, SockOpsError> {
-    let object = object.ok_or(SockOpsError::NoObject)?;
-    let path = cgroup::root()?;
-    let cgroup = File::open(&path).map_err(|source| SockOpsError::Open { path, source })?;
-    let cookie = namespace::cookie().map_err(SockOpsError::NoNamespaceCookie)?;
-    let mut ebpf = EbpfLoader::new()
-        .override_global(NETNS_COOKIE, &cookie, true)
-        .load(object)?;
-    let program = ebpf.program_mut(name);
-    let program: &mut SockOps = program.ok_or(SockOpsError::Incomplete(name))?.try_into()?;
-    program.load()?;
-    // A link never displaces another program, and takes no flag that says so.
-    program.attach(cgroup, CgroupAttachMode::Single)?;
-    Ok(ebpf)
 }
 
 /// Waits for reports of a program that may be missing: then for ever.

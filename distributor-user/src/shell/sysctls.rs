@@ -263,7 +263,8 @@ fn file(interface: &str, setting: Setting) -> PathBuf {
     Path::new(DIRECTORY).join(interface).join(setting.name())
 }
 
-fn read(interface: &str, setting: Setting) -> Result<i32, SysctlError> {
+/// Reads a setting of an interface, or of all of them.
+pub(super) fn read(interface: &str, setting: Setting) -> Result<i32, SysctlError> {
     let path = file(interface, setting);
     fs::read_to_string(&path)
         .and_then(|text| {

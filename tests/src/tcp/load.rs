@@ -32,8 +32,8 @@ use crate::wait;
 /// How long a stream may make no progress.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Time from one exchange to the next one, of whichever connection: 2,000 a second.
-const PACE: Duration = Duration::from_micros(500);
+/// Time from one exchange to the next one, of whichever connection: 1,250 a second.
+const PACE: Duration = Duration::from_micros(800);
 
 /// The shortest time from one exchange to the next one of the same connection.
 const SHORTEST: Duration = Duration::from_millis(20);

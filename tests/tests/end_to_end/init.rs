@@ -1,6 +1,5 @@
 //! `distributor init`: what it writes is all that its stacks need to distribute a connection.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use tests::process::Process;
 use tests::stack::Stack;
 use tests::tcp::{Server, greetings};
-use tests::{program, wait};
+use tests::{program, unit, wait};
 
 use crate::{DUAL_STACK, SERVICE, built, turn};
 
@@ -61,29 +60,22 @@ fn stacks_run_by_what_init_writes() {
 
 /// Starts a daemon as systemd would by the unit below `root`, the root of the stack's host.
 fn start(stack: &Stack, root: &Path) -> Process {
-    let unit = fs::read_to_string(root.join("etc/systemd/system/distributor@.service"));
-    let unit = unit.expect("a unit").replace("%i", stack.name());
-    let value = |text: &str, name: &str| -> String {
-        let mut lines = text.lines();
-        let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        line.unwrap_or_else(|| panic!("{name}: {text}")).to_owned()
-    };
-    let below = |path: &str| root.join(path.trim_start_matches(['-', '/']));
-    let environment = fs::read_to_string(below(&value(&unit, "EnvironmentFile")));
-    let options = value(&environment.expect("options"), "OPTIONS");
-    let line = value(&unit, "ExecStart").replace("$OPTIONS", &options);
-    let mut words = line.split_whitespace();
-    assert_eq!(words.next(), Some("/usr/bin/distributor"));
+    let words = unit::command_line(root, "distributor", stack.name()).expect("a unit");
+    let mut words = words.iter();
+    assert_eq!(words.next().expect("a program"), "/usr/bin/distributor");
     let program = program::distributor().expect("the program");
     let mut command = stack.namespace().command(program);
     for word in words {
         if word.starts_with('/') {
-            command.arg(below(word));
+            command.arg(unit::below(root, word));
         } else {
             command.arg(word);
         }
     }
     command.arg("--run-dir").arg(stack.run_directory());
+    command
+        .arg("--state-dir")
+        .arg(stack.directory().join("state"));
     command.arg("--pin-dir").arg(stack.pins());
     let host = stack.host();
     host.start("daemon", &mut command).expect("a daemon")

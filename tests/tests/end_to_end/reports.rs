@@ -1,10 +1,14 @@
 //! Every report of a running stack, in every layout.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::IpAddr;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tests::lab::{PORT, VIPA};
 use tests::tcp::{Server, greetings};
+use tests::{program, wait};
 
 use crate::{DUAL_STACK, SERVICE, started, turn};
 
@@ -66,4 +70,28 @@ fn a_running_stack_shows_every_report_in_every_layout() {
     assert_eq!(kind_of(&home, VIPA.into()), Some("active".into()), "{home}");
     let home = target.netstat_json("home").expect("HOME");
     assert_eq!(kind_of(&home, VIPA.into()), Some("hidden".into()), "{home}");
+}
+
+#[test]
+fn a_watched_report_is_shown_until_nobody_reads() {
+    let _turn = turn();
+    let lab = started(1, 1, &["TCPIP"]);
+    let mut command = Command::new(program::distributor().expect("the program"));
+    command.args(["netstat", "vdpt", "--watch=1", "--format", "json"]);
+    command.args(["--name", "TCPIP", "--run-dir"]);
+    command.arg(lab.stack("TCPIP").run_directory());
+    let mut watch = command.stdout(Stdio::piped()).spawn().expect("a command");
+    let mut lines = BufReader::new(watch.stdout.take().expect("its output")).lines();
+    let mut time = || -> String {
+        let line = lines.next().expect("a report").expect("text");
+        let report: Value = serde_json::from_str(&line).expect("JSON");
+        report["time"].as_str().expect("a time").to_owned()
+    };
+    let (first, second) = (time(), time());
+    assert_ne!(first, second);
+    drop(lines);
+    wait::until("the watch to end", Duration::from_secs(20), || {
+        Ok(watch.try_wait()?.is_some())
+    })
+    .expect("an end");
 }

@@ -36,7 +36,7 @@ pub(crate) struct Program {
 }
 
 /// The programs that the demo and the tests run.
-pub(crate) const PROGRAMS: [Program; 6] = [
+pub(crate) const PROGRAMS: [Program; 7] = [
     Program {
         name: "nginx",
         purpose: "the unmodified HTTPS servers behind the distributed address",
@@ -61,6 +61,11 @@ pub(crate) const PROGRAMS: [Program; 6] = [
         name: "ethtool",
         purpose: "switches checksum offloading off, which XDP on veth cannot do with",
         package: newest("ethtool", "1:6.1-1"),
+    },
+    Program {
+        name: "nft",
+        purpose: "makes firewalls that are wrong, for `distributor doctor` to find",
+        package: newest("nftables", "1.0.6-2+deb12u2"),
     },
     Program {
         name: "systemd-analyze",

@@ -33,6 +33,76 @@ impl Service {
     }
 }
 
+/// Services of one DVIPA on the same terms: how services are written down.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Distribution {
+    /// The DVIPA.
+    pub dvipa: IpAddr,
+    /// The TCP ports, host order.
+    pub ports: Vec<u16>,
+    /// What all of them say.
+    #[serde(flatten)]
+    pub terms: Arc<Terms>,
+}
+
+impl Distribution {
+    /// Groups consecutive services of one DVIPA that share their terms.
+    #[must_use]
+    pub fn group(services: &[Service]) -> Vec<Self> {
+        let mut distributions: Vec<Self> = Vec::new();
+        for service in services {
+            match distributions.last_mut() {
+                Some(last) if last.dvipa == service.dvipa && last.terms == service.terms => {
+                    last.ports.push(service.port);
+                }
+                _ => distributions.push(Self {
+                    dvipa: service.dvipa,
+                    ports: vec![service.port],
+                    terms: Arc::clone(&service.terms),
+                }),
+            }
+        }
+        distributions
+    }
+
+    /// The services of what was read, in their order.
+    pub fn services(distributions: Vec<Self>) -> impl Iterator<Item = Service> {
+        distributions.into_iter().flat_map(|distribution| {
+            let Self {
+                dvipa,
+                ports,
+                terms,
+            } = distribution;
+            ports.into_iter().map(move |port| Service {
+                dvipa,
+                port,
+                terms: Arc::clone(&terms),
+            })
+        })
+    }
+}
+
+/// Services as serde writes them: grouped, since there may be thousands on the same terms.
+pub(super) mod grouped {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::{Distribution, Service};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        services: &[Service],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        Distribution::group(services).serialize(serializer)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Service>, D::Error> {
+        let distributions = Vec::deserialize(deserializer)?;
+        Ok(Distribution::services(distributions).collect())
+    }
+}
+
 /// A `VIPADISTRIBUTE` without `PORT`: every port on which a server binds the DVIPA itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DynamicService {

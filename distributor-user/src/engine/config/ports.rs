@@ -93,6 +93,7 @@ impl PortUser {
 
 /// Options of a `PORT` or `PORTRANGE` entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PortOptions {
     /// Whether AUTOLOG restarts the job when it does not listen: not with `NOAUTOLOG`.
     pub has_no_autolog: bool,

@@ -14,6 +14,7 @@ use super::XcfNetwork;
     clippy::struct_excessive_bools,
     reason = "each is a switch of the language of its own"
 )]
+#[serde(default)]
 pub struct IpSettings {
     /// `DATAGRAMFWD`.
     pub forwards: bool,
@@ -86,6 +87,7 @@ pub enum Layout {
 
 /// What refines `DYNAMICXCF`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct XcfSettings {
     /// `SECCLASS`, 1–255.
     pub security_class: Option<u8>,
@@ -129,6 +131,7 @@ impl Ipv6Xcf {
 
 /// `GLOBALCONFIG`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GlobalSettings {
     /// `SYSPLEXMONITOR`.
     pub monitor: SysplexMonitor,
@@ -175,6 +178,7 @@ impl Default for GlobalSettings {
     clippy::struct_excessive_bools,
     reason = "each is a switch of the language of its own"
 )]
+#[serde(default)]
 pub struct SysplexMonitor {
     /// `TIMERSECS`, 10–3600.
     pub timer_s: u16,

@@ -5,12 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Definitions, Identity};
-use crate::engine::config::{Dvipa, DynamicService, Service, Terms, VipaRoute};
+use crate::engine::config::{Distribution, Dvipa, DynamicService, VipaRoute};
 
 /// Key of the first part in the group's slow state; the others have a number behind it.
 pub const DEFINITIONS_KEY: &str = "definitions";
@@ -49,15 +48,6 @@ struct Head {
     parts: usize,
 }
 
-/// Services of one DVIPA on the same terms.
-#[derive(Debug, Serialize, Deserialize)]
-struct Distribution {
-    dvipa: IpAddr,
-    ports: Vec<u16>,
-    #[serde(flatten)]
-    terms: Arc<Terms>,
-}
-
 fn key(part: usize) -> String {
     if part == 0 {
         DEFINITIONS_KEY.to_owned()
@@ -79,7 +69,7 @@ impl Definitions {
                 IpAddr::V6(_) => part.ipv6_dvipas.push(*dvipa),
             }
         }
-        for distribution in distributions(&self.services) {
+        for distribution in Distribution::group(&self.services) {
             let part = parts.room_for(&distribution);
             match distribution.dvipa {
                 IpAddr::V4(_) => part.distributions.push(distribution),
@@ -131,8 +121,8 @@ impl Definitions {
             }
             let dvipas = part.dvipas.into_iter().chain(part.ipv6_dvipas);
             definitions.dvipas.extend(dvipas);
-            let of_ipv6 = services(part.ipv6_distributions);
-            let of_both = services(part.distributions).chain(of_ipv6);
+            let of_ipv6 = Distribution::services(part.ipv6_distributions);
+            let of_both = Distribution::services(part.distributions).chain(of_ipv6);
             definitions.services.extend(of_both);
             definitions.dynamic_services.extend(part.dynamic);
             definitions.routes.extend(part.routes);
@@ -181,40 +171,6 @@ pub enum PartsError {
     Incomplete,
 }
 
-/// Groups consecutive services of one DVIPA that share their terms.
-fn distributions(services: &[Service]) -> Vec<Distribution> {
-    let mut distributions: Vec<Distribution> = Vec::new();
-    for service in services {
-        match distributions.last_mut() {
-            Some(last) if last.dvipa == service.dvipa && last.terms == service.terms => {
-                last.ports.push(service.port);
-            }
-            _ => distributions.push(Distribution {
-                dvipa: service.dvipa,
-                ports: vec![service.port],
-                terms: Arc::clone(&service.terms),
-            }),
-        }
-    }
-    distributions
-}
-
-/// The services of what was read.
-fn services(distributions: Vec<Distribution>) -> impl Iterator<Item = Service> {
-    distributions.into_iter().flat_map(|distribution| {
-        let Distribution {
-            dvipa,
-            ports,
-            terms,
-        } = distribution;
-        ports.into_iter().map(move |port| Service {
-            dvipa,
-            port,
-            terms: Arc::clone(&terms),
-        })
-    })
-}
-
 /// Parts while they are filled.
 struct Parts {
     parts: Vec<Part>,
@@ -253,9 +209,11 @@ fn json(value: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::engine::config::{
-        Destinations, DistMethod, DvipaRole, DynamicXcf, Moveable, RouteEncapsulation,
+        Destinations, DistMethod, DvipaRole, DynamicXcf, Moveable, RouteEncapsulation, Service,
     };
 
     fn many(dvipas: u8) -> Definitions {

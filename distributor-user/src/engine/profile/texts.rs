@@ -40,6 +40,12 @@ impl Texts {
         }
     }
 
+    /// The profile as whoever collected it named it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.profile.name
+    }
+
     /// Returns the profile's own text, and what finds the others; `symbols` is asked for the values
     /// of system symbols, and for nothing else.
     pub fn open<R: Reader>(self, symbols: R) -> (Text, impl Reader) {
@@ -87,7 +93,7 @@ impl<R: Reader> Reader for Carried<R> {
                 || {
                     Err(ReadError {
                         message: "the text was not sent along".to_owned(),
-                        help: "send it with `distributor obey`".to_owned(),
+                        help: "send it along with the text that includes it".to_owned(),
                     })
                 },
                 |included| included.found.clone(),

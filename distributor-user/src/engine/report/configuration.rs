@@ -130,10 +130,23 @@ pub struct DaemonRow {
     pub interfaces: Vec<String>,
     /// The group's UDP port.
     pub group_port: u16,
+    /// The addresses at which the group is talked to, as they were found at the start.
+    pub group_addresses: Vec<GroupAddressRow>,
     /// How many flows a new flow table has room for.
     pub flow_capacity: u32,
     /// How long a clean stop waits for connections, in seconds.
     pub stop_deadline_s: u64,
+}
+
+/// An address at which other stacks find this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupAddressRow {
+    /// The interface.
+    pub interface: String,
+    /// The address.
+    pub address: IpAddr,
+    /// Length of its network's prefix in bits.
+    pub prefix_len: u8,
 }
 
 /// What the layouts call the settings.
@@ -173,6 +186,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::only_long("daemon.xcf_interface", "XcfIntf"),
     Column::only_long("daemon.interfaces", "Interfaces"),
     Column::only_long("daemon.group_port", "GroupPort"),
+    Column::only_long("daemon.group_addresses", "GroupAddr"),
     Column::only_long("daemon.flow_capacity", "FlowCapacity"),
     Column::only_long("daemon.stop_deadline_s", "StopDeadline"),
 ];

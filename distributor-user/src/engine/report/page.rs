@@ -10,16 +10,17 @@ use serde_json::Value;
 use super::layout::Column;
 use super::schema::{document, object, resolve};
 use super::{
-    FilterKind, ReportName, configuration, explain, home, portlist, stats, sysplex, vcrt, vdpt,
-    vipadcfg, vipadyn,
+    FilterKind, ReportName, configuration, explain, history, home, portlist, stats, sysplex, vcrt,
+    vdpt, vipadcfg, vipadyn,
 };
 use crate::engine::reference::MADE;
 
 const BEGINNING: &str = "\
 `distributor netstat REPORT [OPTION…] [--name STACK] [--format table|short|long|json]`
 asks a running stack about itself, `distributor sysplex vipadyn|group` about the
-group, with the same options, and `distributor explain ADDR:PORT` about the weights of
-a service; root and the members of the group `distributor` may.
+group, with the same options, `distributor explain ADDR:PORT` about the weights of
+a service, `distributor plan FILE` about what another profile would change, and
+`distributor history` about the changes that there were; root and the members of the group `distributor` may.
 What nothing measures is shown as dashes, in JSON as null.
 
 | layout | what it is |
@@ -170,6 +171,8 @@ fn about(report: ReportName) -> (&'static str, &'static str, Vec<Section>) {
             vec![section("Members", "rows", sysplex::MEMBERS)],
         ),
         ReportName::Explain => about_explain(),
+        ReportName::Plan => about_plan(),
+        ReportName::History => about_history(),
     }
 }
 
@@ -183,6 +186,26 @@ fn about_explain() -> (&'static str, &'static str, Vec<Section>) {
             section("A service", "services", &[]),
             section("A target", "services.targets", explain::TARGETS),
             section("A step", "services.targets.reasons", &[]),
+        ],
+    )
+}
+
+fn about_plan() -> (&'static str, &'static str, Vec<Section>) {
+    (
+        "",
+        "What would this profile change? `distributor plan FILE`: each difference to the running \
+         configuration in words, in the order in which they take effect. A report of our own.",
+        vec![section("A difference", "changes", &[])],
+    )
+}
+
+fn about_history() -> (&'static str, &'static str, Vec<Section>) {
+    (
+        "",
+        "What was changed, when, and by whom? `distributor history`. A report of our own.",
+        vec![
+            section("An entry", "entries", history::ENTRIES),
+            section("A change that waits to be confirmed", "unconfirmed", &[]),
         ],
     )
 }
@@ -274,7 +297,9 @@ fn write_report(text: &mut String, report: ReportName) {
         | ReportName::Stats
         | ReportName::Sysplex
         | ReportName::Group
-        | ReportName::Explain => {}
+        | ReportName::Explain
+        | ReportName::Plan
+        | ReportName::History => {}
     }
 }
 

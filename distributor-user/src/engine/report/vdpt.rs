@@ -15,6 +15,11 @@ use crate::engine::forwarding::{Path, ServiceKey};
 use crate::engine::responsiveness::UNRESPONSIVE;
 use crate::engine::selection;
 
+pub(super) use flags::FLAGS;
+use flags::{letters, words};
+
+mod flags;
+
 /// Connections per service and target.
 pub type Totals = BTreeMap<(ServiceKey, IpAddr), u64>;
 
@@ -318,65 +323,6 @@ fn path_word(path: Path) -> Option<String> {
         Path::Link { .. } => Some("link".to_owned()),
         Path::Tunnel { tunnel, .. } => Some(tunnel.encapsulation.keyword().to_lowercase()),
         Path::Unreachable => None,
-    }
-}
-
-/// The letters below `Flg` in SHORT, in this order, with their words in LONG.
-pub(super) const FLAGS: &[(&str, &str, &str)] = &[
-    ("B", "", "BASEWLM"),
-    ("R", "", "ROUNDROBIN"),
-    ("S", "", "SERVERWLM"),
-    ("W", "", "WEIGHTEDACTIVE"),
-    ("H", "", "HOTSTANDBY, a backup"),
-    ("P", "", "HOTSTANDBY, the preferred target"),
-    ("T", "", "TARGCONTROLLED"),
-    ("M", "", "MAGLEV"),
-    ("L", "OptLocal", "OPTLOCAL"),
-    ("1", "Tier1", "TIER1"),
-    ("2", "Tier2", "TIER2"),
-    ("A", "Active", "HOTSTANDBY: gets the new connections"),
-    ("", "Backup", "HOTSTANDBY: waits, and could take over"),
-    (
-        "I",
-        "Inactive",
-        "gets no new connections: nothing listens there, or no path to it answers",
-    ),
-];
-
-fn letters(row: &VdptRow) -> String {
-    let mut letters = match (row.method.as_str(), row.standby.as_deref()) {
-        ("HOTSTANDBY", Some("preferred")) => "P".to_owned(),
-        (method, _) => method.chars().take(1).collect(),
-    };
-    if row.opt_local.is_some() {
-        letters.push('L');
-    }
-    if let Some(tier) = row.tier {
-        letters.push_str(&tier.to_string());
-    }
-    match activity(row) {
-        "Active" => letters.push('A'),
-        "Inactive" => letters.push('I'),
-        _ => {}
-    }
-    letters
-}
-
-fn words(row: &VdptRow) -> String {
-    let opt_local = row.opt_local.map(|_| "OptLocal".to_owned());
-    let tier = row.tier.map(|tier| format!("Tier{tier}"));
-    let activity = Some(activity(row).to_owned()).filter(|word| !word.is_empty());
-    let words: Vec<String> = [opt_local, tier, activity].into_iter().flatten().collect();
-    words.join(", ")
-}
-
-/// One word for whether a target gets new connections, where that is not as usual.
-fn activity(row: &VdptRow) -> &'static str {
-    match (row.method.as_str(), row.is_active) {
-        ("HOTSTANDBY", true) => "Active",
-        ("HOTSTANDBY", false) if row.idle_because.as_deref() == Some("standby") => "Backup",
-        (_, true) => "",
-        (_, false) => "Inactive",
     }
 }
 

@@ -89,7 +89,8 @@ fn dvipas() -> BTreeSet<IpAddr> {
 }
 
 fn start() -> (Connections, mpsc::Receiver<Ends>) {
-    let (connections, ends) = Connections::start(built(WATCH)).expect("the task");
+    let (connections, ends) =
+        Connections::start(&mut WatchObject::load(built(WATCH))).expect("the task");
     assert!(
         connections.missing().is_none(),
         "{:?}",
@@ -261,7 +262,8 @@ fn a_reset_is_reported_while_the_program_still_has_the_socket() {
 fn without_the_program_a_reset_by_the_server_leads_to_an_audit() {
     in_namespace(|| async {
         let server = Server::start("[::]:0");
-        let (connections, mut ends) = Connections::start(None).expect("the task");
+        let (connections, mut ends) =
+            Connections::start(&mut WatchObject::load(None)).expect("the task");
         assert!(connections.missing().is_some());
         connections.watch(dvipas());
         for _ in 0..3 {
@@ -362,7 +364,8 @@ fn lost_events_are_said_to_be_lost() {
     in_namespace(|| async {
         let server = Server::start("10.1.3.10:0");
         let (connections, mut ends) =
-            Connections::start_with_buffer(built(WATCH), 8 << 10).expect("the task");
+            Connections::start_with_buffer(&mut WatchObject::load(built(WATCH)), 8 << 10)
+                .expect("the task");
         connections.watch(dvipas());
         // The runtime has one thread: the task runs when the last one has ended.
         let ended: BTreeSet<FlowKey> = (0..500)

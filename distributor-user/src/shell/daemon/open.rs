@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 use tracing::error;
 
@@ -23,6 +24,7 @@ use super::orders::{OrdersFile, Questions};
 use super::origin::OwnConnections;
 use super::probes::Probes;
 use super::ready::Ready;
+use super::watches::Watches;
 use super::{Daemon, DaemonOptions, Input};
 use crate::engine::config::Config;
 use crate::engine::fact::ReadyRow;
@@ -37,9 +39,8 @@ use crate::shell::group::{self, GroupEvent, GroupOptions, KeyRing};
 use crate::shell::listeners::Listeners;
 use crate::shell::load::{LoadMeter, all_processors};
 use crate::shell::neighbours::{HopChange, NextHops};
-use crate::shell::objects;
 use crate::shell::ports::{Ports, PortsError};
-use crate::shell::responsiveness::{self, Faults};
+use crate::shell::responsiveness::Faults;
 use crate::shell::servers::{Measured, Servers};
 use crate::shell::sysctls::Sysctls;
 
@@ -116,13 +117,14 @@ impl Daemon {
     /// Checks everything, then takes it into use.
     pub(super) async fn open(options: DaemonOptions) -> anyhow::Result<(Self, Sources)> {
         let Ready {
-            config,
+            started,
             xcf,
             keys,
             netlink,
             all,
             mut network,
         } = Ready::check(&options).await?;
+        let config = started.config.clone();
         let held = network.held(&all);
         let (admin_server, admin) = AdminServer::start(&options.run_dir, &options.name)?;
         let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
@@ -141,6 +143,7 @@ impl Daemon {
         };
         let group = group_options(&config, &options, xcf, keys);
         let (set_aside, aside) = watch::channel(None);
+        let watches = Watches::start(set_aside);
         let ports = Ports::start(&options.pin_dir.join(&options.name), &config, aside)?;
         let (begun, ports) = begin(&beginning, ports, group, &mut network, &mut sysctls).await?;
         let Begun {
@@ -150,12 +153,9 @@ impl Daemon {
             joined_at,
             life: _until_the_loop_begins,
         } = begun;
+        let watches = watches.await.context("the watches were not begun")??;
         let adopted = adopted(&dataplane, held, &options);
-        let watch_object = objects::built(objects::WATCH);
-        let (listeners, rows) = Listeners::start(watch_object, set_aside)?;
-        let faults = responsiveness::start(watch_object, rows.clone())?;
         let (servers, measured) = Servers::start(options.capacity.unwrap_or_else(all_processors))?;
-        let (connections, ends) = Connections::start(watch_object)?;
         let (next_hops, hops) = NextHops::start(&netlink)?;
         let (changes, outcomes) = Changes::new()?;
         let instance = since_epoch_ms();
@@ -179,8 +179,8 @@ impl Daemon {
             kernel: Kernel {
                 addresses,
                 sysctls,
-                listeners,
-                connections,
+                listeners: watches.listeners,
+                connections: watches.connections,
                 next_hops,
                 ports,
                 _admin: admin_server,
@@ -189,6 +189,7 @@ impl Daemon {
             activated: BTreeMap::new(),
             instance,
             changes,
+            history: started.note(),
             walks: Arc::default(),
             life: Life::new(options.grace),
             probes,
@@ -201,10 +202,10 @@ impl Daemon {
         let sources = Sources {
             group: group_events,
             admin,
-            listeners: rows,
-            faults,
+            listeners: watches.rows,
+            faults: watches.faults,
             measured,
-            ends,
+            ends: watches.ends,
             hops,
             repaired,
             changes: outcomes,

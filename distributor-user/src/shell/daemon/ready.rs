@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use anyhow::{Context as _, bail};
 
 use super::DaemonOptions;
+use super::history::Started;
 use super::network::Network;
 use crate::engine::config::Config;
 use crate::engine::links::Link;
@@ -18,7 +19,7 @@ use crate::shell::profile_files::ProfileFiles;
 
 /// What a start needs, found and checked.
 pub(super) struct Ready {
-    pub(super) config: Config,
+    pub(super) started: Started,
     pub(super) xcf: XcfAddresses,
     pub(super) keys: KeyRing,
     pub(super) netlink: Netlink,
@@ -28,7 +29,8 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) async fn check(options: &DaemonOptions) -> anyhow::Result<Self> {
-        let config = load_profile(options)?;
+        let started = Started::of(options, load_profile(options)?);
+        let config = &started.config;
         let keys = group::load_keys(&options.keys)?;
         if !nix::unistd::geteuid().is_root() {
             bail!(
@@ -46,9 +48,9 @@ impl Ready {
         let netlink = Netlink::open().context("cannot talk to the kernel by netlink")?;
         let all = shell::links::list(&netlink).await?;
         let network = Network::choose(&all, config.xcf_networks().collect(), options)?;
-        network.check_ipv6(&config)?;
+        network.check_ipv6(config)?;
         Ok(Self {
-            config,
+            started,
             xcf,
             keys,
             netlink,

@@ -4,19 +4,21 @@ mod walk;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use jiff::tz::TimeZone;
 use tokio::sync::oneshot;
 
 use super::Daemon;
-use super::change::Source;
+use super::change::{Order, Source};
 use crate::engine::agreement::Running;
 use crate::engine::group::drops;
 use crate::engine::report::{
-    self, Body, CounterRow, DaemonRow, Frame, GroupRow, InterfaceRow, Query, Report, ReportName,
-    Room, Stats, Unexplained,
+    self, Body, CounterRow, DaemonRow, Frame, GroupAddressRow, GroupRow, InterfaceRow, Query,
+    Report, ReportName, Room, Stats, Unexplained,
 };
-use crate::shell::admin::{Answer, Request};
+use crate::shell::admin::{Answer, Pending, Request};
 use crate::shell::dataplane::AttachMode;
+use crate::shell::group::LocalAddress;
 use crate::shell::links;
 use crate::shell::netlink::Netlink;
 use walk::{Table, Walk};
@@ -33,12 +35,31 @@ enum Begun {
 
 impl Daemon {
     /// Answers a request, at once or when what it asks for has been checked.
-    pub(super) async fn answer(&mut self, request: Request, answer: oneshot::Sender<Answer>) {
+    pub(super) async fn answer(&mut self, pending: Pending) {
+        let Pending {
+            request,
+            uid,
+            answer,
+        } = pending;
+        let order = |source, within, answer| Order {
+            source,
+            uid: Some(uid),
+            within,
+            answer: Some(answer),
+        };
         let reply = match request {
-            Request::Reload => return self.begin_change(Source::Profile, Some(answer)),
+            Request::Reload => return self.begin_change(order(Source::Profile, None, answer)),
             Request::Obey(texts) => {
-                return self.begin_change(Source::Obeyfile(texts), Some(answer));
+                return self.begin_change(order(Source::Obeyfile(texts), None, answer));
             }
+            Request::Apply { texts, within } => {
+                return self.begin_change(order(Source::Other(texts), within, answer));
+            }
+            Request::Rollback { to, within } => {
+                return self.begin_rollback(to, uid, within, answer);
+            }
+            Request::Plan(texts) => return self.plan(texts, answer),
+            Request::Confirm => self.confirm(),
             Request::Vary(vary) => self.vary(vary).await,
             Request::Remaining(scope) => return self.count_remaining(scope, answer),
             Request::Of { member, ask } => return self.ask_member(member, ask, answer).await,
@@ -132,6 +153,13 @@ impl Daemon {
                 let unexplained = Unexplained::of(&self.stack, filters, &mut room);
                 return Ok(Begun::Explanation(Box::new(unexplained), room));
             }
+            ReportName::History => {
+                let past = report::past(self.history.history(), &TimeZone::system(), &mut room);
+                Body::History(past)
+            }
+            ReportName::Plan => {
+                bail!("expected a profile to plan, as `distributor plan FILE` sends it")
+            }
         };
         Ok(Begun::Made(body, room))
     }
@@ -139,11 +167,13 @@ impl Daemon {
     /// What the daemon was told on its command line, and what it made of it.
     fn told(&self) -> DaemonRow {
         let ingress = self.network.ingress.iter();
+        let own = self.network.own_addresses.iter();
         DaemonRow {
             profile: self.options.profile.display().to_string(),
             xcf_interface: self.network.xcf_link.name.clone(),
             interfaces: ingress.map(|link| link.name.clone()).collect(),
             group_port: self.options.port,
+            group_addresses: own.map(group_address).collect(),
             flow_capacity: self.options.flow_capacity,
             stop_deadline_s: self.options.stop_deadline.as_secs(),
         }
@@ -184,6 +214,14 @@ impl Daemon {
             counters,
             group: group.filter(|_| room.admit()).collect(),
         })
+    }
+}
+
+fn group_address(own: &LocalAddress) -> GroupAddressRow {
+    GroupAddressRow {
+        interface: own.ifname.clone(),
+        address: own.address,
+        prefix_len: own.prefix_len,
     }
 }
 

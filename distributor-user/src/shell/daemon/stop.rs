@@ -9,9 +9,10 @@ use anyhow::Context as _;
 use tokio::time::MissedTickBehavior;
 use tracing::{info, warn};
 
+use super::Daemon;
 use super::open::Sources;
 use super::orders::OrdersFile;
-use super::{Daemon, Signals};
+use super::signals::Signals;
 use crate::engine::stack::Event;
 use crate::shell::addresses::Addresses;
 use crate::shell::connections;

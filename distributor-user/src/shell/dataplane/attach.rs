@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use aya::programs::links::{FdLink, LinkError, PinnedLink};
 use aya::programs::xdp::XdpLink;
 use aya::programs::{ProgramError, Xdp, XdpMode, loaded_programs};
+use netlink_packet_route::link::LinkMessage;
 
 use super::xdp::{self, AttachMode};
 use super::{DataplaneError, bpf};
@@ -196,7 +197,14 @@ fn code(error: &ProgramError) -> Option<i32> {
     }
 }
 
-/// The name of a loaded program, for an error message.
+/// Name and mode of the XDP program on an interface, from the kernel's description of that.
+#[must_use]
+pub fn xdp_program(link: &LinkMessage) -> Option<(String, AttachMode)> {
+    let running = xdp::program_of(link)?;
+    Some((program_name(running.program), running.mode))
+}
+
+/// The name of a loaded program, for people.
 fn program_name(id: u32) -> String {
     loaded_programs()
         .filter_map(Result::ok)

@@ -112,12 +112,17 @@ fn is_alive(link: &Path) -> bool {
     matches!(bpf::pinned_link_ifindex(link), Ok(Some(_)))
 }
 
-fn create(pin_dir: &Path) -> Result<(), DataplaneError> {
+/// Whether pins can be where `pin_dir` is, or will be.
+#[must_use]
+pub fn is_on_bpffs(pin_dir: &Path) -> bool {
     let existing = pin_dir.ancestors().find(|path| path.exists());
-    let is_bpffs = existing
+    existing
         .and_then(|path| statfs(path).ok())
-        .is_some_and(|file_system| file_system.filesystem_type() == BPF_FS_MAGIC);
-    if !is_bpffs {
+        .is_some_and(|file_system| file_system.filesystem_type() == BPF_FS_MAGIC)
+}
+
+fn create(pin_dir: &Path) -> Result<(), DataplaneError> {
+    if !is_on_bpffs(pin_dir) {
         return Err(DataplaneError::NoBpffs {
             path: pin_dir.to_owned(),
         });

@@ -54,7 +54,8 @@ pub(super) fn running(ifindex: u32) -> io::Result<Option<Running>> {
     Err(io::Error::from(io::ErrorKind::InvalidData))
 }
 
-fn program_of(link: &LinkMessage) -> Option<Running> {
+/// The program of an interface, from the kernel's description of that.
+pub(super) fn program_of(link: &LinkMessage) -> Option<Running> {
     let xdp = link.attributes.iter().find_map(|attribute| {
         if let LinkAttribute::Xdp(xdp) = attribute {
             Some(xdp)

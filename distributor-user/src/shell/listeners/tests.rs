@@ -57,12 +57,17 @@ async fn becomes(
     start.elapsed()
 }
 
+fn watch_object() -> WatchObject {
+    WatchObject::load(built(WATCH))
+}
+
 fn start(program: bool) -> (Listeners, watch::Receiver<Vec<ReadyRow>>) {
     ip(&format!("address add {DVIPA}/32 dev lo scope host"));
     ip(&format!("address add {OTHER}/32 dev lo scope host"));
     let object = program.then(|| built(WATCH)).flatten();
     let (listeners, snapshots) =
-        Listeners::start(object, watch::Sender::new(None)).expect("the task");
+        Listeners::start(&mut WatchObject::load(object), watch::Sender::new(None))
+            .expect("the task");
     assert_eq!(
         listeners.missing().is_none(),
         program,
@@ -175,7 +180,7 @@ fn a_listener_from_before_is_noticed_when_it_ends() {
         for address in [DVIPA, "0.0.0.0", "::", "::ffff:10.1.3.10"] {
             let before = listener(address, 8443, false);
             let (listeners, mut snapshots) =
-                Listeners::start(built(WATCH), watch::Sender::new(None)).expect("it");
+                Listeners::start(&mut watch_object(), watch::Sender::new(None)).expect("it");
             listeners.watch(dvipas(&[DVIPA]));
             becomes(&mut snapshots, &[row(DVIPA, 8443, 1)]).await;
             drop(before);
@@ -216,7 +221,7 @@ fn a_closing_listener_is_never_counted() {
 fn other_namespaces_are_none_of_our_business() {
     in_namespace(|| async {
         let mut program: SockOpsProgram<ListenerChange> =
-            SockOpsProgram::attach(built(WATCH)).expect("the program is attached");
+            SockOpsProgram::attach(&mut watch_object()).expect("the program is attached");
         let stranger = std::thread::spawn(|| {
             in_namespace(|| async {
                 ip(&format!("address add {DVIPA}/32 dev lo scope host"));
@@ -260,7 +265,8 @@ fn listeners_of_quiesced_servers_do_not_count() {
     in_namespace(|| async {
         ip(&format!("address add {DVIPA}/32 dev lo scope host"));
         let (told, mut aside) = watch::channel(None);
-        let (listeners, mut snapshots) = Listeners::start(built(WATCH), told).expect("the task");
+        let (listeners, mut snapshots) =
+            Listeners::start(&mut watch_object(), told).expect("the task");
         listeners.watch(dvipas(&[DVIPA]));
         let _own = listener(DVIPA, 8443, false);
         let mut process = server(listener(DVIPA, 8443, false));

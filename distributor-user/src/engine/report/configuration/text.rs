@@ -128,6 +128,13 @@ fn daemon(out: &mut String, daemon: &DaemonRow) -> fmt::Result {
     writeln!(out, "  Profile:    {}", daemon.profile)?;
     writeln!(out, "  XcfIntf:    {}", daemon.xcf_interface)?;
     writeln!(out, "  Interfaces: {}", daemon.interfaces.join(" "))?;
+    for own in &daemon.group_addresses {
+        writeln!(
+            out,
+            "  GroupAddr:  {}/{} on {}",
+            own.address, own.prefix_len, own.interface
+        )?;
+    }
     writeln!(
         out,
         "  GroupPort:  {:05}  FlowCapacity: {}  StopDeadline: {}",
@@ -147,6 +154,12 @@ fn flatten(lines: &mut Vec<Line>, path: &str, value: &serde_json::Value) {
                     format!("{path}.{name}")
                 };
                 flatten(lines, &path, value);
+            }
+            return;
+        }
+        Value::Array(values) if values.iter().any(Value::is_object) => {
+            for (position, value) in values.iter().enumerate() {
+                flatten(lines, &format!("{path}.{position}"), value);
             }
             return;
         }

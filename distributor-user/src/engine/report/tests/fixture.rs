@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use super::super::*;
 use crate::engine::config::Config;
 use crate::engine::fact::{Fact, ReadyRow, ServerRow};
 use crate::engine::forwarding::{ClientKey, Flow, FlowKey, FlowState, KeptClient, ServiceKey};
 use crate::engine::group::drops;
+use crate::engine::history::{History, How, New, User};
 use crate::engine::links::{Link, LinkAddress};
 use crate::engine::load::{Account, Load, Server, Stall, StallCause};
 use crate::engine::ownership::LISTEN_AS_BACKUP;
@@ -344,9 +348,111 @@ fn daemon() -> DaemonRow {
         xcf_interface: "xcf0".to_owned(),
         interfaces: vec!["eth0".to_owned()],
         group_port: 4911,
+        group_addresses: [("eth0", "10.1.1.1", 24), ("xcf0", "10.1.7.11", 24)]
+            .map(|(interface, address, prefix_len)| GroupAddressRow {
+                interface: interface.to_owned(),
+                address: ip(address),
+                prefix_len,
+            })
+            .to_vec(),
         flow_capacity: 1_048_576,
         stop_deadline_s: 30,
     }
+}
+
+/// What another profile would change: of the front end much, of another nothing.
+fn planned(stack: &Stack, room: &mut Room) -> Plan {
+    let mut other = TCPIPA.to_owned();
+    for (before, after) in [
+        ("SYSPLEXWLMPOLL 10", "SYSPLEXWLMPOLL 30"),
+        ("8080 TCP WEB*", "8080 TCP WEB1"),
+        ("10.9.9.12 IPIP", "10.9.9.12"),
+        ("SERVERWLM TIMEDAFF 30", "ROUNDROBIN TIMEDAFF 60"),
+        ("10.1.7.13 BACKUP 50", "10.1.7.14 BACKUP 50"),
+        ("WEIGHT 20", "WEIGHT 30"),
+        ("VIPABACKUP 100 10.1.8.11", "VIPABACKUP 90 10.1.8.11"),
+        ("255.255.255.0 10.1.8.13", "255.255.255.0 10.1.8.14"),
+        (
+            "  VIPADISTRIBUTE DISTM ROUNDROBIN DVIPA6 PORT 443\n     DESTIP ALL\n",
+            "",
+        ),
+    ] {
+        assert!(other.contains(before), "{before}");
+        other = other.replace(before, after);
+    }
+    let is_owner = stack.name() == "TCPIPA";
+    let after = if is_owner {
+        config(&other)
+    } else {
+        stack.config().clone()
+    };
+    let active = totals(&[(8080, "10.1.7.11", 3), (10_000, "10.1.7.13", 37)]);
+    let changes = Outlook::of(stack).plan((stack.config(), &after), Some(&active), room);
+    Plan {
+        source: "/root/new.profile".to_owned(),
+        remarks: if is_owner {
+            "note[SDL0001I]: a remark\n\n"
+        } else {
+            ""
+        }
+        .to_owned(),
+        changes,
+    }
+}
+
+/// A history with a change that waits to be confirmed.
+fn had() -> History {
+    let mut history = History::default();
+    let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+    let new = |how, config, changes: &[&str]| New {
+        how,
+        by: None,
+        source: None,
+        changes: changes.iter().map(|change| (*change).to_owned()).collect(),
+        config,
+        profile: None,
+        within: None,
+    };
+    let profile = config(TCPIPA);
+    let mut other = profile.clone();
+    other.services.pop();
+    let start = New {
+        source: Some("/etc/distributor/TCPIPA.profile".to_owned()),
+        ..new(How::Start, profile.clone(), &[])
+    };
+    history.record(start, at("2026-07-31T10:00:00Z"));
+    let applied = New {
+        by: Some(User {
+            uid: 0,
+            name: Some("root".to_owned()),
+        }),
+        source: Some("/root/new.profile".to_owned()),
+        ..new(
+            How::Apply,
+            other,
+            &["10.1.8.12:5001 is not distributed any more"],
+        )
+    };
+    history.record(applied.clone(), at("2026-07-31T11:00:00Z"));
+    let back = New {
+        by: Some(User {
+            uid: 1_000,
+            name: None,
+        }),
+        ..new(
+            How::Rollback(1),
+            profile.clone(),
+            &["10.1.8.12:5001: new service"],
+        )
+    };
+    history.record(back, at("2026-07-31T12:00:00Z"));
+    let on_trial = New {
+        profile: Some(profile),
+        within: Some(Duration::from_mins(5)),
+        ..applied
+    };
+    history.record(on_trial, at("2026-07-31T17:10:00Z"));
+    history
 }
 
 /// Asks a stack as the daemon does.
@@ -409,6 +515,9 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
         ReportName::Sysplex => Body::Sysplex(sysplex(stack, filters, &mut room)),
         ReportName::Group => Body::Group(group(stack, &mut room)),
         ReportName::Explain => Body::Explain(Unexplained::of(stack, filters, &mut room).explain()),
+        ReportName::Plan => Body::Plan(planned(stack, &mut room)),
+        ReportName::History if is_owner => Body::History(past(&had(), &TimeZone::UTC, &mut room)),
+        ReportName::History => Body::History(Past::default()),
     };
     let time = "2026-07-31T19:12:08+02:00".to_owned();
     Report {

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-use crate::shell::daemon::followed;
+use crate::shell::daemon::signals::followed;
 
 /// Makes a program check everything that a start would need, and change nothing.
 const REHEARSE: &str = "--rehearse";
