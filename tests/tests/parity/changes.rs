@@ -3,9 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use distributor_common::abi::{self, Roles};
+use distributor_common::counter::Event;
 use distributor_common::flow::{BUCKET_SLOTS, Stamp, State, Tag};
+use distributor_common::host::frame::Frame;
+use distributor_common::wire::tcp::SYN;
 use distributor_user::engine::forwarding::{
     Affinity, Choice, DvipaForwarding, Ends, Path, ServiceKey, Tunnel,
 };
@@ -200,7 +203,8 @@ impl Pair {
             .choose(random)
             .context("three")?;
         let is_removed = random.random_bool(0.3);
-        self.edit(random, slot, |tag| {
+        let bucket = random.random_range(0..BUCKETS);
+        self.edit(bucket, slot, |tag| {
             let is_affinity = (16..32).contains(&tag.ports().trailing_zeros());
             if tag.state() == State::Free {
                 tag
@@ -216,11 +220,42 @@ impl Pair {
 
     /// Takes the lock of a bucket on both sides, or gives it back, as if another CPU did.
     pub(crate) fn toggle_lock(&mut self, random: &mut StdRng) -> Result<()> {
-        self.edit(random, 0, |tag| Tag(tag.0 ^ Tag::LOCK))
+        let bucket = random.random_range(0..BUCKETS);
+        self.edit(bucket, 0, |tag| Tag(tag.0 ^ Tag::LOCK))
     }
 
-    fn edit(&mut self, random: &mut StdRng, slot: usize, new: impl Fn(Tag) -> Tag) -> Result<()> {
-        let bucket = random.random_range(0..BUCKETS);
+    /// Fills the flow table with established flows until there is no room for a new one.
+    pub(crate) fn fill_table(&mut self) -> Result<()> {
+        self.set_silence(false)?;
+        let (dvipa, port) = SERVICES[0];
+        self.set_vipa(0, Some(own_slot(dvipa)), None, &[], false)?;
+        let key = ServiceKey { dvipa, port };
+        let service = self.forwarding.services.get_mut(&key);
+        let service = service.context("a known service")?;
+        service.ring = [own_slot(dvipa)].into();
+        service.choice = Choice::Turn;
+        self.host.set_ring(0, &[own_slot(dvipa)]);
+        self.host.set_choice(0, abi::Choice::Turn);
+        self.kernel.apply(&self.forwarding)?;
+        for port in 41_000..42_000 {
+            self.compare(&Frame::new(port, SYN).bytes())?;
+            if self.kernel.counters().event(Event::TableFull) > 0 {
+                return Ok(());
+            }
+            for place in 0..BUCKETS * BUCKET_SLOTS {
+                let (bucket, slot) = (place / BUCKET_SLOTS, place % BUCKET_SLOTS);
+                self.edit(bucket, slot, |tag| match tag.state() {
+                    State::Free => tag,
+                    State::HalfOpen | State::Established | State::Ending => {
+                        tag.with_state(State::Established)
+                    }
+                })?;
+            }
+        }
+        bail!("the table has no end")
+    }
+
+    fn edit(&mut self, bucket: usize, slot: usize, new: impl Fn(Tag) -> Tag) -> Result<()> {
         let mut words = self.flows.get(&0, 0)?;
         let place = 2 * (BUCKET_SLOTS * bucket + slot) + 1;
         let word = &self.host.buckets()[bucket].slots[slot].tag;

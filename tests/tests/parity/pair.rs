@@ -339,8 +339,13 @@ type Sockets = (Socket, [TcpListener; 2], TcpStream);
 fn connect_here(client: IpAddr, dvipas: &[IpAddr]) -> Result<Sockets> {
     let [dvipa, other] = [dvipas.first(), dvipas.last()].map(|dvipa| *dvipa.expect("some"));
     for address in [dvipa, other, client] {
-        let len = if address.is_ipv4() { 32 } else { 128 };
-        let line = format!("address add {address}/{len} dev lo");
+        // What has yet to be found to be nobody else's cannot be bound.
+        let rest = if address.is_ipv4() {
+            "32 dev lo"
+        } else {
+            "128 dev lo nodad"
+        };
+        let line = format!("address add {address}/{rest}");
         program::output(Command::new("ip").args(line.split(' ')))?;
     }
     let listener = TcpListener::bind((dvipa, 8443))?;
