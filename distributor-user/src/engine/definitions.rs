@@ -32,8 +32,11 @@ pub const ORDERS_KEY: &str = "orders";
     try_from = "BTreeMap<String, String>"
 )]
 pub struct Definitions {
-    /// `VIPADEFINE` and `VIPABACKUP`, those of IPv4 first.
+    /// `VIPADEFINE` and `VIPABACKUP` that are in force, those of IPv4 first.
     pub dvipas: Vec<Dvipa>,
+    /// Those that the operator has deactivated: nobody may count on this stack for them, and
+    /// everybody can see why.
+    pub deactivated: Vec<Dvipa>,
     /// `VIPADISTRIBUTE`, likewise.
     pub services: Vec<Service>,
     /// `VIPADISTRIBUTE` without `PORT`, of both families; compared, not acted on.
@@ -71,6 +74,7 @@ impl Definitions {
     pub fn of(config: &Config) -> Self {
         Self {
             dvipas: ipv4_first(&config.dvipas, |dvipa| dvipa.address),
+            deactivated: Vec::new(),
             services: ipv4_first(&config.services, |service| service.dvipa),
             dynamic_services: config.dynamic_services.clone(),
             routes: config.routes.clone(),

@@ -33,6 +33,8 @@ struct Part {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ipv6_distributions: Vec<Distribution>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    deactivated: Vec<Dvipa>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dynamic: Vec<DynamicService>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     routes: Vec<VipaRoute>,
@@ -68,6 +70,9 @@ impl Definitions {
                 IpAddr::V4(_) => part.dvipas.push(*dvipa),
                 IpAddr::V6(_) => part.ipv6_dvipas.push(*dvipa),
             }
+        }
+        for dvipa in &self.deactivated {
+            parts.room_for(dvipa).deactivated.push(*dvipa);
         }
         for distribution in Distribution::group(&self.services) {
             let part = parts.room_for(&distribution);
@@ -121,6 +126,7 @@ impl Definitions {
             }
             let dvipas = part.dvipas.into_iter().chain(part.ipv6_dvipas);
             definitions.dvipas.extend(dvipas);
+            definitions.deactivated.extend(part.deactivated);
             let of_ipv6 = Distribution::services(part.ipv6_distributions);
             let of_both = Distribution::services(part.distributions).chain(of_ipv6);
             definitions.services.extend(of_both);
@@ -238,6 +244,7 @@ mod tests {
             };
             let dvipa = Dvipa::new(address, Some(24), role);
             definitions.dvipas.push(dvipa);
+            definitions.deactivated.push(dvipa);
             let targets = Destinations::list((1..=32).map(|host| IpAddr::from([172, 1, 1, host])));
             let first = Service::new(address, 8000, DistMethod::RoundRobin, targets);
             definitions.services.extend((0..64).map(|port| Service {

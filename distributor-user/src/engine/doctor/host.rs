@@ -207,10 +207,12 @@ fn address(said: &Said, host: &Host, dvipa: &SysplexDvipa, findings: &mut Vec<Fi
         );
     }
     let is_settled = own.is_some_and(|own| own.status == "ACTIVE");
+    // What nobody owns is hidden nowhere.
+    let has_owner = dvipa.stacks.iter().any(|stack| stack.is_owner);
     if is_owner && is_settled && exposed.count() == 0 {
         let what = format!("{address} is owned here, and on no interface");
         findings.push(Finding::new("address-missing", what));
-    } else if is_target && is_settled && places.is_empty() {
+    } else if is_target && is_settled && has_owner && places.is_empty() {
         let what = format!("{address} is distributed to this stack, and not hidden on `lo`");
         findings.push(Finding::new("address-missing", what));
     }

@@ -140,7 +140,14 @@ fn owner(said: &Said, dvipa: &SysplexDvipa, findings: &mut Vec<Finding>) {
             None => format!("{} is {}", stack.stack, stack.status),
         })
         .collect();
-    let finding = Finding::new("no-owner", format!("nobody owns {address}"));
+    let mut finding = Finding::new("no-owner", format!("nobody owns {address}"));
+    let mut stacks = dvipa.stacks.iter();
+    if let Some(stack) = stacks.find(|stack| stack.status == "DEACTIVATED") {
+        let name = &stack.stack;
+        finding = finding.remedy(format!(
+            "on {name}: `distributor vary reactivate {address} --name {name}`"
+        ));
+    }
     findings.push(if entitled.is_empty() {
         finding.cause("no stack that defines it or backs it up is in the group")
     } else {

@@ -50,8 +50,8 @@ pub struct SysplexStack {
     pub stack: String,
     /// `ACTIVE`: it owns the DVIPA, or is a target. `BACKUP`: it would take it over. `MOVING`: it is
     /// about to own it. `QUIESCING`: nothing wants it there any more, and its last connections go on.
-    /// `DEACTIVATED`: by the operator. `SILENT`: it is not heard. What only the stack itself knows
-    /// (QUIESCING, DEACTIVATED) is shown there.
+    /// `DEACTIVATED`: by the operator. `SILENT`: it is not heard. QUIESCING is shown by the stack
+    /// itself.
     #[schemars(extend("enum" = ["ACTIVE", "BACKUP", "MOVING", "QUIESCING", "DEACTIVATED", "SILENT"]))]
     pub status: String,
     /// Whether it is the owner.
@@ -132,7 +132,8 @@ pub fn sysplex(stack: &Stack, filters: &Filters, room: &mut Room) -> Sysplex {
         stakes.push((stack.name(), dvipa));
     }
     for (name, member) in present(stack) {
-        for dvipa in &member.definitions.dvipas {
+        let definitions = &member.definitions;
+        for dvipa in definitions.dvipas.iter().chain(&definitions.deactivated) {
             let stakes = stakes.entry(dvipa.address).or_default();
             stakes.push((name, dvipa));
         }
@@ -177,7 +178,7 @@ fn one(stack: &Stack, dvipa: IpAddr, stakes: &[(&str, &Dvipa)]) -> SysplexDvipa 
         let is_own = name == stack.name();
         let status = match () {
             () if liveness != Liveness::Alive => "SILENT",
-            () if is_own && stack.is_deactivated(dvipa) && rank.is_some() => "DEACTIVATED",
+            () if is_deactivated(stack, name, dvipa) && rank.is_some() => "DEACTIVATED",
             () if is_own && stack.is_quiescing(dvipa) => "QUIESCING",
             () if is_owner => "ACTIVE",
             () if holding.claimant == Some(name) => "MOVING",
@@ -220,6 +221,17 @@ fn one(stack: &Stack, dvipa: IpAddr, stakes: &[(&str, &Dvipa)]) -> SysplexDvipa 
         }
         .to_owned(),
         stacks,
+    }
+}
+
+/// Says whether the operator has deactivated a DVIPA on a stack.
+fn is_deactivated(stack: &Stack, name: &str, dvipa: IpAddr) -> bool {
+    match stack.members().get(name) {
+        None => stack.is_deactivated(dvipa),
+        Some(member) => {
+            let mut deactivated = member.definitions.deactivated.iter();
+            deactivated.any(|deactivated| deactivated.address == dvipa)
+        }
     }
 }
 

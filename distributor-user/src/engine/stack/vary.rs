@@ -235,13 +235,15 @@ impl Stack {
         }
     }
 
-    /// What this stack publishes of its configuration: all but what it was ordered not to have.
+    /// What this stack publishes of its configuration; apart from the rest, what it was ordered not to
+    /// have.
     pub(super) fn published(&self) -> Definitions {
         let mut definitions = self.own.clone();
         let orders = &self.orders;
-        definitions
+        let forbidden = definitions
             .dvipas
-            .retain(|dvipa| !orders.forbid(dvipa.address));
+            .extract_if(.., |dvipa| orders.forbid(dvipa.address));
+        definitions.deactivated = forbidden.collect();
         definitions
             .services
             .retain(|service| !orders.forbid(service.dvipa));
