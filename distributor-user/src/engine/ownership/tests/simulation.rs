@@ -568,6 +568,26 @@ impl Simulation {
                     self.log
                 );
             }
+            self.check_known(dvipa, owners.first().copied());
+        }
+    }
+
+    /// Everybody knows who owns a DVIPA, or that nobody does, unless the last owner is gone.
+    fn check_known(&self, dvipa: IpAddr, owner: Option<usize>) {
+        let nodes = self.nodes.iter().enumerate();
+        let up: BTreeMap<String, &Node> = nodes
+            .filter(|(_, node)| node.state == State::Up)
+            .map(|(number, node)| (name(number), node))
+            .collect();
+        let owner = owner.map(name);
+        for (number, node) in &up {
+            let known = node.machine.holding(dvipa).owner;
+            let is_gone = known.is_some_and(|known| !up.contains_key(known));
+            assert!(
+                known == owner.as_deref() || (owner.is_none() && is_gone),
+                "{number} takes {known:?} for the owner of {dvipa}, which has {owner:?}\n{}",
+                self.log
+            );
         }
     }
 }
