@@ -9,6 +9,7 @@ mod check;
 mod console;
 mod doctor;
 mod drain;
+mod events;
 mod explain;
 mod history;
 mod init;
@@ -24,6 +25,7 @@ mod running;
 mod scope;
 mod symbol;
 mod text;
+mod top;
 mod vary;
 
 use std::process::ExitCode;
@@ -65,6 +67,8 @@ enum Verb {
     Confirm(apply::Confirm),
     /// Puts the configuration before in force again.
     Rollback(apply::Rollback),
+    /// Shows what has happened at a running stack of late.
+    Events(events::Events),
     /// Shows what was changed, when and by whom.
     History(history::History),
     /// Changes a running stack by the statements of a file, as VARY TCPIP,,OBEYFILE does.
@@ -82,6 +86,8 @@ enum Verb {
     Explain(explain::Explain),
     /// Says what is wrong on the way of a connection, why, and what to do about it.
     Doctor(doctor::Doctor),
+    /// Shows a running stack on a terminal as it goes on: services, targets, stacks, rates, what changes.
+    Top(top::Top),
     /// Takes operator commands as z/OS's console does, such as D TCPIP,,NETSTAT,VDPT,DETAIL.
     Console(console::Console),
     /// Writes man pages and shell completions.
@@ -113,6 +119,7 @@ fn do_it(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Apply(arguments) => apply::run(&arguments),
         Verb::Confirm(arguments) => apply::confirm(&arguments),
         Verb::Rollback(arguments) => apply::roll_back(&arguments),
+        Verb::Events(arguments) => events::run(&arguments),
         Verb::History(arguments) => history::run(&arguments),
         Verb::Obey(arguments) => obey::run(&arguments),
         Verb::Vary(arguments) => vary::run(&arguments),
@@ -121,6 +128,7 @@ fn do_it(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Sysplex(arguments) => netstat::run_sysplex(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Top(arguments) => top::run(&arguments),
         Verb::Console(arguments) => console::run(&arguments),
         Verb::Manual(arguments) => manual::run(&arguments, Arguments::command()),
         Verb::Reference(arguments) => reference::run(&arguments),

@@ -20,6 +20,7 @@ pub mod ipv6;
 pub mod links;
 pub mod listeners;
 pub mod load;
+pub mod metrics;
 pub mod namespace;
 pub mod neighbours;
 pub mod netlink;
@@ -34,6 +35,7 @@ mod sock_diag;
 pub mod sock_ops;
 pub mod supervisor;
 pub mod sysctls;
+pub mod teller;
 
 #[cfg(test)]
 mod testing;

@@ -25,6 +25,7 @@ pub mod stack;
 pub mod switch;
 pub mod tap;
 pub mod tcp;
+pub mod terminal;
 pub mod transcript;
 pub mod unit;
 pub mod wait;

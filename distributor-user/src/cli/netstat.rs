@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use super::running::{StackArguments, unexpected};
+use super::running::{RunningStack, StackArguments, unexpected};
 use crate::engine::report::{
-    Endpoint, Filters, Layout, Limit, Network, Part, Query, Report, ReportName, Style, render,
+    Body, Endpoint, Filters, Layout, Limit, Network, Pages, Part, Query, Report, ReportName, Style,
+    render,
 };
 use crate::shell::admin::{Answer, Request};
 
@@ -87,6 +88,11 @@ struct Options {
 /// Moves to the upper left corner of the terminal and clears it (ECMA-48 CUP, ED).
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
+/// Connections of the first page: more than anybody reads, and there at once.
+const FIRST_PAGE: u32 = 1_000;
+/// Connections of each page after it.
+const PAGE: u32 = 100_000;
+
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -98,6 +104,18 @@ enum Format {
     Long,
     /// One JSON document.
     Json,
+}
+
+impl Format {
+    /// The layout as text.
+    fn layout(self) -> Option<Layout> {
+        match self {
+            Self::Table => Some(Layout::Table),
+            Self::Short => Some(Layout::Short),
+            Self::Long => Some(Layout::Long),
+            Self::Json => None,
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Netstat) -> anyhow::Result<ExitCode> {
@@ -115,7 +133,11 @@ pub(super) fn run_sysplex(arguments: &Sysplex) -> anyhow::Result<ExitCode> {
 fn show(report: ReportName, options: &Options) -> anyhow::Result<ExitCode> {
     let asked = Asked::of(report, options)?;
     let Some(pause) = options.watch else {
-        print(&asked.text(options)?)?;
+        if let Some(layout) = asked.layout_of_pages(options) {
+            asked.print_pages(options, layout)?;
+        } else {
+            print(&asked.text(options)?)?;
+        }
         return Ok(ExitCode::SUCCESS);
     };
     let clear = if io::stdout().is_terminal() {
@@ -132,6 +154,14 @@ fn show(report: ReportName, options: &Options) -> anyhow::Result<ExitCode> {
         }
         thread::sleep(Duration::from_secs(pause.into()));
     }
+}
+
+fn ask(stack: &RunningStack, query: Query) -> anyhow::Result<Report> {
+    let answer = stack.ask(&Request::Netstat(query))?;
+    let Answer::Report(report) = answer else {
+        return Err(unexpected(&answer));
+    };
+    Ok(report)
 }
 
 /// Prints a report of our own, which is the same in all layouts, in words or as JSON.
@@ -154,7 +184,7 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// Prints a text; returns whether somebody still reads.
-fn put(text: &str) -> anyhow::Result<bool> {
+pub(super) fn put(text: &str) -> anyhow::Result<bool> {
     let mut output = io::stdout();
     match output
         .write_all(text.as_bytes())
@@ -177,19 +207,10 @@ struct Asked {
 impl Asked {
     /// Asks the stack, and returns its report as it is to be printed.
     fn text(&self, options: &Options) -> anyhow::Result<String> {
-        let stack = options.stack.find()?;
-        let answer = stack.ask(&Request::Netstat(self.query.clone()))?;
-        let Answer::Report(report) = answer else {
-            return Err(unexpected(&answer));
-        };
-        let layout = match self.format {
-            Format::Table => Layout::Table,
-            Format::Short => Layout::Short,
-            Format::Long => Layout::Long,
-            Format::Json => {
-                let json = serde_json::to_string(&report).context("the report has no JSON form")?;
-                return Ok(json + "\n");
-            }
+        let report = ask(&options.stack.find()?, self.query.clone())?;
+        let Some(layout) = self.format.layout() else {
+            let json = serde_json::to_string(&report).context("the report has no JSON form")?;
+            return Ok(json + "\n");
         };
         let style = Style {
             layout,
@@ -199,6 +220,53 @@ impl Asked {
         Ok(render(&report, style))
     }
 
+    /// The layout in which the report is printed page by page, if it is.
+    fn layout_of_pages(&self, options: &Options) -> Option<Layout> {
+        let is_long = self.query.report == ReportName::Vcrt && !options.console;
+        self.format.layout().filter(|_| is_long)
+    }
+
+    /// Prints the connections page by page: neither the daemon nor this program has ever more than a page
+    /// of them as text, and the first ones are there at once.
+    fn print_pages(&self, options: &Options, layout: Layout) -> anyhow::Result<()> {
+        let stack = options.stack.find()?;
+        let mut query = self.query.clone();
+        let mut left = match query.filters.limit {
+            Limit::Records(records) => u64::from(records),
+            Limit::None | Limit::Maxrecs => u64::MAX,
+        };
+        let mut pages = Pages::new(Style {
+            layout,
+            has_detail: self.has_detail,
+            is_console: false,
+        });
+        let mut page = FIRST_PAGE;
+        let mut first = None;
+        loop {
+            let records = u64::from(page).min(left);
+            query.filters.limit = Limit::Records(u32::try_from(records).unwrap_or(page));
+            let Report { frame, body } = ask(&stack, query.clone())?;
+            let Body::Vcrt(vcrt) = body else {
+                bail!("expected VCRT, found another report: is another version running?");
+            };
+            let begins = vcrt.rows.first().cloned();
+            ensure!(
+                begins.is_none() || begins != first,
+                "expected the next page of VCRT, found the first: is another version running?"
+            );
+            first = first.or(begins);
+            left -= frame.shown;
+            if !put(&pages.render(&frame, &vcrt))? {
+                return Ok(());
+            }
+            if frame.shown == frame.total || left == 0 {
+                return print(&pages.end());
+            }
+            query.filters.after = vcrt.last();
+            page = PAGE;
+        }
+    }
+
     fn of(report: ReportName, options: &Options) -> anyhow::Result<Self> {
         let mut filters = Filters {
             addresses: options.ipaddr.clone(),
@@ -206,6 +274,7 @@ impl Asked {
             endpoints: options.ipport.clone(),
             interfaces: options.intfname.clone(),
             limit: Limit::None,
+            after: None,
         };
         let mut format = options.format;
         let mut has_detail = options.detail;

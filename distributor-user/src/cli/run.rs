@@ -1,7 +1,7 @@
 //! `distributor run`: one stack, until a signal ends it.
 
 use std::io::IsTerminal as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -73,6 +73,9 @@ pub(super) struct RunArguments {
     /// The cgroup (v2) whose use of processors counts against the capacity; without it, everything's.
     #[arg(long, value_name = "DIR")]
     load_cgroup: Option<PathBuf>,
+    /// Answers `GET /metrics` there, as Prometheus reads it, to whoever reaches it. Without it, nowhere.
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<SocketAddr>,
     /// How long a clean stop waits for connections to end, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     stop_deadline: u64,
@@ -143,6 +146,7 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         slow_start: Duration::from_secs(arguments.slow_start),
         capacity: arguments.capacity,
         load_cgroup: arguments.load_cgroup,
+        metrics: arguments.metrics,
         stop_deadline: Duration::from_secs(arguments.stop_deadline),
         run_dir: arguments.run_dir,
         state_dir: arguments.state_dir,

@@ -9,6 +9,7 @@ mod counters;
 mod tests;
 
 use super::doctor;
+use super::metrics;
 use super::profile;
 use super::report::{self, ReportName};
 
@@ -22,6 +23,7 @@ enum Source {
 fn sources() -> impl Iterator<Item = (String, Source)> {
     let texts = [
         ("counters.md", Source::Text(counters::page)),
+        ("metrics.md", Source::Text(metrics::page)),
         (
             "profile-reference.md",
             Source::Text(profile::reference_page),

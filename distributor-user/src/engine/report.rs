@@ -7,12 +7,14 @@
 //! the fields. Schemas and the reference are made from that.
 
 mod configuration;
+mod events;
 mod explain;
 mod filter;
 mod history;
 mod home;
 mod layout;
 mod page;
+mod pages;
 mod plan;
 mod portlist;
 mod schema;
@@ -31,12 +33,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use configuration::{Configuration, DaemonRow, GroupAddressRow, configuration};
+pub use events::{EventRow, Latest, latest};
 pub use explain::{Explain, ExplainedService, ExplainedTarget, Unexplained};
 pub use filter::{Endpoint, FilterError, FilterKind, Filters, Limit, Network, Room};
 pub use history::{EntryRow, Past, UnconfirmedRow, past};
 pub use home::{Home, HomeRow, home};
 pub use layout::{Layout, Style};
 pub use page::page;
+pub use pages::Pages;
 pub use plan::{ChangeRow, Outlook, Plan};
 pub use portlist::{PortRow, Portlist, portlist};
 pub use schema::schema;
@@ -90,11 +94,14 @@ pub enum ReportName {
     /// The configurations that the stack has had.
     #[value(skip)]
     History,
+    /// The latest messages of the stack.
+    #[value(skip)]
+    Events,
 }
 
 impl ReportName {
     /// Every report, in the order of the reference.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Vipadcfg,
         Self::Vipadyn,
         Self::Vdpt,
@@ -108,6 +115,7 @@ impl ReportName {
         Self::Explain,
         Self::Plan,
         Self::History,
+        Self::Events,
     ];
 
     /// The name as the command line takes it.
@@ -127,6 +135,7 @@ impl ReportName {
             Self::Explain => "explain",
             Self::Plan => "plan",
             Self::History => "history",
+            Self::Events => "events",
         }
     }
 
@@ -147,6 +156,7 @@ impl ReportName {
             Self::Explain => "explain",
             Self::Plan => "plan",
             Self::History => "history",
+            Self::Events => "events",
         }
     }
 
@@ -160,7 +170,12 @@ impl ReportName {
             }
             Self::Portlist => &[FilterKind::Port],
             Self::Home => &[FilterKind::IpAddr, FilterKind::IntfName],
-            Self::Config | Self::Stats | Self::Group | Self::Plan | Self::History => &[],
+            Self::Config
+            | Self::Stats
+            | Self::Group
+            | Self::Plan
+            | Self::History
+            | Self::Events => &[],
         }
     }
 
@@ -265,6 +280,8 @@ pub enum Body {
     Plan(Plan),
     /// See [`ReportName::History`].
     History(Past),
+    /// See [`ReportName::Events`].
+    Events(Latest),
 }
 
 /// Renders a report as text; every line ends with a line feed.
@@ -286,20 +303,9 @@ pub fn render(report: &Report, style: Style) -> String {
         Body::Explain(body) => explain::text(&mut text, body),
         Body::Plan(body) => plan::text(&mut text, body),
         Body::History(body) => history::text(&mut text, body),
+        Body::Events(body) => events::text(&mut text, body),
     };
-    let (console, shell) = if matches!(report.body, Body::Sysplex(_)) {
-        ("EZZ8260I SYSPLEX", "SYSPLEX")
-    } else if matches!(report.body, Body::Group(_)) {
-        ("EZZ8270I SYSPLEX GROUP", "SYSPLEX GROUP")
-    } else if matches!(report.body, Body::Explain(_)) {
-        ("EXPLAIN", "EXPLAIN")
-    } else if matches!(report.body, Body::Plan(_)) {
-        ("PLAN", "PLAN")
-    } else if matches!(report.body, Body::History(_)) {
-        ("HISTORY", "HISTORY")
-    } else {
-        ("EZD0101I NETSTAT", "NETSTAT")
-    };
+    let (console, shell) = names(&report.body);
     let Frame {
         stack,
         time,
@@ -307,16 +313,48 @@ pub fn render(report: &Report, style: Style) -> String {
         total,
         ..
     } = &report.frame;
-    let version = concat!("V", env!("CARGO_PKG_VERSION"));
-    let count = format!("{shown} OF {total} RECORDS DISPLAYED\n");
+    let count = count_line(*shown, *total);
     if style.is_console {
-        let head = format!("{console} DISTRIBUTOR {version} {stack}\n");
+        let head = format!("{console} DISTRIBUTOR {} {stack}\n", version());
         return format!("{head}{text}{count}END OF THE REPORT\n").to_uppercase();
     }
-    // The hours, minutes and seconds of an RFC 3339 time.
-    let time = time.get(11..19).unwrap_or(time);
-    let name = format!("DISTRIBUTOR {shell} {version}");
-    let head = format!("{name:<33}TCPIP Name: {stack:<16}{time}\n");
+    let head = shell_head(shell, stack, time);
     let count = if shown == total { "" } else { &count };
     format!("{head}{text}{count}")
+}
+
+/// What stands above a report, at the console and in a shell.
+fn names(body: &Body) -> (&'static str, &'static str) {
+    match body {
+        Body::Sysplex(_) => ("EZZ8260I SYSPLEX", "SYSPLEX"),
+        Body::Group(_) => ("EZZ8270I SYSPLEX GROUP", "SYSPLEX GROUP"),
+        Body::Explain(_) => ("EXPLAIN", "EXPLAIN"),
+        Body::Plan(_) => ("PLAN", "PLAN"),
+        Body::History(_) => ("HISTORY", "HISTORY"),
+        Body::Events(_) => ("EVENTS", "EVENTS"),
+        Body::Vipadcfg(_)
+        | Body::Vipadyn(_)
+        | Body::Vdpt(_)
+        | Body::Vcrt(_)
+        | Body::Config(_)
+        | Body::Portlist(_)
+        | Body::Home(_)
+        | Body::Stats(_) => ("EZD0101I NETSTAT", "NETSTAT"),
+    }
+}
+
+/// The first line of a report in a shell.
+fn shell_head(name: &str, stack: &str, time: &str) -> String {
+    // The hours, minutes and seconds of an RFC 3339 time.
+    let time = time.get(11..19).unwrap_or(time);
+    let name = format!("DISTRIBUTOR {name} {}", version());
+    format!("{name:<33}TCPIP Name: {stack:<16}{time}\n")
+}
+
+const fn version() -> &'static str {
+    concat!("V", env!("CARGO_PKG_VERSION"))
+}
+
+fn count_line(shown: u64, total: u64) -> String {
+    format!("{shown} OF {total} RECORDS DISPLAYED\n")
 }

@@ -192,6 +192,7 @@ pub fn socket_path(run_dir: &Path, name: &str) -> PathBuf {
 #[derive(Debug)]
 pub struct AdminServer {
     path: PathBuf,
+    requests: mpsc::Sender<Pending>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -216,13 +217,25 @@ impl AdminServer {
             path: path.clone(),
             source,
         })?;
-        let (sender, receiver) = mpsc::channel(16);
+        let (requests, receiver) = mpsc::channel(16);
+        let sender = requests.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, sender.clone()));
             }
         });
-        Ok((Self { path, task }, receiver))
+        let server = Self {
+            path,
+            requests,
+            task,
+        };
+        Ok((server, receiver))
+    }
+
+    /// The way that requests take, for others who ask in the daemon's own process.
+    #[must_use]
+    pub fn requests(&self) -> mpsc::Sender<Pending> {
+        self.requests.clone()
     }
 }
 

@@ -29,7 +29,7 @@ mod stop;
 mod watches;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ use crate::shell::group::{ConflictKind, Group, GroupEvent, LeftReason};
 use crate::shell::load::LoadMeter;
 use crate::shell::servers::{Measured, Question, Servers};
 use crate::shell::supervisor;
-pub(super) use execute::tell;
+use crate::shell::teller::Teller;
 
 use announcer::Announcer;
 use attended::Attended;
@@ -97,6 +97,8 @@ pub struct DaemonOptions {
     pub capacity: Option<u32>,
     /// The cgroup whose use of processors counts against it; absent: all of them.
     pub load_cgroup: Option<PathBuf>,
+    /// Where scrapes of the metrics are answered; absent: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// How long a clean stop waits for connections.
     pub stop_deadline: Duration,
     /// Where the admin socket and the record of changed settings are.
@@ -175,6 +177,7 @@ pub(super) struct Daemon {
     instance: u64,
     changes: Changes,
     history: KeptHistory,
+    teller: Teller,
     /// Held by who walks over the connections for a report.
     walks: Arc<Mutex<()>>,
     life: Life,

@@ -28,12 +28,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::listeners::Aside;
 use super::servers::ListenerLoad;
 use super::sock_diag::SockDiag;
+use super::teller::Teller;
 use crate::engine::config::Config;
 use crate::engine::forwarding::ServiceKey;
 
 pub use error::PortsError;
 
-use task::Task;
+use task::{Task, Watched};
 
 /// Where the pins are, below the stack's.
 const DIRECTORY: &str = "ports";
@@ -67,10 +68,12 @@ impl Ports {
         pin_dir: &Path,
         config: &Config,
         aside: watch::Receiver<Option<Aside>>,
+        teller: Teller,
     ) -> io::Result<(Self, impl Future<Output = Result<(), PortsError>> + use<>)> {
         let (commands, received) = mpsc::channel(1);
         let (keeping, wanted) = watch::channel(None);
-        let task = Task::new(pin_dir.join(DIRECTORY), SockDiag::open()?, wanted, aside);
+        let watched = Watched { wanted, aside };
+        let task = Task::new(pin_dir.join(DIRECTORY), SockDiag::open()?, watched, teller);
         let (done, answer) = oneshot::channel();
         let first = Command::Apply(Box::new(config.clone()), done);
         tokio::spawn(task.run(first, received));

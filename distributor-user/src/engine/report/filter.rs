@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::forwarding::FlowKey;
+
 /// The filters that NETSTAT knows; of one kind any may match, of several kinds all must.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -20,6 +22,8 @@ pub struct Filters {
     pub interfaces: Vec<String>,
     /// How many records at most.
     pub limit: Limit,
+    /// Only connections behind this one, in the order of VCRT: its next page.
+    pub after: Option<FlowKey>,
 }
 
 /// A kind of filter.

@@ -92,6 +92,21 @@ impl From<Vec<String>> for Line {
     }
 }
 
+/// How wide the columns are of a grid that comes in pages; the first of them decides.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Widths(Option<Vec<usize>>);
+
+impl Widths {
+    pub(super) fn is_first(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Ends the first page of what has no columns.
+    pub(super) fn begin(&mut self) {
+        self.0.get_or_insert_default();
+    }
+}
+
 /// Writes heads and records.
 pub(super) fn grid(
     out: &mut String,
@@ -99,6 +114,18 @@ pub(super) fn grid(
     columns: &[Column],
     lines: &[Line],
     layout: Layout,
+) -> fmt::Result {
+    grid_page(out, indent, columns, lines, layout, &mut Widths::default())
+}
+
+/// Writes a page of records, and if it is the first, the heads.
+pub(super) fn grid_page(
+    out: &mut String,
+    indent: &str,
+    columns: &[Column],
+    lines: &[Line],
+    layout: Layout,
+    Widths(known): &mut Widths,
 ) -> fmt::Result {
     let columns: Vec<(usize, &Column)> = columns
         .iter()
@@ -115,16 +142,19 @@ pub(super) fn grid(
             .max()
             .unwrap_or_default(),
     };
-    let widths: Vec<usize> = columns.iter().map(width).collect();
+    let is_first = known.is_none();
+    let widths = known.get_or_insert_with(|| columns.iter().map(width).collect());
     let mut write_line = |cell: &dyn Fn(usize, &Column) -> String| {
         let mut line = indent.to_owned();
-        for ((at, column), width) in columns.iter().zip(&widths) {
+        for ((at, column), width) in columns.iter().zip(widths.iter()) {
             let _ = write!(line, "{:<width$} ", cell(*at, column));
         }
         writeln!(out, "{}", line.trim_end())
     };
-    write_line(&|_, column| column.head.to_owned())?;
-    write_line(&|_, column| "-".repeat(column.head.len()))?;
+    if is_first {
+        write_line(&|_, column| column.head.to_owned())?;
+        write_line(&|_, column| "-".repeat(column.head.len()))?;
+    }
     for line in lines {
         write_line(&|at, _| line.cells[at].clone())?;
         if layout == Layout::Short {

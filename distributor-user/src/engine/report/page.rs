@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::layout::Column;
 use super::schema::{document, object, resolve};
 use super::{
-    FilterKind, ReportName, configuration, explain, history, home, portlist, stats, sysplex, vcrt,
-    vdpt, vipadcfg, vipadyn,
+    FilterKind, ReportName, configuration, events, explain, history, home, portlist, stats,
+    sysplex, vcrt, vdpt, vipadcfg, vipadyn,
 };
 use crate::engine::reference::MADE;
 
@@ -19,8 +19,9 @@ const BEGINNING: &str = "\
 `distributor netstat REPORT [OPTION…] [--name STACK] [--format table|short|long|json]`
 asks a running stack about itself, `distributor sysplex vipadyn|group` about the
 group, with the same options, `distributor explain ADDR:PORT` about the weights of
-a service, `distributor plan FILE` about what another profile would change, and
-`distributor history` about the changes that there were; root and the members of the group `distributor` may.
+a service, `distributor plan FILE` about what another profile would change,
+`distributor history` about the changes that there were, and `distributor events` about
+what has happened; root and the members of the group `distributor` may.
 What nothing measures is shown as dashes, in JSON as null.
 
 | layout | what it is |
@@ -173,6 +174,7 @@ fn about(report: ReportName) -> (&'static str, &'static str, Vec<Section>) {
         ReportName::Explain => about_explain(),
         ReportName::Plan => about_plan(),
         ReportName::History => about_history(),
+        ReportName::Events => about_events(),
     }
 }
 
@@ -207,6 +209,15 @@ fn about_history() -> (&'static str, &'static str, Vec<Section>) {
             section("An entry", "entries", history::ENTRIES),
             section("A change that waits to be confirmed", "unconfirmed", &[]),
         ],
+    )
+}
+
+fn about_events() -> (&'static str, &'static str, Vec<Section>) {
+    (
+        "",
+        "What has happened here of late? `distributor events`: the latest messages that the log has \
+         too, with what each is about. A report of our own.",
+        vec![section("A message", "rows", events::ROWS)],
     )
 }
 
@@ -299,7 +310,8 @@ fn write_report(text: &mut String, report: ReportName) {
         | ReportName::Group
         | ReportName::Explain
         | ReportName::Plan
-        | ReportName::History => {}
+        | ReportName::History
+        | ReportName::Events => {}
     }
 }
 

@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Configuration, Explain, Frame, Group, Home, Past, Plan, Portlist, ReportName, Stats, Sysplex,
-    Vcrt, Vdpt, Vipadcfg, Vipadyn,
+    Configuration, Explain, Frame, Group, Home, Latest, Past, Plan, Portlist, ReportName, Stats,
+    Sysplex, Vcrt, Vdpt, Vipadcfg, Vipadyn,
 };
 
 /// The schema of a report's JSON, as a document of its own.
@@ -53,6 +53,7 @@ fn body(report: ReportName) -> Value {
         ReportName::Explain => root::<Explain>(),
         ReportName::Plan => root::<Plan>(),
         ReportName::History => root::<Past>(),
+        ReportName::Events => root::<Latest>(),
     }
 }
 

@@ -257,6 +257,40 @@ fn a_limit_is_counted_and_kept() {
     assert_eq!((small.admit(), small.admit()), (true, false));
 }
 
+#[test]
+fn pages_are_the_report_in_pieces() {
+    let owner = owner();
+    let words =
+        |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
+    for layout in [Layout::Table, Layout::Short, Layout::Long] {
+        let whole = render(&ask(&owner, &ReportName::Vcrt.into()), style(layout));
+        for size in [1, 2, 3, 5, 6, 7] {
+            let mut query = Query::from(ReportName::Vcrt);
+            query.filters.limit = Limit::Records(size);
+            let (mut pages, mut text, mut left) = (Pages::new(style(layout)), String::new(), 6);
+            loop {
+                let report = ask(&owner, &query);
+                let Body::Vcrt(vcrt) = &report.body else {
+                    panic!("VCRT")
+                };
+                assert_eq!(report.frame.total, left);
+                left -= report.frame.shown;
+                text += &pages.render(&report.frame, vcrt);
+                if left == 0 {
+                    break;
+                }
+                if left == 1 {
+                    // Where nobody goes on, it is said what is left out.
+                    assert_eq!(pages.end(), "5 OF 6 RECORDS DISPLAYED\n");
+                }
+                query.filters.after = vcrt.last();
+            }
+            text += &pages.end();
+            assert_eq!(words(&text), words(&whole), "{layout:?} by {size}");
+        }
+    }
+}
+
 /// The line of VIPADYN that is about an address.
 fn status(stack: &crate::engine::stack::Stack, address: &str) -> Option<[String; 3]> {
     let Body::Vipadyn(vipadyn) = ask(stack, &ReportName::Vipadyn.into()).body else {

@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::filter::{Filters, Room};
-use super::layout::{Column, Layout, Line, Style, beside, grid, number, yes};
+use super::layout::{Column, Layout, Line, Style, Widths, beside, grid_page, number, yes};
 use super::snapshot::Snapshot;
+use crate::engine::config::Service;
 use crate::engine::forwarding::{
     ClientKey, Flow, FlowKey, FlowState, KeptClient, Path, ServiceKey,
 };
@@ -126,12 +127,15 @@ pub fn vcrt(
     filters: &Filters,
     room: &mut Room,
 ) -> Vcrt {
+    let after = filters.after.as_ref().map(order);
     let is_wanted = |key: &FlowKey, target: IpAddr| {
-        filters.match_endpoints(&[
-            (key.dvipa, Some(key.port)),
-            (key.client, Some(key.client_port)),
-            (target, None),
-        ])
+        let is_behind = after.is_none_or(|after| order(key) > after);
+        is_behind
+            && filters.match_endpoints(&[
+                (key.dvipa, Some(key.port)),
+                (key.client, Some(key.client_port)),
+                (target, None),
+            ])
     };
     let kept = connections.kept.map(|kept| {
         let key = FlowKey {
@@ -171,7 +175,7 @@ pub fn vcrt(
             .filter(|(key, own, _)| !routed.contains(key) && is_wanted(key, *own));
         found.extend(here);
     }
-    let order = |(key, ..): &Found| (key.dvipa, key.port, key.client, key.client_port);
+    let order = |(key, ..): &Found| order(key);
     // Of a million connections only those are sorted that are shown.
     let shown = room.admit_of(found.len());
     if shown < found.len() {
@@ -179,16 +183,7 @@ pub fn vcrt(
         found.truncate(shown);
     }
     found.sort_unstable_by_key(order);
-    let affinities: HashMap<ServiceKey, u16> = stack
-        .services
-        .iter()
-        .map(|service| {
-            (
-                ServiceKey::of(service),
-                service.terms.options.timed_affinity_s,
-            )
-        })
-        .collect();
+    let affinities = affinities(stack);
     let forwarding = &stack.forwarding;
     let rows = found.into_iter().map(|(key, target, subject)| {
         let path = match subject {
@@ -229,13 +224,54 @@ pub fn vcrt(
     }
 }
 
+/// TIMEDAFFINITY of each service, in seconds.
+fn affinities(stack: &Snapshot) -> HashMap<ServiceKey, u16> {
+    let services = stack.services.iter();
+    let affinity = |service: &Service| service.terms.options.timed_affinity_s;
+    services
+        .map(|service| (ServiceKey::of(service), affinity(service)))
+        .collect()
+}
+
+/// By what the rows are ordered.
+fn order(key: &FlowKey) -> (IpAddr, u16, IpAddr, u16) {
+    (key.dvipa, key.port, key.client, key.client_port)
+}
+
+impl Vcrt {
+    /// The connection of the last row, behind which the next page begins.
+    #[must_use]
+    pub fn last(&self) -> Option<FlowKey> {
+        let row = self.rows.last()?;
+        Some(FlowKey {
+            client: row.client,
+            client_port: row.client_port,
+            dvipa: row.dvipa,
+            port: row.port,
+        })
+    }
+}
+
 pub(super) fn text(out: &mut String, vcrt: &Vcrt, style: Style) -> fmt::Result {
-    writeln!(out, "Dynamic VIPA Connection Routing Table:")?;
+    page(out, vcrt, style, &mut Widths::default())
+}
+
+/// Writes a page of the report; the first one has the heads.
+pub(super) fn page(
+    out: &mut String,
+    vcrt: &Vcrt,
+    style: Style,
+    widths: &mut Widths,
+) -> fmt::Result {
+    if widths.is_first() {
+        writeln!(out, "Dynamic VIPA Connection Routing Table:")?;
+    }
     if style.layout == Layout::Long {
+        widths.begin();
         return vcrt.rows.iter().try_for_each(|row| long(out, row, style));
     }
     let lines: Vec<Line> = vcrt.rows.iter().map(|row| cells(row).into()).collect();
-    grid(out, "", COLUMNS, &lines, style.layout)
+    grid_page(out, "", COLUMNS, &lines, style.layout, widths)
 }
 
 fn cells(row: &VcrtRow) -> Vec<String> {

@@ -12,7 +12,6 @@ use super::reports::wall_clock;
 use super::{Daemon, orders};
 use crate::engine::fact::Fact;
 use crate::engine::forwarding::FlowKey;
-use crate::engine::message::Message;
 use crate::engine::stack::{Effect, Event, NextHopKey, Placement};
 use crate::shell::group::SendError;
 use crate::shell::{challenge, connections, probe};
@@ -138,7 +137,7 @@ impl Daemon {
             Effect::SnapshotFlows => {
                 return Ok(Some(Event::FlowSnapshot(self.dataplane.flows().collect())));
             }
-            Effect::Tell(message) => tell(&message),
+            Effect::Tell(message) => self.teller.tell(message),
         }
         Ok(None)
     }
@@ -199,15 +198,5 @@ impl Daemon {
         self.kernel.addresses.apply(wanted).await?;
         self.announcer.announce_new(&self.network);
         Ok(())
-    }
-}
-
-/// Tells the operator.
-pub(in crate::shell) fn tell(message: &Message) {
-    let kind = message.kind();
-    if kind.is_warning {
-        warn!("{} {message}", kind.id);
-    } else {
-        info!("{} {message}", kind.id);
     }
 }

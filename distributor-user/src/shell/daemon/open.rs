@@ -38,11 +38,13 @@ use crate::shell::dataplane::Dataplane;
 use crate::shell::group::{self, GroupEvent, GroupOptions, KeyRing};
 use crate::shell::listeners::Listeners;
 use crate::shell::load::{LoadMeter, all_processors};
+use crate::shell::metrics::MetricsServer;
 use crate::shell::neighbours::{HopChange, NextHops};
 use crate::shell::ports::{Ports, PortsError};
 use crate::shell::responsiveness::Faults;
 use crate::shell::servers::{Measured, Servers};
 use crate::shell::sysctls::Sysctls;
+use crate::shell::teller::Teller;
 
 /// What the daemon does to its kernel besides the packet path.
 pub(super) struct Kernel {
@@ -52,7 +54,30 @@ pub(super) struct Kernel {
     pub(super) connections: Connections,
     pub(super) next_hops: NextHops,
     pub(super) ports: Ports,
+    _endpoints: Endpoints,
+}
+
+/// Where the daemon answers questions.
+struct Endpoints {
     _admin: AdminServer,
+    _metrics: Option<MetricsServer>,
+}
+
+impl Endpoints {
+    async fn open(
+        options: &DaemonOptions,
+    ) -> anyhow::Result<(Self, mpsc::Receiver<admin::Pending>)> {
+        let (admin, requests) = AdminServer::start(&options.run_dir, &options.name)?;
+        let metrics = match options.metrics {
+            Some(address) => Some(MetricsServer::start(address, admin.requests()).await?),
+            None => None,
+        };
+        let endpoints = Self {
+            _admin: admin,
+            _metrics: metrics,
+        };
+        Ok((endpoints, requests))
+    }
 }
 
 /// Where inputs come from.
@@ -126,7 +151,7 @@ impl Daemon {
         } = Ready::check(&options).await?;
         let config = started.config.clone();
         let held = network.held(&all);
-        let (admin_server, admin) = AdminServer::start(&options.run_dir, &options.name)?;
+        let (endpoints, admin) = Endpoints::open(&options).await?;
         let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
         let (asked, taken) = (inquiry.dvipas().collect(), inquiry.begin());
         let (probes, answers) = Probes::new(keys.sealing().probe());
@@ -144,7 +169,8 @@ impl Daemon {
         let group = group_options(&config, &options, xcf, keys);
         let (set_aside, aside) = watch::channel(None);
         let watches = Watches::start(set_aside);
-        let ports = Ports::start(&options.pin_dir.join(&options.name), &config, aside)?;
+        let teller = Teller::default();
+        let ports = Ports::start(&pins(&options), &config, aside, teller.clone())?;
         let (begun, ports) = begin(&beginning, ports, group, &mut network, &mut sysctls).await?;
         let Begun {
             dataplane,
@@ -159,12 +185,10 @@ impl Daemon {
         let (next_hops, hops) = NextHops::start(&netlink)?;
         let (changes, outcomes) = Changes::new()?;
         let instance = since_epoch_ms();
-        let stack = StackOptions {
-            first_revision: instance,
-            contested: asked,
-            listened: joined_at.elapsed(),
-            ..stack_options(config, &options, &network)
-        };
+        let mut stack = stack_options(config, &options, &network);
+        stack.first_revision = instance;
+        stack.contested = asked;
+        stack.listened = joined_at.elapsed();
         let carriers = carriers::watch(&netlink, network.ifindexes());
         let daemon = Self {
             began: Instant::now(),
@@ -173,7 +197,7 @@ impl Daemon {
             announcer: Announcer::new(owned(&adopted.placements)),
             stack: Stack::new(stack, adopted, Duration::ZERO),
             dataplane,
-            own_connections: OwnConnections::open(options.pin_dir.join(&options.name)),
+            own_connections: OwnConnections::open(pins(&options)),
             attended: Attended::default(),
             group,
             kernel: Kernel {
@@ -183,13 +207,14 @@ impl Daemon {
                 connections: watches.connections,
                 next_hops,
                 ports,
-                _admin: admin_server,
+                _endpoints: endpoints,
             },
             network,
             activated: BTreeMap::new(),
             instance,
             changes,
             history: started.note(),
+            teller,
             walks: Arc::default(),
             life: Life::new(options.grace),
             probes,
@@ -225,7 +250,7 @@ async fn begin(
     network: &mut Network,
     sysctls: &mut Sysctls,
 ) -> anyhow::Result<(Begun, Ports)> {
-    let pin_dir = beginning.options.pin_dir.join(&beginning.options.name);
+    let pin_dir = pins(beginning.options);
     let begun = beginning.begin(group, network, sysctls).await;
     if let Err(error) = reserving.await {
         error!("{error:#}");
@@ -260,6 +285,11 @@ fn owned(placements: &BTreeMap<IpAddr, Placement>) -> BTreeSet<IpAddr> {
         .iter()
         .filter(|(_, placement)| **placement == Placement::Owned);
     owned.map(|(dvipa, _)| *dvipa).collect()
+}
+
+/// Where the stack's maps and links are pinned.
+fn pins(options: &DaemonOptions) -> PathBuf {
+    options.pin_dir.join(&options.name)
 }
 
 /// Where the settings that were changed are recorded.

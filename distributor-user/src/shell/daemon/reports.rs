@@ -157,6 +157,10 @@ impl Daemon {
                 let past = report::past(self.history.history(), &TimeZone::system(), &mut room);
                 Body::History(past)
             }
+            ReportName::Events => {
+                let told = self.teller.told();
+                Body::Events(report::latest(&told, &TimeZone::system(), &mut room))
+            }
             ReportName::Plan => {
                 bail!("expected a profile to plan, as `distributor plan FILE` sends it")
             }

@@ -21,10 +21,10 @@ use super::{Command, Keeping, PortsError, listeners};
 use crate::engine::config::Config;
 use crate::engine::message::Message;
 use crate::engine::ports::{self, PortMessage, PortRules, Program};
-use crate::shell::daemon::tell;
 use crate::shell::listeners::Aside;
 use crate::shell::servers::ListenerLoad;
 use crate::shell::sock_diag::SockDiag;
+use crate::shell::teller::Teller;
 
 mod compare;
 mod keep;
@@ -65,6 +65,15 @@ pub(super) struct Task {
     aside: watch::Receiver<Option<Aside>>,
     /// How listeners that share a port by weight get on.
     scales: Scales,
+    teller: Teller,
+}
+
+/// What others have the task know.
+pub(super) struct Watched {
+    /// The clients that may keep their listeners, as soon as that is known.
+    pub(super) wanted: watch::Receiver<Option<Keeping>>,
+    /// The listeners of quiesced servers.
+    pub(super) aside: watch::Receiver<Option<Aside>>,
 }
 
 impl Task {
@@ -72,8 +81,8 @@ impl Task {
     pub(super) fn new(
         pin_dir: PathBuf,
         sock_diag: SockDiag,
-        wanted: watch::Receiver<Option<Keeping>>,
-        aside: watch::Receiver<Option<Aside>>,
+        Watched { wanted, aside }: Watched,
+        teller: Teller,
     ) -> Self {
         Self {
             pin_dir,
@@ -88,6 +97,7 @@ impl Task {
             given_up: BTreeSet::new(),
             aside,
             scales: Scales::default(),
+            teller,
         }
     }
 
@@ -244,7 +254,7 @@ impl Task {
         let now = Instant::now();
         let last = self.told.insert(message.to_string(), now);
         if last.is_none_or(|last| now - last >= QUIET) {
-            tell(&message);
+            self.teller.tell(message);
         }
     }
 }

@@ -18,6 +18,7 @@ use super::task::SETTLED;
 use super::*;
 use crate::engine::profile::{self, Style, Text};
 use crate::shell::profile_files::ProfileFiles;
+use crate::shell::teller::Teller;
 use crate::shell::testing::{Peer, eventually, in_namespace, ip};
 
 mod clients;
@@ -131,7 +132,7 @@ async fn start_with(
     statements: &str,
     aside: watch::Receiver<Option<Aside>>,
 ) -> Ports {
-    let started = Ports::start(pin_dir, &config(statements), aside);
+    let started = Ports::start(pin_dir, &config(statements), aside, Teller::default());
     let (ports, reserving) = started.expect("the task");
     reserving.await.expect("rules in force");
     ports

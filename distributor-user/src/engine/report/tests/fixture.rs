@@ -9,17 +9,19 @@ use jiff::tz::TimeZone;
 
 use super::super::*;
 use crate::engine::config::Config;
+use crate::engine::events::Events;
 use crate::engine::fact::{Fact, ReadyRow, ServerRow};
 use crate::engine::forwarding::{ClientKey, Flow, FlowKey, FlowState, KeptClient, ServiceKey};
 use crate::engine::group::drops;
 use crate::engine::history::{History, How, New, User};
 use crate::engine::links::{Link, LinkAddress};
 use crate::engine::load::{Account, Load, Server, Stall, StallCause};
+use crate::engine::message::Message;
 use crate::engine::ownership::LISTEN_AS_BACKUP;
 use crate::engine::profile::{self, Operand, ReadError, Reader, Text};
 use crate::engine::responsiveness::Responsiveness;
 use crate::engine::stack::{
-    Adopted, Event, Hop, NextHopKey, OpenRoute, Route, Stack, StackOptions,
+    Adopted, Event, Hop, NextHopKey, OpenRoute, Route, Stack, StackOptions, Vary,
 };
 
 /// The definer of everything that the language knows.
@@ -455,6 +457,27 @@ fn had() -> History {
     history
 }
 
+/// What has happened at the front end.
+fn happened() -> Events {
+    let mut events = Events::default();
+    let (dvipa, port, target) = (ip("10.1.8.10"), 8080, "TCPIPB".to_owned());
+    let messages = [
+        Message::Activated { dvipa },
+        Message::ServerStarted {
+            dvipa,
+            port,
+            target: target.clone(),
+        },
+        Message::Left { name: target },
+        Message::Varied(Vary::Deactivate(dvipa)),
+    ];
+    for (second, message) in (0..).zip(messages) {
+        let at = Timestamp::from_millisecond(1_785_522_492_250 + 1_000 * second);
+        events.note(message, at.expect("a time"));
+    }
+    events
+}
+
 /// Asks a stack as the daemon does.
 pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
     let filters = &query.filters;
@@ -518,6 +541,10 @@ pub(super) fn ask(stack: &Stack, query: &Query) -> Report {
         ReportName::Plan => Body::Plan(planned(stack, &mut room)),
         ReportName::History if is_owner => Body::History(past(&had(), &TimeZone::UTC, &mut room)),
         ReportName::History => Body::History(Past::default()),
+        ReportName::Events if is_owner => {
+            Body::Events(latest(&happened(), &TimeZone::UTC, &mut room))
+        }
+        ReportName::Events => Body::Events(Latest::default()),
     };
     let time = "2026-07-31T19:12:08+02:00".to_owned();
     Report {
