@@ -8,6 +8,7 @@ pub mod addresses;
 pub mod affinity;
 pub mod agreement;
 pub mod config;
+pub mod confinement;
 pub mod connectivity;
 pub mod console;
 pub mod definitions;

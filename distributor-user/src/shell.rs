@@ -10,6 +10,7 @@ pub mod carriers;
 pub mod cgroup;
 pub mod challenge;
 pub mod claim;
+pub mod confinement;
 pub mod connections;
 pub mod daemon;
 pub mod dataplane;

@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::symbol::Symbols;
 use super::{DEFAULT_PIN_DIR, DEFAULT_RUN_DIR, DEFAULT_STATE_DIR};
+use crate::shell::confinement;
 use crate::shell::daemon::{self, DaemonOptions};
 
 /// Arguments of `distributor run`.
@@ -82,6 +83,9 @@ pub(super) struct RunArguments {
     /// Checks everything that a start needs, changes nothing, and ends.
     #[arg(long)]
     rehearse: bool,
+    /// Keeps all capabilities and system calls, as for a debugger.
+    #[arg(long)]
+    unconfined: bool,
     /// Where the admin socket and the record of changed settings are kept.
     #[arg(long, env = "DISTRIBUTOR_RUN_DIR", default_value = DEFAULT_RUN_DIR)]
     run_dir: PathBuf,
@@ -129,6 +133,10 @@ pub(super) fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
+    if !arguments.unconfined {
+        let confined = confinement::confine();
+        confined.context("expected to be confined; `--unconfined` does without")?;
+    }
     let options = DaemonOptions {
         profile: arguments.profile,
         include_dirs: arguments.include_dir,

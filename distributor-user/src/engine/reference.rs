@@ -8,6 +8,7 @@ mod counters;
 #[cfg(test)]
 mod tests;
 
+use super::confinement;
 use super::doctor;
 use super::metrics;
 use super::profile;
@@ -22,6 +23,7 @@ enum Source {
 /// The pages by where they lie below `docs/`; every report has a schema.
 fn sources() -> impl Iterator<Item = (String, Source)> {
     let texts = [
+        ("confinement.md", Source::Text(confinement::page)),
         ("counters.md", Source::Text(counters::page)),
         ("metrics.md", Source::Text(metrics::page)),
         (

@@ -11,6 +11,7 @@ mod apply;
 mod attacks;
 mod bulk;
 mod clean_stop;
+mod confinement;
 mod connectivity;
 mod console;
 mod controlled;

@@ -1,0 +1,126 @@
+//! The system calls that the daemon makes: its own, those by which the C library may do the same, and
+//! those of a new program that starts in its place.
+
+/// Each with its number on this machine.
+macro_rules! calls {
+    ($($name:ident = $number:ident;)*) => {
+        &[$((libc::$number, stringify!($name))),*]
+    };
+}
+
+/// In the order of their names.
+pub const CALLS: &[(i64, &str)] = calls! {
+    accept4 = SYS_accept4;
+    access = SYS_access;
+    arch_prctl = SYS_arch_prctl;
+    bind = SYS_bind;
+    bpf = SYS_bpf;
+    brk = SYS_brk;
+    capget = SYS_capget;
+    capset = SYS_capset;
+    chmod = SYS_chmod;
+    chown = SYS_chown;
+    clock_getres = SYS_clock_getres;
+    clock_gettime = SYS_clock_gettime;
+    clock_nanosleep = SYS_clock_nanosleep;
+    clone = SYS_clone;
+    clone3 = SYS_clone3;
+    close = SYS_close;
+    close_range = SYS_close_range;
+    connect = SYS_connect;
+    dup = SYS_dup;
+    dup2 = SYS_dup2;
+    dup3 = SYS_dup3;
+    epoll_create1 = SYS_epoll_create1;
+    epoll_ctl = SYS_epoll_ctl;
+    epoll_pwait = SYS_epoll_pwait;
+    epoll_wait = SYS_epoll_wait;
+    eventfd2 = SYS_eventfd2;
+    execve = SYS_execve;
+    exit = SYS_exit;
+    exit_group = SYS_exit_group;
+    faccessat = SYS_faccessat;
+    faccessat2 = SYS_faccessat2;
+    fchmod = SYS_fchmod;
+    fcntl = SYS_fcntl;
+    fdatasync = SYS_fdatasync;
+    fstat = SYS_fstat;
+    fsync = SYS_fsync;
+    futex = SYS_futex;
+    getcwd = SYS_getcwd;
+    getdents64 = SYS_getdents64;
+    getegid = SYS_getegid;
+    geteuid = SYS_geteuid;
+    getgid = SYS_getgid;
+    getpeername = SYS_getpeername;
+    getpid = SYS_getpid;
+    getppid = SYS_getppid;
+    getrandom = SYS_getrandom;
+    getsockname = SYS_getsockname;
+    getsockopt = SYS_getsockopt;
+    gettid = SYS_gettid;
+    gettimeofday = SYS_gettimeofday;
+    getuid = SYS_getuid;
+    ioctl = SYS_ioctl;
+    listen = SYS_listen;
+    lseek = SYS_lseek;
+    lstat = SYS_lstat;
+    madvise = SYS_madvise;
+    mkdir = SYS_mkdir;
+    mmap = SYS_mmap;
+    mprotect = SYS_mprotect;
+    mremap = SYS_mremap;
+    munmap = SYS_munmap;
+    nanosleep = SYS_nanosleep;
+    newfstatat = SYS_newfstatat;
+    openat = SYS_openat;
+    pidfd_getfd = SYS_pidfd_getfd;
+    pidfd_open = SYS_pidfd_open;
+    pipe = SYS_pipe;
+    pipe2 = SYS_pipe2;
+    poll = SYS_poll;
+    ppoll = SYS_ppoll;
+    prctl = SYS_prctl;
+    pread64 = SYS_pread64;
+    prlimit64 = SYS_prlimit64;
+    pwrite64 = SYS_pwrite64;
+    read = SYS_read;
+    readlink = SYS_readlink;
+    readlinkat = SYS_readlinkat;
+    readv = SYS_readv;
+    recvfrom = SYS_recvfrom;
+    recvmsg = SYS_recvmsg;
+    rename = SYS_rename;
+    restart_syscall = SYS_restart_syscall;
+    rmdir = SYS_rmdir;
+    rseq = SYS_rseq;
+    rt_sigaction = SYS_rt_sigaction;
+    rt_sigprocmask = SYS_rt_sigprocmask;
+    rt_sigreturn = SYS_rt_sigreturn;
+    sched_getaffinity = SYS_sched_getaffinity;
+    sched_setscheduler = SYS_sched_setscheduler;
+    sched_yield = SYS_sched_yield;
+    seccomp = SYS_seccomp;
+    sendmsg = SYS_sendmsg;
+    sendto = SYS_sendto;
+    set_robust_list = SYS_set_robust_list;
+    set_tid_address = SYS_set_tid_address;
+    setsockopt = SYS_setsockopt;
+    shutdown = SYS_shutdown;
+    sigaltstack = SYS_sigaltstack;
+    socket = SYS_socket;
+    socketpair = SYS_socketpair;
+    stat = SYS_stat;
+    statfs = SYS_statfs;
+    statx = SYS_statx;
+    tgkill = SYS_tgkill;
+    umask = SYS_umask;
+    uname = SYS_uname;
+    unlink = SYS_unlink;
+    unlinkat = SYS_unlinkat;
+    vfork = SYS_vfork;
+    wait4 = SYS_wait4;
+    waitid = SYS_waitid;
+    write = SYS_write;
+    writev = SYS_writev;
+};
