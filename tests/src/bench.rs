@@ -5,6 +5,7 @@
 //! about the program. A gap is what clients see, and is held against a time.
 
 mod config;
+mod displays;
 mod packet;
 pub mod readiness;
 mod selection;
@@ -111,6 +112,7 @@ pub struct Measurement {
 /// Every measurement there is.
 pub const MEASUREMENTS: &[Measurement] = &[
     config::MEASUREMENT,
+    displays::MEASUREMENT,
     packet::MEASUREMENT,
     readiness::MEASUREMENT,
     selection::MEASUREMENT,
