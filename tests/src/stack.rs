@@ -141,7 +141,10 @@ impl Stack {
         command.arg("--key").arg(&self.key);
         command.args(["--interface", LAN_INTERFACE, "--interface", XCF_INTERFACE]);
         command.args(["--xcf-interface", XCF_INTERFACE]);
-        command.args(["--flow-capacity", FLOW_CAPACITY]);
+        let is_told = |option: &str| self.arguments().iter().any(|argument| argument == option);
+        if !is_told("--flow-capacity") {
+            command.args(["--flow-capacity", FLOW_CAPACITY]);
+        }
         command.args(["--grace", GRACE_MS]);
         command.arg("--run-dir").arg(self.run_directory());
         command
