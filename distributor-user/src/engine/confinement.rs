@@ -41,7 +41,7 @@ pub const CAPABILITIES: &[(Capability, &str)] = &[
     (Capability::CAP_SYS_NICE, "beat in time on a busy machine"),
     (
         Capability::CAP_SYS_PTRACE,
-        "see which processes of other users listen on a distributed port",
+        "the same, and take a listening socket of theirs, so that several can share its port",
     ),
 ];
 

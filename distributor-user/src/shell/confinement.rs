@@ -12,8 +12,8 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use crate::engine::confinement::{CALLS, CAPABILITIES};
 
 /// How many filters there may be before none is added: a program that takes over in place inherits
-/// those of its predecessors, and the kernel allows some two hundred like ours.
-const FILTERS: u32 = 32;
+/// those of its predecessors, and the kernel takes some forty like ours.
+const FILTERS: u32 = 8;
 
 /// Why the daemon is not confined.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,13 @@ pub fn confine() -> Result<(), ConfinementError> {
     caps::set(None, CapSet::Effective, &kept)?;
     caps::set(None, CapSet::Permitted, &kept)?;
     if filters()? < FILTERS {
-        seccompiler::apply_filter(&filter()?)?;
+        // In tests a call that is missing in the table must not go unnoticed.
+        let otherwise = if cfg!(debug_assertions) {
+            SeccompAction::KillProcess
+        } else {
+            MISSING
+        };
+        seccompiler::apply_filter(&filter(otherwise)?)?;
     }
     Ok(())
 }
@@ -67,18 +73,49 @@ fn filters() -> io::Result<u32> {
         .unwrap_or(0))
 }
 
+/// What a call that is not allowed is like: one that the kernel does not have, for which libraries are
+/// prepared.
+const MISSING: SeccompAction = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+
 /// Allows the calls of the table and nothing else.
-fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
-    let rules: BTreeMap<i64, _> = CALLS
-        .iter()
-        .map(|(number, _)| (*number, Vec::new()))
-        .collect();
-    // In tests a call that is missing in the table must not go unnoticed.
-    let otherwise = if cfg!(debug_assertions) {
-        SeccompAction::KillProcess
-    } else {
-        SeccompAction::Errno(libc::EPERM.unsigned_abs())
-    };
+fn filter(otherwise: SeccompAction) -> Result<BpfProgram, seccompiler::BackendError> {
+    let calls = CALLS.iter();
+    let rules: BTreeMap<i64, _> = calls.map(|(number, _)| (*number, Vec::new())).collect();
     let target = std::env::consts::ARCH.try_into()?;
     SeccompFilter::new(rules, otherwise, SeccompAction::Allow, target)?.try_into()
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+    use nix::mount::{MntFlags, umount2};
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_listed_is_as_if_it_did_not_exist() {
+        // A filter is a thread's, and goes with it.
+        let refused = std::thread::spawn(|| {
+            let filter = filter(MISSING).expect("a filter");
+            seccompiler::apply_filter(&filter).expect("a kernel that knows filters");
+            let refused = [
+                unshare(CloneFlags::CLONE_FILES),
+                umount2("/nowhere", MntFlags::MNT_DETACH),
+                nix::unistd::chroot("/"),
+            ];
+            // What is listed works.
+            (refused, nix::unistd::getpid())
+        });
+        let (refused, _) = refused.join().expect("no panic");
+        assert_eq!(refused, [Err(Errno::ENOSYS); 3]);
+    }
+
+    #[test]
+    fn so_many_filters_fit_into_the_kernel() {
+        // Each instruction becomes two at most, and each filter counts four more (`MAX_INSNS_PER_PATH`).
+        let instructions = filter(MISSING).expect("a filter").len();
+        let filters = usize::try_from(FILTERS).expect("few");
+        assert!(filters * (2 * instructions + 4) < 32_768, "{instructions}");
+    }
 }

@@ -7,7 +7,10 @@ use std::path::Path;
 use tests::stack::Stack;
 use tests::tcp::{Server, greetings};
 
-use crate::{DUAL_STACK, SERVICE, started, turn};
+use crate::{DUAL_STACK, SERVICE, built, turn};
+
+/// New programs, one after the other: more than filters are added.
+const TAKEOVERS: u8 = 10;
 
 /// The numbers of capabilities (UAPI `linux/capability.h`).
 const NUMBERS: [(&str, u32); 9] = [
@@ -78,7 +81,9 @@ fn is_confined(stack: &Stack) {
 #[test]
 fn every_thread_has_the_capabilities_that_are_documented() {
     let _turn = turn();
-    let lab = started(2, 1, &["TCPIP2"]);
+    let lab = built(2, 1);
+    lab.stack("TCPIP").install(b"0").expect("a program");
+    lab.start(&["TCPIP2"]).expect("daemons");
     let stacks = ["TCPIP", "TCPIP2"].map(|name| lab.stack(name));
     let _server = Server::start(lab.stack("TCPIP2"), "TCPIP2", DUAL_STACK);
     stacks[0]
@@ -86,4 +91,17 @@ fn every_thread_has_the_capabilities_that_are_documented() {
         .expect("a server");
     greetings(lab.client(), SERVICE, 4).expect("connections");
     stacks.into_iter().for_each(is_confined);
+
+    // Each program that takes over in place inherits what its predecessors have given up, and there is no
+    // end to that.
+    for more in 0..TAKEOVERS {
+        stacks[0].install(&[more]).expect("another program");
+        let done = stacks[0].reload().expect("a reload");
+        assert!(done.contains("has taken over"), "{done}");
+    }
+    is_confined(stacks[0]);
+    stacks[0]
+        .wait_for_ready(&[("TCPIP2", 1)])
+        .expect("a server");
+    greetings(lab.client(), SERVICE, 4).expect("connections");
 }

@@ -1,5 +1,5 @@
 //! The system calls that the daemon makes: its own, those by which the C library may do the same, and
-//! those of a new program that starts in its place.
+//! those of a new program that starts in its place; and what name services do that know users and groups.
 
 /// Each with its number on this machine.
 macro_rules! calls {
@@ -34,6 +34,7 @@ pub const CALLS: &[(i64, &str)] = calls! {
     epoll_create1 = SYS_epoll_create1;
     epoll_ctl = SYS_epoll_ctl;
     epoll_pwait = SYS_epoll_pwait;
+    epoll_pwait2 = SYS_epoll_pwait2;
     epoll_wait = SYS_epoll_wait;
     eventfd2 = SYS_eventfd2;
     execve = SYS_execve;
@@ -45,6 +46,7 @@ pub const CALLS: &[(i64, &str)] = calls! {
     fcntl = SYS_fcntl;
     fdatasync = SYS_fdatasync;
     fstat = SYS_fstat;
+    fstatfs = SYS_fstatfs;
     fsync = SYS_fsync;
     futex = SYS_futex;
     getcwd = SYS_getcwd;
@@ -71,6 +73,7 @@ pub const CALLS: &[(i64, &str)] = calls! {
     mprotect = SYS_mprotect;
     mremap = SYS_mremap;
     munmap = SYS_munmap;
+    name_to_handle_at = SYS_name_to_handle_at;
     nanosleep = SYS_nanosleep;
     newfstatat = SYS_newfstatat;
     openat = SYS_openat;
@@ -89,6 +92,7 @@ pub const CALLS: &[(i64, &str)] = calls! {
     readlinkat = SYS_readlinkat;
     readv = SYS_readv;
     recvfrom = SYS_recvfrom;
+    recvmmsg = SYS_recvmmsg;
     recvmsg = SYS_recvmsg;
     rename = SYS_rename;
     restart_syscall = SYS_restart_syscall;
@@ -101,6 +105,7 @@ pub const CALLS: &[(i64, &str)] = calls! {
     sched_setscheduler = SYS_sched_setscheduler;
     sched_yield = SYS_sched_yield;
     seccomp = SYS_seccomp;
+    sendmmsg = SYS_sendmmsg;
     sendmsg = SYS_sendmsg;
     sendto = SYS_sendto;
     set_robust_list = SYS_set_robust_list;
@@ -114,6 +119,8 @@ pub const CALLS: &[(i64, &str)] = calls! {
     statfs = SYS_statfs;
     statx = SYS_statx;
     tgkill = SYS_tgkill;
+    timerfd_create = SYS_timerfd_create;
+    timerfd_settime = SYS_timerfd_settime;
     umask = SYS_umask;
     uname = SYS_uname;
     unlink = SYS_unlink;

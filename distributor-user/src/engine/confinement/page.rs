@@ -14,13 +14,15 @@ pub(crate) fn page() -> String {
 
 {MADE}
 
-`distributor run` starts as root and, before it reads its profile, gives up for good
-all that it does not need: whoever takes it over by a defect gets no more than this
-page lists, and neither does what it executes. `--unconfined` keeps everything, for a
+`distributor run` starts as root and, before it reads its profile, gives up for good what it
+does not need of the kernel: whoever finds a defect in it finds less of the kernel behind it. It is
+no prison for code that runs as root: that may still write root's files. `--unconfined` gives nothing up, for a
 debugger or for a kernel that does not know the filter. `distributor doctor` and the other commands
 that talk to a daemon are not confined.
 
-The unit says the same to systemd (`CapabilityBoundingSet`).
+The unit says the same to systemd (`CapabilityBoundingSet`), also with `--unconfined`. Without
+`CAP_DAC_OVERRIDE` the daemon writes only where root may: the directories of `--run-dir`, `--state-dir` and `--pin-dir`
+have to be root's.
 
 ## Capabilities
 
@@ -37,11 +39,11 @@ All others are taken out of the permitted, the effective, the inheritable and th
         "
 ## System calls
 
-Every other call fails with EPERM and has no effect. In builds with debug assertions, as
-tests use them, it ends the process: a call that is missing here is found by the test that
-makes it. The filter outlives an execution, so a new program that takes over in place has the
-calls of both; if it needs one that its predecessor did not, its rehearsal says so, and it is
-started anew instead.
+Every other call fails with ENOSYS, as on a kernel that does not have it, and has no effect. In
+builds with debug assertions, as tests use them, it ends the process: a call that is missing here is
+found by the test that makes it. Capabilities and filters outlive an execution: a new program that
+takes over in place has only what it and its predecessor both keep. If its rehearsal fails for that, the
+reload is refused and the old program goes on; a restart gives the new one what it needs.
 
 ",
     );

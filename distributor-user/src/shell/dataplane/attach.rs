@@ -210,5 +210,6 @@ fn program_name(id: u32) -> String {
         .filter_map(Result::ok)
         .find(|program| program.id() == id)
         .and_then(|program| program.name_as_str().map(str::to_owned))
-        .unwrap_or_else(|| "?".to_owned())
+        // The daemon may not look through the programs of others; people may.
+        .unwrap_or_else(|| format!("bpftool prog show id {id}"))
 }
