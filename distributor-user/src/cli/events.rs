@@ -10,7 +10,7 @@ use clap::Args;
 use super::netstat::put;
 use super::running::{RunningStack, StackArguments, unexpected};
 use crate::engine::report::{Body, EventRow, ReportName};
-use crate::shell::admin::{Answer, Request};
+use crate::shell::admin::{AdminError, Answer, Request};
 
 /// How often it is looked for more.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -41,11 +41,16 @@ pub(super) fn run(arguments: &Events) -> anyhow::Result<ExitCode> {
     if !arguments.follow {
         return Ok(ExitCode::SUCCESS);
     }
-    // A daemon that is restarted answers again soon.
-    while shown.more(&stack).unwrap_or(true) {
+    loop {
         thread::sleep(PAUSE);
+        match shown.more(&stack) {
+            Ok(true) => {}
+            Ok(false) => return Ok(ExitCode::SUCCESS),
+            // A daemon that is restarted answers again soon.
+            Err(error) if error.is::<AdminError>() => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// How far it was shown.

@@ -241,7 +241,6 @@ impl Asked {
             is_console: false,
         });
         let mut page = FIRST_PAGE;
-        let mut first = None;
         loop {
             let records = u64::from(page).min(left);
             query.filters.limit = Limit::Records(u32::try_from(records).unwrap_or(page));
@@ -249,12 +248,11 @@ impl Asked {
             let Body::Vcrt(vcrt) = body else {
                 bail!("expected VCRT, found another report: is another version running?");
             };
-            let begins = vcrt.rows.first().cloned();
+            let after = query.filters.after.as_ref();
             ensure!(
-                begins.is_none() || begins != first,
-                "expected the next page of VCRT, found the first: is another version running?"
+                after.is_none_or(|after| vcrt.is_behind(after)),
+                "expected the next page of VCRT, found another: is another version running?"
             );
-            first = first.or(begins);
             left -= frame.shown;
             if !put(&pages.render(&frame, &vcrt))? {
                 return Ok(());

@@ -47,7 +47,9 @@ pub(super) fn run(arguments: &Top) -> anyhow::Result<ExitCode> {
     let mut model = Model::default();
     // What cannot be asked at all is said where it can be read.
     model.take(glance(&stack, began)?);
-    let mut terminal = ratatui::try_init().context("the terminal cannot be used")?;
+    // What was begun is undone.
+    let terminal = ratatui::try_init().inspect_err(|_| ratatui::restore());
+    let mut terminal = terminal.context("the terminal cannot be used")?;
     let every = Duration::from_secs(arguments.every.into());
     let watched = Watched {
         arguments: &arguments.stack,
@@ -92,7 +94,7 @@ impl Watched<'_> {
             next = Instant::now() + self.every;
             match glance(self.stack, self.began) {
                 Ok(glance) => model.take(glance),
-                Err(error) => model.say(format!("{error:#}")),
+                Err(error) => model.failed = Some(format!("{error:#}")),
             }
         }
     }

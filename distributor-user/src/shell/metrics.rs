@@ -15,7 +15,7 @@ use hyper::header::{ALLOW, CONTENT_TYPE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
@@ -29,18 +29,14 @@ use crate::engine::report::{Body, ReportName};
 const AT_ONCE: usize = 8;
 /// How long a connection may take, its scrape included.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to say what it wants: whoever says nothing keeps nobody waiting.
+const HEAD: Duration = Duration::from_secs(1);
+/// How long it takes until an address is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// How long nothing is accepted after a failure, such as too many open files.
 const PAUSE: Duration = Duration::from_secs(1);
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";
-
-/// Why the endpoint is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("metrics cannot be offered on {address} (`--metrics`)")]
-pub struct MetricsError {
-    address: SocketAddr,
-    source: std::io::Error,
-}
 
 /// Answers scrapes until it is dropped.
 #[derive(Debug)]
@@ -49,26 +45,36 @@ pub struct MetricsServer {
 }
 
 impl MetricsServer {
-    /// Listens on an address, and sends requests for reports to the daemon's loop.
-    ///
-    /// # Errors
-    ///
-    /// The address cannot be listened on: it is not this host's, or somebody else does.
-    pub async fn start(
-        address: SocketAddr,
-        requests: mpsc::Sender<Pending>,
-    ) -> Result<Self, MetricsError> {
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|source| MetricsError { address, source })?;
-        let task = tokio::spawn(listen(listener, requests));
-        Ok(Self { task })
+    /// Listens on an address, and sends requests for reports to the daemon's loop. An address that is not
+    /// there yet, or that somebody else has, is tried again: metrics are no reason not to serve.
+    #[must_use]
+    pub fn start(address: SocketAddr, requests: mpsc::Sender<Pending>) -> Self {
+        let task = tokio::spawn(async move {
+            let listener = bind(address).await;
+            listen(listener, requests).await;
+        });
+        Self { task }
     }
 }
 
 impl Drop for MetricsServer {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+async fn bind(address: SocketAddr) -> TcpListener {
+    let mut is_told = false;
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(error) if !is_told => {
+                warn!("metrics cannot be offered on {address} yet (`--metrics`): {error}");
+                is_told = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
     }
 }
 
@@ -97,6 +103,8 @@ async fn serve(stream: TcpStream, requests: mpsc::Sender<Pending>) {
     let service = service_fn(|request| answer(request, requests.clone()));
     let connection = http1::Builder::new()
         .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service);
     let _ = connection.await;
 }

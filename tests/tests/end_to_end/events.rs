@@ -2,6 +2,9 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tests::lab::{PORT, VIPA};
@@ -10,6 +13,9 @@ use tests::stack::Stack;
 use tests::tcp::Server;
 
 use crate::{DUAL_STACK, started, turn};
+
+/// How long any word of it may take.
+const SOON: Duration = Duration::from_secs(20);
 
 fn events(stack: &Stack, options: &[&str]) -> Command {
     let program = program::distributor().expect("a program");
@@ -53,22 +59,32 @@ fn what_happens_is_told_to_whoever_asks_and_to_whoever_waits() {
         .spawn()
         .expect("a program");
     let lines = BufReader::new(waiting.stdout.take().expect("a pipe")).lines();
+    let (sender, lines_soon) = mpsc::channel();
+    // Ends with the program.
+    thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .try_for_each(|line| sender.send(line))
+    });
     let mut numbers = Vec::new();
     let mut server = Some(server);
-    for line in lines {
-        let event: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+    let has_ended = loop {
+        let Ok(line) = lines_soon.recv_timeout(SOON) else {
+            break false;
+        };
+        let event: Value = serde_json::from_str(&line).expect("JSON");
         numbers.push(event["number"].as_u64().expect("a number"));
         if numbers.len() == told.lines().count() {
             // Only now: it was not there when it was asked for.
             drop(server.take());
         }
         if event["id"] == "SDL0104I" {
-            break;
+            break true;
         }
-    }
-    // Whoever no longer reads is told nothing more, and the program ends; but nothing else may happen.
+    };
     waiting.kill().expect("a program");
     waiting.wait().expect("an end");
+    assert!(has_ended, "{numbers:?}");
     let expected: Vec<u64> = (1..).take(numbers.len()).collect();
     assert_eq!(numbers, expected);
     assert!(numbers.len() > told.lines().count());

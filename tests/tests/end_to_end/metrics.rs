@@ -12,6 +12,8 @@ use tests::tcp::{Server, greetings};
 use crate::{DUAL_STACK, SERVICE, built, turn};
 
 const ENDPOINT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9481);
+/// An address that no stack has.
+const ELSEWHERE: &str = "192.0.2.1:9481";
 const PATIENCE: Duration = Duration::from_secs(10);
 const CONNECTIONS: u32 = 20;
 
@@ -35,6 +37,8 @@ fn a_scrape_shows_what_the_reports_show() {
     let owner = lab.stack("TCPIP");
     let endpoint = ENDPOINT.to_string();
     owner.add_arguments(["--metrics", &endpoint]);
+    // An address that is not there keeps no stack from its work.
+    lab.stack("TCPIP2").add_arguments(["--metrics", ELSEWHERE]);
     lab.start(&["TCPIP2"]).expect("daemons");
     let _server = Server::start(lab.stack("TCPIP2"), "TCPIP2", DUAL_STACK);
     owner.wait_for_ready(&[("TCPIP2", 1)]).expect("a server");
@@ -42,7 +46,7 @@ fn a_scrape_shows_what_the_reports_show() {
 
     // Who connects and says nothing keeps nobody from being answered.
     let connect = || Ok(TcpStream::connect_timeout(&ENDPOINT, PATIENCE)?);
-    let silent: Vec<TcpStream> = (0..3)
+    let silent: Vec<TcpStream> = (0..20)
         .map(|_| owner.namespace().run(connect).expect("a connection"))
         .collect();
     let (head, body) = http(owner, "GET /metrics").expect("an answer");
@@ -81,9 +85,14 @@ fn a_scrape_shows_what_the_reports_show() {
     assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
     assert!(body.contains("/metrics"), "{body}");
 
-    // A stack that was not told to answers nobody.
-    let elsewhere = http(lab.stack("TCPIP2"), "GET /metrics");
-    assert!(elsewhere.is_err(), "{elsewhere:?}");
+    let elsewhere = lab.stack("TCPIP2");
+    let answer = http(elsewhere, "GET /metrics");
+    assert!(answer.is_err(), "{answer:?}");
+    let said = elsewhere.output();
+    assert!(
+        said.contains(&format!("metrics cannot be offered on {ELSEWHERE}")),
+        "{said}"
+    );
     // The next daemon listens where the one before did.
     owner.stop().expect("a clean stop");
     owner.restart().expect("a daemon");

@@ -46,7 +46,6 @@ fn bad_input_is_refused_and_changes_nothing() {
     bad.no_bpffs();
     bad.taken_address();
     bad.name_in_use();
-    bad.metrics_elsewhere();
     // Every complaint at once, as the daemon itself does with a profile.
     let complaints = bad.complaints.into_inner();
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
@@ -192,12 +191,6 @@ impl Bad<'_> {
                 .ip([format!("address del {address}")])
                 .expect("nobody's address");
         }
-    }
-
-    fn metrics_elsewhere(&self) {
-        let mut run = self.stack.run_command().expect("a command");
-        run.args(["--metrics", "192.0.2.1:9481"]);
-        self.refuses(run, &["192.0.2.1:9481", "--metrics"]);
     }
 
     fn name_in_use(&self) {

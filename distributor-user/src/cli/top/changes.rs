@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::model::{Glance, find, owner};
+use crate::engine::report::VdptRow;
 
 /// What has changed between two glances, in words.
 pub(super) fn changes(before: &Glance, now: &Glance) -> Vec<String> {
@@ -29,6 +30,11 @@ pub(super) fn changes(before: &Glance, now: &Glance) -> Vec<String> {
             }
             Some(_) => {}
         }
+    }
+    let is_gone = |row: &&VdptRow| row.is_active && find(&now.vdpt, row).is_none();
+    for row in before.vdpt.rows.iter().filter(is_gone) {
+        let service = SocketAddr::new(row.dvipa, row.port);
+        changes.push(format!("{service}: {} gets none: gone", row.target));
     }
     for row in &now.vdpt.rows {
         let was_active = find(&before.vdpt, row).map(|row| row.is_active);

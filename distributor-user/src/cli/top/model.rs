@@ -121,8 +121,10 @@ pub(super) struct Model {
     selected: usize,
     /// What was asked for and is not yet confirmed.
     pub(super) asked: Option<Order>,
-    /// What was said last.
+    /// What was said last; until the next key.
     pub(super) said: Option<String>,
+    /// Why the last look failed, if it did.
+    pub(super) failed: Option<String>,
     /// What has changed, the latest first.
     pub(super) events: VecDeque<(String, String)>,
 }
@@ -130,6 +132,7 @@ pub(super) struct Model {
 impl Model {
     /// Takes what the daemon says now.
     pub(super) fn take(&mut self, glance: Glance) {
+        self.failed = None;
         let before = std::mem::replace(&mut self.glance, glance);
         if before.stack.is_empty() {
             return;

@@ -173,6 +173,13 @@ fn what_changes_is_said_once() {
     }
     model.take(later());
     assert_eq!(model.events.len(), 3);
+    // A stack that is gone is not listed at all.
+    let mut without = later();
+    let gone = without.vdpt.rows.iter().position(|row| row.is_active);
+    without.vdpt.rows.remove(gone.expect("an active target"));
+    model.take(without);
+    let (_, last) = &model.events[0];
+    assert!(last.ends_with(" gets none: gone"), "{last}");
     for _ in 0..100 {
         model.take(glance());
         model.take(later());

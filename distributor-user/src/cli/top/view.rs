@@ -248,7 +248,7 @@ fn foot_line(model: &Model) -> Paragraph<'_> {
         let text = format!("{member}: {what}? y: yes, any other key: no");
         return Paragraph::new(Line::styled(text, bold));
     }
-    if let Some(said) = &model.said {
+    if let Some(said) = model.said.as_ref().or(model.failed.as_ref()) {
         return Paragraph::new(said.as_str());
     }
     let keys: &[(&str, &str)] = match model.page {

@@ -16,7 +16,7 @@ pub(super) const LABELS: &[(&str, &str)] = &[
     ("dvipa", "the DVIPA"),
     ("event", "the name of the [counter](counters.md)"),
     ("interface", "the name of the interface"),
-    ("member", "the name of the other stack"),
+    ("member", "the name of a member, this stack included"),
     (
         "method",
         "the distribution method, as the profile spells it",
@@ -63,7 +63,7 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
-        name: "flow_capacity",
+        name: "flow_table_capacity",
         kind: Kind::Gauge,
         help: "How many connections the flow table holds.",
         labels: &[],
@@ -94,7 +94,7 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     },
     Family {
-        name: "events",
+        name: "packet_events",
         kind: Kind::Counter,
         help: "What the packet path noted beside its verdicts.",
         labels: &["event"],

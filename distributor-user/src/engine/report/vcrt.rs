@@ -238,17 +238,31 @@ fn order(key: &FlowKey) -> (IpAddr, u16, IpAddr, u16) {
     (key.dvipa, key.port, key.client, key.client_port)
 }
 
+impl VcrtRow {
+    /// The connection that the row is about.
+    #[must_use]
+    pub fn key(&self) -> FlowKey {
+        FlowKey {
+            client: self.client,
+            client_port: self.client_port,
+            dvipa: self.dvipa,
+            port: self.port,
+        }
+    }
+}
+
 impl Vcrt {
+    /// Whether it can be the page behind a connection.
+    #[must_use]
+    pub fn is_behind(&self, after: &FlowKey) -> bool {
+        let first = self.rows.first().map(VcrtRow::key);
+        first.is_none_or(|first| order(&first) > order(after))
+    }
+
     /// The connection of the last row, behind which the next page begins.
     #[must_use]
     pub fn last(&self) -> Option<FlowKey> {
-        let row = self.rows.last()?;
-        Some(FlowKey {
-            client: row.client,
-            client_port: row.client_port,
-            dvipa: row.dvipa,
-            port: row.port,
-        })
+        self.rows.last().map(VcrtRow::key)
     }
 }
 

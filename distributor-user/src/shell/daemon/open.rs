@@ -31,7 +31,7 @@ use crate::engine::fact::ReadyRow;
 use crate::engine::stack::{Adopted, Event, Placement, Stack, StackOptions};
 use crate::engine::xcf::XcfAddresses;
 use crate::shell::addresses::{Addresses, Repaired};
-use crate::shell::admin::{self, AdminServer};
+use crate::shell::admin::{self, AdminError, AdminServer};
 use crate::shell::carriers::{self, CarrierChange};
 use crate::shell::connections::{Connections, Ends};
 use crate::shell::dataplane::Dataplane;
@@ -64,14 +64,10 @@ struct Endpoints {
 }
 
 impl Endpoints {
-    async fn open(
-        options: &DaemonOptions,
-    ) -> anyhow::Result<(Self, mpsc::Receiver<admin::Pending>)> {
+    fn open(options: &DaemonOptions) -> Result<(Self, mpsc::Receiver<admin::Pending>), AdminError> {
         let (admin, requests) = AdminServer::start(&options.run_dir, &options.name)?;
-        let metrics = match options.metrics {
-            Some(address) => Some(MetricsServer::start(address, admin.requests()).await?),
-            None => None,
-        };
+        let start = |address| MetricsServer::start(address, admin.requests());
+        let metrics = options.metrics.map(start);
         let endpoints = Self {
             _admin: admin,
             _metrics: metrics,
@@ -151,7 +147,7 @@ impl Daemon {
         } = Ready::check(&options).await?;
         let config = started.config.clone();
         let held = network.held(&all);
-        let (endpoints, admin) = Endpoints::open(&options).await?;
+        let (endpoints, admin) = Endpoints::open(&options)?;
         let inquiry = Inquiry::of(&config, &held.keys().copied().collect(), &network);
         let (asked, taken) = (inquiry.dvipas().collect(), inquiry.begin());
         let (probes, answers) = Probes::new(keys.sealing().probe());

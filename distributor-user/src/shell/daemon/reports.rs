@@ -88,6 +88,9 @@ impl Daemon {
                 let turn = Arc::clone(&self.walks);
                 tokio::spawn(async move {
                     let _turn = turn.lock().await;
+                    if answer.is_closed() {
+                        return;
+                    }
                     // Whoever asked may have gone.
                     let _ = answer.send(reply(walk.make().await));
                 });
