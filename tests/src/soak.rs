@@ -11,6 +11,7 @@ mod churn;
 mod memory;
 mod stage;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -26,6 +27,9 @@ use crate::tcp::Load;
 
 /// Connections that live through all of it.
 const LIVING: u32 = 200;
+
+/// How long the news that a listener is closed takes to reach the owner, at most: ten times what is promised.
+const NEWS: Duration = Duration::from_millis(500);
 
 /// The longest time between two deeds.
 const PAUSE: Duration = Duration::from_millis(1500);
@@ -66,9 +70,14 @@ pub fn soak(time: Duration, seed: u64, say: &dyn Fn(&str)) -> Result<Outcome> {
     while began.elapsed() < time && outcome.faults.is_empty() {
         let deed = *Deed::ALL.choose(&mut random).context("there are deeds")?;
         if stage.can(deed) {
-            // A listener takes along what it has not accepted yet, and no distributor can help it.
-            let _paused = (deed == Deed::CloseListener).then(|| churn.pause());
+            // A listener takes along what it has not accepted yet, and what reaches its host before the news
+            // has reached the owner is refused: no distributor can help it.
+            let paused = (deed == Deed::CloseListener).then(|| churn.pause());
             let done = stage.act(deed, &mut random);
+            if paused.is_some() {
+                thread::sleep(NEWS);
+            }
+            drop(paused);
             let line = format!(
                 "{:7.1} s  {}",
                 began.elapsed().as_secs_f32(),
